@@ -1,0 +1,66 @@
+import { setTimeout as sleepTimer } from 'node:timers/promises';
+import { ClusterliftError, ExitStatus } from './errors';
+
+/**
+ * Waits.
+ * @param ms milliseconds
+ * @param signal ends the wait early; then it rejects with the signal's reason
+ */
+export async function sleep(ms: number, signal?: AbortSignal): Promise<void> {
+  try {
+    await sleepTimer(ms, undefined, signal ? { signal } : {});
+  } catch (error) {
+    signal?.throwIfAborted();
+    throw error;
+  }
+}
+
+/**
+ * Nothing waits without a deadline: rejects with `onTimeout()` when `promise` has not settled in time.
+ * The work itself is not cancelled; pass it a signal for that.
+ * @param ms milliseconds
+ */
+export async function within<T>(ms: number, promise: Promise<T>, onTimeout: () => Error): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => {
+      reject(onTimeout());
+    }, ms);
+  });
+  try {
+    return await Promise.race([promise, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** The error of work that a person (or a caller) cancelled. */
+export function cancelled(what: string): ClusterliftError {
+  return new ClusterliftError({
+    code: 'cancelled',
+    message: `${what} was cancelled`,
+    hint: 'Start the command again when you are ready.',
+    exit: ExitStatus.interrupted,
+  });
+}
+
+/** Runs `work` over `items`, at most `limit` at a time; every item is tried; results keep the order of the items. */
+export async function mapLimit<T, R>(
+  items: readonly T[],
+  limit: number,
+  work: (item: T, index: number) => Promise<R>,
+): Promise<PromiseSettledResult<R>[]> {
+  const results = new Array<PromiseSettledResult<R>>(items.length);
+  let next = 0;
+  const lane = async (): Promise<void> => {
+    for (let index = next++; index < items.length; index = next++) {
+      try {
+        results[index] = { status: 'fulfilled', value: await work(items[index] as T, index) };
+      } catch (reason) {
+        results[index] = { status: 'rejected', reason };
+      }
+    }
+  };
+  await Promise.all(Array.from({ length: Math.max(1, Math.min(limit, items.length)) }, lane));
+  return results;
+}
