@@ -1,0 +1,150 @@
+import type { ErrorDetail } from '../base/errors';
+import type { Action, StepName } from './plan';
+
+/**
+ * What happens in a run. `RunEvent`s are facts: they stand in the journal, and the reducer (view.ts) folds them.
+ * `LiveEvent`s are of the moment (progress, output): shown, sent to followers, never journaled.
+ */
+
+export type NodeOutcome =
+  /** Verified at the target by this run. */
+  | 'upgraded'
+  | 'restored'
+  | 'provisioned'
+  | 'backed-up'
+  /** Nothing was to be done. */
+  | 'unchanged'
+  | 'failed'
+  /** Came through its scripts, but on another version than wanted. */
+  | 'wrong-version'
+  /** We could not find out; its lock stays. */
+  | 'unknown'
+  /** Its bracket never began. */
+  | 'not-started'
+  | 'rolled-back';
+
+export type RunOutcome = 'succeeded' | 'failed' | 'rolled-back' | 'stopped' | 'unknown' | 'interrupted' | 'refused';
+
+export interface NodeResult {
+  readonly outcome: NodeOutcome;
+  readonly from: string | undefined;
+  readonly to: string | undefined;
+}
+
+/** What is kept of an error in the journal: no stack, no cause object. */
+export type ErrorRecord = Pick<ErrorDetail, 'code' | 'message' | 'hint' | 'log'>;
+
+export type StepResult =
+  | { readonly result: 'done'; readonly data?: StepData }
+  | { readonly result: 'failed'; readonly error: ErrorRecord; readonly exit?: number | undefined }
+  | { readonly result: 'unknown'; readonly error: ErrorRecord };
+
+/** Small facts that later steps or a resume need: boot id, version, digest, … */
+export type StepData = Readonly<Record<string, string | number | boolean | readonly string[]>>;
+
+export type Phase =
+  'prepare' | 'lock' | 'stage' | 'backup' | 'change' | 'provision' | 'health' | 'commit' | 'rollback' | 'unlock';
+
+export type RunEvent =
+  | {
+      readonly type: 'run.started';
+      readonly run: string;
+      readonly action: Action;
+      readonly cluster: string;
+      readonly plan: string;
+      readonly host: string;
+      readonly pid: number;
+      readonly epoch: number;
+    }
+  | { readonly type: 'run.resumed'; readonly host: string; readonly pid: number; readonly epoch: number }
+  | { readonly type: 'phase'; readonly phase: Phase }
+  /** The intent: written and synced before the act. */
+  | {
+      readonly type: 'step.started';
+      readonly node: string;
+      readonly step: StepName;
+      readonly attempt: number;
+      readonly data?: StepData;
+    }
+  | ({
+      readonly type: 'step.finished';
+      readonly node: string;
+      readonly step: StepName;
+      readonly attempt: number;
+      readonly ms: number;
+    } & StepResult)
+  | {
+      readonly type: 'step.overdue';
+      readonly node: string;
+      readonly step: StepName;
+      readonly attempt: number;
+      readonly afterMs: number;
+    }
+  | {
+      readonly type: 'request';
+      readonly node: string;
+      readonly kind: 'provision' | 'reboot' | 'message';
+      readonly text?: string;
+    }
+  | {
+      readonly type: 'node.finished';
+      readonly node: string;
+      readonly outcome: NodeOutcome;
+      readonly from?: string | undefined;
+      readonly to?: string | undefined;
+      readonly error?: ErrorRecord;
+    }
+  | { readonly type: 'override'; readonly code: string; readonly by: string }
+  | {
+      readonly type: 'decision';
+      readonly node: string;
+      readonly step: StepName;
+      readonly attempt: number;
+      readonly choice: 'retry' | 'done' | 'failed';
+      readonly by: string;
+    }
+  | { readonly type: 'stop.requested'; readonly by: string }
+  | { readonly type: 'budget.exceeded'; readonly failed: number; readonly unknown: number; readonly allowed: number }
+  | { readonly type: 'warning'; readonly node?: string; readonly code: string; readonly message: string }
+  | {
+      readonly type: 'point';
+      readonly id: string;
+      readonly location: string;
+      readonly state: 'creating' | 'complete' | 'verified' | 'broken';
+      readonly sha256?: string;
+    }
+  | { readonly type: 'committed' }
+  | {
+      readonly type: 'run.finished';
+      readonly outcome: RunOutcome;
+      readonly status: number;
+      readonly nodes: Readonly<Record<string, NodeResult>>;
+    }
+  | { readonly type: 'run.abandoned'; readonly reason: string; readonly by: string };
+
+export type LiveEvent =
+  | {
+      readonly type: 'progress';
+      readonly node: string | undefined;
+      readonly step: StepName | 'download' | 'verify-package';
+      readonly done: number;
+      readonly total: number | undefined;
+      readonly rate: number | undefined;
+      readonly etaMs: number | undefined;
+    }
+  /** Text of a script on a node, as it came; not stripped. */
+  | { readonly type: 'output'; readonly node: string; readonly step: StepName; readonly text: string }
+  | { readonly type: 'link'; readonly node: string; readonly state: 'lost' | 'back'; readonly reason?: string }
+  | { readonly type: 'question'; readonly id: string; readonly open: boolean; readonly text: string };
+
+export type Event = RunEvent | LiveEvent;
+
+export function isRunEvent(event: Event): event is RunEvent {
+  return !(event.type === 'progress' || event.type === 'output' || event.type === 'link' || event.type === 'question');
+}
+
+/** A line of the journal: sequence number from 1, time, sha256 of the line before (64 zeros for the first). */
+export type JournalEntry = RunEvent & { readonly seq: number; readonly time: string; readonly prev: string };
+
+/** Where events go: renderers, the control socket, the node logs. It must not throw. */
+export type EventSink = (event: Event | JournalEntry) => void;

@@ -1,0 +1,115 @@
+import type { Mode, NodeModel, OnFailure } from '../cluster/model';
+
+/** What a run does to the cluster. */
+export type Action = 'upgrade' | 'provision' | 'backup' | 'restore';
+
+/**
+ * The smallest journaled units of a run. On a node, except `commit`, which is the cluster's.
+ * `stop` … `health` of one node is its bracket: begun, it is always finished.
+ */
+export const STEPS = [
+  'lock',
+  'stage',
+  'unpack',
+  'backup',
+  'verify-backup',
+  'stop',
+  'upgrade',
+  'restore',
+  'start',
+  'reboot',
+  'version',
+  'health',
+  'provision',
+  'settle',
+  'unlock',
+] as const;
+export type StepName = (typeof STEPS)[number];
+
+export const BRACKET: readonly StepName[] = ['stop', 'upgrade', 'restore', 'start', 'reboot', 'version', 'health'];
+
+/** One finding of the checks. A run starts only when no `block` is left that was not overridden. */
+export interface CheckResult {
+  /** Also the name that `--override` takes. */
+  readonly code: string;
+  readonly level: 'block' | 'warn';
+  readonly node: string | undefined;
+  /** The file or directory it is about, on the node or here. */
+  readonly path: string | undefined;
+  readonly message: string;
+  /** The command or act that mends it. */
+  readonly fix: string;
+  readonly overridden: boolean;
+}
+
+/** How a node is expected to go through the run, decided before it starts. */
+export interface PlanNode {
+  readonly name: string;
+  readonly model: NodeModel;
+  /** The state directory on the node, resolved. */
+  readonly stateDir: string;
+  /** Version installed when the plan was made; undefined: not installed. */
+  readonly from: string | undefined;
+  /** Version wanted; undefined where the run does not change it. */
+  readonly to: string | undefined;
+  /** `skip`: already at the target, healthy, its last upgrade ended well. */
+  readonly action: 'change' | 'skip';
+  readonly steps: readonly StepName[];
+}
+
+/** The package of a run. The digest pins it; the source is for people and carries no secret. */
+export interface PlanPackage {
+  readonly product: string;
+  readonly version: string;
+  readonly sha256: string;
+  readonly size: number;
+  readonly source: PackageSource;
+  /** The manifest as read from the image. */
+  readonly manifest: unknown;
+  readonly signedBy: string | undefined;
+}
+
+export type PackageSource =
+  | { readonly kind: 'file'; readonly path: string }
+  | { readonly kind: 'node'; readonly node: string; readonly path: string }
+  | { readonly kind: 'url'; readonly url: string };
+
+/** Options of a run after command line, config and manifest were merged. Durations in milliseconds, rates in bytes/s. */
+export interface PlanOptions {
+  readonly mode: Mode;
+  /** Name of a location, or `none`. */
+  readonly backup: string;
+  readonly maxFailures: string;
+  readonly onFailure: OnFailure;
+  readonly giveUp: number;
+  readonly healthStable: number | undefined;
+  readonly limitRate: number | undefined;
+  readonly distribution: 'auto' | 'direct' | 'relay';
+  readonly provisionMode: Mode;
+}
+
+/** Immutable description of a run: written once, synced, mirrored; its sha256 stands in the journal's first line. */
+export interface Plan {
+  readonly schema: 1;
+  /** `20261122T201755Z-staging-4f2a`: sorts by time, is a file name. */
+  readonly run: string;
+  readonly created: string;
+  readonly action: Action;
+  readonly cluster: string;
+  readonly configFile: string;
+  readonly production: boolean;
+  readonly primary: string;
+  /** In the frozen order of the run. */
+  readonly nodes: readonly PlanNode[];
+  /** Names of `nodes` that change, in waves. */
+  readonly batches: readonly (readonly string[])[];
+  readonly package: PlanPackage | undefined;
+  readonly options: PlanOptions;
+  readonly checks: readonly CheckResult[];
+  /** Equivalent command line, without secrets. */
+  readonly command: string;
+  /** For `restore` and runs with a backup: the restore point. */
+  readonly point:
+    | { readonly location: string; readonly uri: string; readonly id: string; readonly sha256: string | undefined }
+    | undefined;
+}
