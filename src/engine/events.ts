@@ -45,6 +45,18 @@ export type StepData = Readonly<Record<string, string | number | boolean | reado
 export type Phase =
   'prepare' | 'lock' | 'stage' | 'backup' | 'change' | 'provision' | 'health' | 'commit' | 'rollback' | 'unlock';
 
+/** Rolling back walks the bracket's steps a second time; `lane` keeps the two apart. */
+export type Lane = 'main' | 'rollback';
+
+/** Names one act: a step of a node, in a lane, the n-th try. Jobs on the node carry the same name. */
+export interface StepKey {
+  readonly node: string;
+  readonly step: StepName;
+  readonly lane: Lane;
+  /** From 1. Only a recorded decision, or a step that bears repetition, makes a new one. */
+  readonly attempt: number;
+}
+
 export type RunEvent =
   | {
       readonly type: 'run.started';
@@ -59,27 +71,9 @@ export type RunEvent =
   | { readonly type: 'run.resumed'; readonly host: string; readonly pid: number; readonly epoch: number }
   | { readonly type: 'phase'; readonly phase: Phase }
   /** The intent: written and synced before the act. */
-  | {
-      readonly type: 'step.started';
-      readonly node: string;
-      readonly step: StepName;
-      readonly attempt: number;
-      readonly data?: StepData;
-    }
-  | ({
-      readonly type: 'step.finished';
-      readonly node: string;
-      readonly step: StepName;
-      readonly attempt: number;
-      readonly ms: number;
-    } & StepResult)
-  | {
-      readonly type: 'step.overdue';
-      readonly node: string;
-      readonly step: StepName;
-      readonly attempt: number;
-      readonly afterMs: number;
-    }
+  | ({ readonly type: 'step.started'; readonly data?: StepData } & StepKey)
+  | ({ readonly type: 'step.finished'; readonly ms: number } & StepKey & StepResult)
+  | ({ readonly type: 'step.overdue'; readonly afterMs: number } & StepKey)
   | {
       readonly type: 'request';
       readonly node: string;
@@ -95,14 +89,7 @@ export type RunEvent =
       readonly error?: ErrorRecord;
     }
   | { readonly type: 'override'; readonly code: string; readonly by: string }
-  | {
-      readonly type: 'decision';
-      readonly node: string;
-      readonly step: StepName;
-      readonly attempt: number;
-      readonly choice: 'retry' | 'done' | 'failed';
-      readonly by: string;
-    }
+  | ({ readonly type: 'decision'; readonly choice: 'retry' | 'done' | 'failed'; readonly by: string } & StepKey)
   | { readonly type: 'stop.requested'; readonly by: string }
   | { readonly type: 'budget.exceeded'; readonly failed: number; readonly unknown: number; readonly allowed: number }
   | { readonly type: 'warning'; readonly node?: string; readonly code: string; readonly message: string }

@@ -1,0 +1,318 @@
+import type {
+  ErrorRecord,
+  Event,
+  JournalEntry,
+  Lane,
+  NodeOutcome,
+  NodeResult,
+  Phase,
+  RunOutcome,
+  StepData,
+} from './events';
+import type { Plan, StepName } from './plan';
+
+/**
+ * What is known of a run: the fold of its plan and its journal. Terminal, tree, webviews and *resume* all read this,
+ * so that what a person sees and what the engine does next can never differ.
+ */
+
+export type StepState = 'running' | 'done' | 'failed' | 'unknown';
+
+export interface StepView {
+  readonly step: StepName;
+  readonly lane: Lane;
+  readonly attempt: number;
+  readonly state: StepState;
+  readonly startedAt: string;
+  readonly ms: number | undefined;
+  readonly overdue: boolean;
+  /** Written with the intent. */
+  readonly intent: StepData | undefined;
+  /** Written with the result. */
+  readonly data: StepData | undefined;
+  readonly error: ErrorRecord | undefined;
+  /** A person's word on a step of unknown outcome. */
+  readonly decision: 'retry' | 'done' | 'failed' | undefined;
+}
+
+export interface Progress {
+  readonly step: string;
+  readonly done: number;
+  readonly total: number | undefined;
+  readonly rate: number | undefined;
+  readonly etaMs: number | undefined;
+}
+
+export interface NodeView {
+  readonly name: string;
+  readonly from: string | undefined;
+  readonly to: string | undefined;
+  /** Last attempt of each step of each lane, in the order they began. */
+  readonly steps: readonly StepView[];
+  readonly outcome: NodeOutcome | undefined;
+  readonly error: ErrorRecord | undefined;
+  readonly messages: readonly string[];
+  readonly wantsProvision: boolean;
+  readonly wantsReboot: boolean;
+  readonly startedAt: string | undefined;
+  readonly finishedAt: string | undefined;
+  /** Of the moment; gone with the step. */
+  readonly progress: Progress | undefined;
+  readonly link: 'up' | 'lost';
+}
+
+export interface RunView {
+  readonly run: string;
+  readonly plan: Plan;
+  readonly state: 'running' | 'finished' | 'abandoned';
+  readonly phase: Phase;
+  readonly epoch: number;
+  readonly owner: { readonly host: string; readonly pid: number } | undefined;
+  readonly nodes: Readonly<Record<string, NodeView>>;
+  readonly stopRequested: boolean;
+  readonly committed: boolean;
+  readonly budget: { readonly failed: number; readonly unknown: number; readonly allowed: number } | undefined;
+  readonly overrides: readonly string[];
+  readonly warnings: readonly { readonly node: string | undefined; readonly code: string; readonly message: string }[];
+  readonly point:
+    | { readonly id: string; readonly location: string; readonly state: string; readonly sha256: string | undefined }
+    | undefined;
+  readonly outcome: RunOutcome | undefined;
+  readonly exit: number | undefined;
+  readonly results: Readonly<Record<string, NodeResult>> | undefined;
+  readonly startedAt: string | undefined;
+  readonly finishedAt: string | undefined;
+  /** Sequence number of the last journal line folded in. */
+  readonly seq: number;
+  /** Package download or verification, which belongs to no node. */
+  readonly progress: Progress | undefined;
+}
+
+/** The view before the first line. */
+export function emptyView(plan: Plan): RunView {
+  const nodes = plan.nodes.map((node): [string, NodeView] => [
+    node.name,
+    {
+      name: node.name,
+      from: node.from,
+      to: node.to,
+      steps: [],
+      outcome: undefined,
+      error: undefined,
+      messages: [],
+      wantsProvision: false,
+      wantsReboot: false,
+      startedAt: undefined,
+      finishedAt: undefined,
+      progress: undefined,
+      link: 'up',
+    },
+  ]);
+  return {
+    run: plan.run,
+    plan,
+    state: 'running',
+    phase: 'prepare',
+    epoch: 0,
+    owner: undefined,
+    nodes: Object.fromEntries(nodes),
+    stopRequested: false,
+    committed: false,
+    budget: undefined,
+    overrides: [],
+    warnings: [],
+    point: undefined,
+    outcome: undefined,
+    exit: undefined,
+    results: undefined,
+    startedAt: undefined,
+    finishedAt: undefined,
+    seq: 0,
+    progress: undefined,
+  };
+}
+
+/** `RunView = fold(plan, journal)`. */
+export function viewOf(plan: Plan, entries: Iterable<JournalEntry>): RunView {
+  let view = emptyView(plan);
+  for (const entry of entries) view = fold(view, entry);
+  return view;
+}
+
+/** Pure: the next view. Events about nodes that the plan does not name change nothing. */
+export function fold(view: RunView, event: Event | JournalEntry): RunView {
+  const time = 'time' in event ? event.time : undefined;
+  const seen = 'seq' in event ? { ...view, seq: event.seq } : view;
+  switch (event.type) {
+    case 'run.started':
+    case 'run.resumed':
+      return {
+        ...seen,
+        epoch: event.epoch,
+        owner: { host: event.host, pid: event.pid },
+        startedAt: view.startedAt ?? time,
+      };
+    case 'phase':
+      return { ...seen, phase: event.phase, progress: undefined };
+    case 'step.started':
+    case 'step.finished':
+    case 'step.overdue':
+    case 'decision':
+    case 'request':
+    case 'node.finished':
+    case 'output':
+    case 'link':
+      return onNode(seen, event, time);
+    case 'progress':
+      return event.node === undefined
+        ? { ...seen, progress: progressOf(event) }
+        : withNode(seen, event.node, (node) => ({ ...node, progress: progressOf(event) }));
+    case 'override':
+      return { ...seen, overrides: [...view.overrides, event.code] };
+    case 'stop.requested':
+      return { ...seen, stopRequested: true };
+    case 'budget.exceeded':
+      return { ...seen, budget: { failed: event.failed, unknown: event.unknown, allowed: event.allowed } };
+    case 'warning':
+      return { ...seen, warnings: [...view.warnings, { node: event.node, code: event.code, message: event.message }] };
+    case 'point':
+      return {
+        ...seen,
+        point: {
+          id: event.id,
+          location: event.location,
+          state: event.state,
+          sha256: event.sha256 ?? view.point?.sha256,
+        },
+      };
+    case 'committed':
+      return { ...seen, committed: true };
+    case 'run.finished':
+      return {
+        ...seen,
+        state: 'finished',
+        outcome: event.outcome,
+        exit: event.status,
+        results: event.nodes,
+        finishedAt: time,
+        progress: undefined,
+      };
+    case 'run.abandoned':
+      return { ...seen, state: 'abandoned', finishedAt: time };
+    case 'question':
+      return seen;
+  }
+}
+
+type NodeEvent = Extract<
+  Event,
+  {
+    type:
+      'step.started' | 'step.finished' | 'step.overdue' | 'decision' | 'request' | 'node.finished' | 'output' | 'link';
+  }
+>;
+
+function onNode(view: RunView, event: NodeEvent, time: string | undefined): RunView {
+  return withNode(view, event.node, (node) => foldNode(node, event, time));
+}
+
+function withNode(view: RunView, name: string, change: (node: NodeView) => NodeView): RunView {
+  const node = Object.hasOwn(view.nodes, name) ? view.nodes[name] : undefined;
+  if (!node) return view;
+  const next = change(node);
+  return next === node ? view : { ...view, nodes: { ...view.nodes, [name]: next } };
+}
+
+function foldNode(node: NodeView, event: NodeEvent, time: string | undefined): NodeView {
+  switch (event.type) {
+    case 'step.started': {
+      const begun: StepView = {
+        step: event.step,
+        lane: event.lane,
+        attempt: event.attempt,
+        state: 'running',
+        startedAt: time ?? '',
+        ms: undefined,
+        overdue: false,
+        intent: event.data,
+        data: undefined,
+        error: undefined,
+        decision: undefined,
+      };
+      const others = node.steps.filter((each) => !(each.step === event.step && each.lane === event.lane));
+      return { ...node, steps: [...others, begun], startedAt: node.startedAt ?? time, progress: undefined };
+    }
+    case 'step.finished':
+      return {
+        ...withStep(node, event, (step) => ({
+          ...step,
+          state: event.result,
+          ms: event.ms,
+          data: event.result === 'done' ? event.data : undefined,
+          error: event.result === 'done' ? undefined : event.error,
+        })),
+        progress: undefined,
+      };
+    case 'step.overdue':
+      return withStep(node, event, (step) => ({ ...step, overdue: true }));
+    case 'decision':
+      return withStep(node, event, (step) => ({ ...step, decision: event.choice }));
+    case 'request':
+      return {
+        ...node,
+        wantsProvision: node.wantsProvision || event.kind === 'provision',
+        wantsReboot: node.wantsReboot || event.kind === 'reboot',
+        messages: event.kind === 'message' ? [...node.messages, event.text ?? ''] : node.messages,
+      };
+    case 'node.finished':
+      return {
+        ...node,
+        outcome: event.outcome,
+        from: event.from ?? node.from,
+        to: event.to ?? node.to,
+        error: event.error,
+        finishedAt: time,
+        progress: undefined,
+      };
+    case 'link':
+      return { ...node, link: event.state === 'lost' ? 'lost' : 'up' };
+    case 'output':
+      return node;
+  }
+}
+
+function withStep(
+  node: NodeView,
+  key: { step: StepName; lane: Lane; attempt: number },
+  change: (step: StepView) => StepView,
+): NodeView {
+  return {
+    ...node,
+    steps: node.steps.map((each) =>
+      each.step === key.step && each.lane === key.lane && each.attempt === key.attempt ? change(each) : each,
+    ),
+  };
+}
+
+function progressOf(event: Extract<Event, { type: 'progress' }>): Progress {
+  return { step: event.step, done: event.done, total: event.total, rate: event.rate, etaMs: event.etaMs };
+}
+
+/** The last attempt of a step, if it ever began. */
+export function stepOf(node: NodeView | undefined, step: StepName, lane: Lane = 'main'): StepView | undefined {
+  return node?.steps.find((each) => each.step === step && each.lane === lane);
+}
+
+/** The step that a node is in now. */
+export function currentStep(node: NodeView): StepView | undefined {
+  return node.steps.findLast((each) => each.state === 'running');
+}
+
+/** Has the node's bracket begun, so that it has to be finished or rolled back? */
+export function bracketBegun(node: NodeView | undefined): boolean {
+  return (
+    node?.steps.some(
+      (each) => each.lane === 'main' && (each.step === 'stop' || each.step === 'upgrade' || each.step === 'restore'),
+    ) ?? false
+  );
+}
