@@ -201,6 +201,10 @@ export function fold(view: RunView, event: Event | JournalEntry): RunView {
       return { ...seen, state: 'abandoned', finishedAt: time };
     case 'question':
       return seen;
+    default:
+      // A line of a later version of the same schema: shown as far as it is understood.
+      event satisfies never;
+      return seen;
   }
 }
 

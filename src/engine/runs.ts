@@ -1,0 +1,249 @@
+import { createHash, randomBytes } from 'node:crypto';
+import { link, mkdir, open, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { ClusterliftError, ExitStatus } from '../base/errors';
+import { liveness, self, type ProcessIdentity } from '../base/process';
+import type { JournalEntry } from './events';
+import { Journal, parseJournal } from './journal';
+import type { Plan } from './plan';
+import { parsePlan } from './schema';
+import { viewOf, type RunView } from './view';
+
+/**
+ * The folders of runs under the user's state directory, the same for extension and command line:
+ * `runs/<run>/plan.json journal.jsonl <node>.log control.json owner.<n>`.
+ */
+
+/** What can be read of a run without owning it. */
+export interface RunRecord {
+  readonly run: string;
+  readonly folder: string;
+  readonly plan: Plan;
+  readonly view: RunView;
+  /** The process that works on it, if there was ever one. */
+  readonly owner: ProcessIdentity | undefined;
+  readonly state: 'live' | 'interrupted' | 'finished' | 'undecided' | 'abandoned' | 'elsewhere';
+}
+
+/** A run folder that this process owns, open for writing. */
+export interface OwnedRun {
+  readonly folder: string;
+  readonly plan: Plan;
+  readonly journal: Journal;
+  readonly entries: readonly JournalEntry[];
+  release(): Promise<void>;
+}
+
+export class Runs {
+  /** @param home the user's state directory, such as `~/.local/state/clusterlift` */
+  constructor(private readonly home: string) {}
+
+  folder(run: string): string {
+    if (!/^[A-Za-z0-9][A-Za-z0-9._-]*$/.test(run)) throw unknownRun(run);
+    return join(this.home, 'runs', run);
+  }
+
+  /** Writes the plan, synced, and opens a journal next to it. */
+  async create(plan: Plan): Promise<OwnedRun> {
+    const folder = this.folder(plan.run);
+    await mkdir(dirname(folder), { recursive: true, mode: 0o700 });
+    await mkdir(folder, { mode: 0o700 });
+    await writeSynced(join(folder, 'plan.json'), planText(plan));
+    const owner = await own(folder);
+    const journal = await Journal.create(join(folder, 'journal.jsonl'));
+    await syncDirectory(folder);
+    return { folder, plan, journal, entries: [], release: owner };
+  }
+
+  /**
+   * Takes a run that no living process works on.
+   * @throws ClusterliftError `run-unknown`, `run-owned`, `journal-broken`, `plan-changed`
+   */
+  async take(run: string): Promise<OwnedRun> {
+    const folder = this.folder(run);
+    const { plan, digest } = await readPlan(folder, run);
+    const release = await own(folder);
+    try {
+      const { journal, entries } = await Journal.open(join(folder, 'journal.jsonl'));
+      const first = entries[0];
+      if (first?.type === 'run.started' && first.plan !== digest) throw planChanged(run);
+      return {
+        folder,
+        plan,
+        journal,
+        entries,
+        release: async () => {
+          await journal.close();
+          await release();
+        },
+      };
+    } catch (error) {
+      await release();
+      throw error;
+    }
+  }
+
+  /** Puts a run that was read from a node into its folder, if it is not here yet. */
+  async adopt(planSource: string, journalText: string): Promise<void> {
+    const folder = this.folder(parsePlan(planSource, 'the plan on the node').run);
+    await mkdir(folder, { recursive: true, mode: 0o700 });
+    await writeSynced(join(folder, 'plan.json'), planSource);
+    const { goodBytes } = parseJournal(journalText, 'the journal on the node');
+    await writeSynced(join(folder, 'journal.jsonl'), Buffer.from(journalText).subarray(0, goodBytes));
+  }
+
+  /** One run, read only. @throws ClusterliftError `run-unknown`, `journal-broken` */
+  async read(run: string): Promise<RunRecord> {
+    const folder = this.folder(run);
+    const { plan } = await readPlan(folder, run);
+    const text = await readFile(join(folder, 'journal.jsonl'), 'utf8').catch(() => '');
+    const view = viewOf(plan, parseJournal(text, join(folder, 'journal.jsonl')).entries);
+    const owner = (await owners(folder)).at(-1)?.identity;
+    return { run, folder, plan, view, owner, state: stateOf(view, owner) };
+  }
+
+  /** All runs that can be read, oldest first; folders that cannot are left out. */
+  async list(): Promise<RunRecord[]> {
+    const names = await readdir(join(this.home, 'runs')).catch(() => []);
+    const records = await Promise.all(names.sort().map((name) => this.read(name).catch(() => undefined)));
+    return records.filter((record) => record !== undefined);
+  }
+
+  /** Removes the folder of a closed run. */
+  async remove(run: string): Promise<void> {
+    await rm(this.folder(run), { recursive: true, force: true });
+  }
+}
+
+/** `20261122T201755Z-staging-4f2a` */
+export function newRunId(cluster: string, now = new Date()): string {
+  const time = now.toISOString().replace(/[-:]|\.\d+/g, '');
+  return `${time}-${cluster.replace(/[^A-Za-z0-9_-]/g, '_')}-${randomBytes(2).toString('hex')}`;
+}
+
+export function planText(plan: Plan): string {
+  return `${JSON.stringify(plan, undefined, 2)}\n`;
+}
+
+/** sha256 of plan.json, as the journal's first line has it. */
+export function planDigest(plan: Plan): string {
+  return sha256(planText(plan));
+}
+
+function sha256(text: string): string {
+  return createHash('sha256').update(text).digest('hex');
+}
+
+function stateOf(view: RunView, owner: ProcessIdentity | undefined): RunRecord['state'] {
+  if (view.state === 'abandoned') return 'abandoned';
+  if (view.state === 'finished') return view.outcome === 'unknown' ? 'undecided' : 'finished';
+  const alive = owner ? liveness(owner) : 'dead';
+  return alive === 'alive' ? 'live' : alive === 'unknown' ? 'elsewhere' : 'interrupted';
+}
+
+async function readPlan(folder: string, run: string): Promise<{ plan: Plan; digest: string }> {
+  let text: string;
+  try {
+    text = await readFile(join(folder, 'plan.json'), 'utf8');
+  } catch {
+    throw unknownRun(run);
+  }
+  return { plan: parsePlan(text, join(folder, 'plan.json')), digest: sha256(text) };
+}
+
+interface OwnerFile {
+  readonly number: number;
+  readonly identity: ProcessIdentity;
+  readonly released: boolean;
+}
+
+/**
+ * Owning is a file `owner.<n>` that appears at once with its content (a hard link never overwrites).
+ * A dead owner is followed by n + 1: of two that try, one finds the name taken. Nothing is ever removed to get in.
+ */
+async function own(folder: string): Promise<() => Promise<void>> {
+  const last = (await owners(folder)).at(-1);
+  if (last && !last.released && liveness(last.identity) !== 'dead') throw owned(folder, last.identity);
+  const identity = self();
+  const name = join(folder, `owner.${String((last?.number ?? 0) + 1)}`);
+  const temporary = join(folder, `.owner-${String(process.pid)}-${randomBytes(4).toString('hex')}`);
+  await writeSynced(temporary, JSON.stringify(identity));
+  try {
+    await link(temporary, name);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST')
+      throw owned(folder, (await owners(folder)).at(-1)?.identity);
+    throw error;
+  } finally {
+    await rm(temporary, { force: true });
+  }
+  return async () => {
+    await writeFile(temporary, JSON.stringify({ ...identity, released: true }), { mode: 0o600 });
+    await rename(temporary, name);
+  };
+}
+
+async function owners(folder: string): Promise<OwnerFile[]> {
+  const names = (await readdir(folder).catch(() => [])).filter((name) => /^owner\.\d+$/.test(name));
+  const found = await Promise.all(
+    names.map(async (name): Promise<OwnerFile | undefined> => {
+      try {
+        const value = JSON.parse(await readFile(join(folder, name), 'utf8')) as ProcessIdentity & {
+          released?: boolean;
+        };
+        return { number: Number(name.slice(6)), identity: value, released: value.released === true };
+      } catch {
+        return undefined;
+      }
+    }),
+  );
+  return found.filter((each) => each !== undefined).sort((a, b) => a.number - b.number);
+}
+
+/** Writes a file so that it is whole and on disk, or not there. */
+export async function writeSynced(path: string, content: string | Uint8Array, mode = 0o600): Promise<void> {
+  const temporary = `${path}.tmp-${String(process.pid)}`;
+  const file = await open(temporary, 'w', mode);
+  try {
+    await file.writeFile(content);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+  await rename(temporary, path);
+}
+
+async function syncDirectory(path: string): Promise<void> {
+  // Directories cannot be opened for syncing on every system; there the rename is as good as it gets.
+  const directory = await open(path, 'r').catch(() => undefined);
+  await directory?.sync().catch(() => undefined);
+  await directory?.close();
+}
+
+function unknownRun(run: string): ClusterliftError {
+  return new ClusterliftError({
+    code: 'run-unknown',
+    message: `There is no run "${run}" here`,
+    hint: 'List the runs with `clusterlift runs`; a run of another machine is found with `clusterlift resume RUN --from-nodes`.',
+    exit: ExitStatus.usage,
+  });
+}
+
+function owned(folder: string, by: ProcessIdentity | undefined): ClusterliftError {
+  const who = by ? `process ${String(by.pid)} on ${by.host}` : 'another process';
+  return new ClusterliftError({
+    code: 'run-owned',
+    message: `The run in ${folder} is worked on by ${who}`,
+    hint: 'Follow it with `clusterlift attach RUN`, or ask it to stop with `clusterlift stop RUN`.',
+    exit: ExitStatus.locked,
+  });
+}
+
+function planChanged(run: string): ClusterliftError {
+  return new ClusterliftError({
+    code: 'plan-changed',
+    message: `The plan of run ${run} is not the one that its journal began with`,
+    hint: 'Do not go on with it: close it with `clusterlift runs abandon RUN` and look at the nodes with `clusterlift status`.',
+    exit: ExitStatus.unknown,
+  });
+}
