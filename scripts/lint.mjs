@@ -1,0 +1,98 @@
+// `npm run lint`: everything that can be said about the source without running it. All checks run, also after one
+// failed; the output of those that failed comes last. `npm run lint -- eslint knip` runs only these.
+import { spawn, spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const ROOT = fileURLToPath(new URL('..', import.meta.url));
+const NODE = join(ROOT, 'node_modules/node/bin/node');
+const tool = (file, ...args) => [NODE, [join(ROOT, 'node_modules', file), ...args]];
+
+const CHECKS = {
+  types: tool('typescript/bin/tsc', '-p', '.'),
+  'types of pages': tool('typescript/bin/tsc', '-p', 'src/webview'),
+  eslint: tool(
+    'eslint/bin/eslint.js',
+    '--cache',
+    '--cache-location',
+    'node_modules/.cache/eslint/',
+    '--max-warnings=0',
+    '.',
+  ),
+  prettier: tool('prettier/bin/prettier.cjs', '--check', '--log-level=warn', '--cache', '.'),
+  'import directions': tool(
+    'dependency-cruiser/bin/dependency-cruise.mjs',
+    'src',
+    'test',
+    'scripts',
+    '--output-type=err-long',
+  ),
+  'dead code': tool('knip/bin/knip.js', '--no-config-hints'),
+  shellcheck: ['shellcheck', ['--shell=sh', ...tracked('*.sh')]],
+  'lock files': lockFiles,
+};
+
+/** Files that git knows or would add. */
+function tracked(...patterns) {
+  const { stdout } = spawnSync('git', ['ls-files', '--cached', '--others', '--exclude-standard', '--', ...patterns], {
+    cwd: ROOT,
+    encoding: 'utf8',
+  });
+  return stdout.split('\n').filter((each) => each !== '');
+}
+
+/** A lock file says what to install, not from where: that is for the machine to know. */
+function lockFiles() {
+  const bad = tracked('package-lock.json', '**/package-lock.json').filter((file) =>
+    /"resolved": "https?:/.test(readFileSync(join(ROOT, file), 'utf8')),
+  );
+  return bad.map((file) => `${file} names a registry: npm config set omit-lockfile-registry-resolved true, then again`);
+}
+
+/** @returns {Promise<{ outcome: 'ok' | 'failed' | 'missing', output: string }>} */
+async function run(check) {
+  if (typeof check === 'function') {
+    const findings = check();
+    return { outcome: findings.length === 0 ? 'ok' : 'failed', output: findings.join('\n') };
+  }
+  const [command, args] = check;
+  return new Promise((resolve) => {
+    const child = spawn(command, args, {
+      cwd: ROOT,
+      env: { ...process.env, ...(process.stdout.isTTY ? { FORCE_COLOR: '1' } : { NO_COLOR: '1' }) },
+    });
+    let output = '';
+    const keep = (chunk) => (output += chunk);
+    child.stdout.on('data', keep);
+    child.stderr.on('data', keep);
+    child.on('error', (error) =>
+      resolve({ outcome: error.code === 'ENOENT' ? 'missing' : 'failed', output: error.message }),
+    );
+    child.on('close', (code) => resolve({ outcome: code === 0 ? 'ok' : 'failed', output }));
+  });
+}
+
+async function main(names) {
+  const unknown = names.filter((name) => !(name in CHECKS));
+  if (unknown.length > 0) {
+    console.error(`There is no check ${unknown.join(', ')}; there are: ${Object.keys(CHECKS).join(', ')}`);
+    return 2;
+  }
+  const failed = [];
+  let missing = 0;
+  for (const [name, check] of Object.entries(CHECKS)) {
+    if (names.length > 0 && !names.includes(name)) continue;
+    const start = Date.now();
+    const { outcome, output } = await run(check);
+    const said = outcome === 'missing' ? 'NOT INSTALLED, skipped' : outcome;
+    console.log(`${name.padEnd(18)} ${said} (${((Date.now() - start) / 1000).toFixed(1)} s)`);
+    if (outcome === 'failed') failed.push({ name, output });
+    if (outcome === 'missing') missing++;
+  }
+  for (const { name, output } of failed) console.log(`\n── ${name} ──\n${output.trim()}`);
+  if (missing > 0 && process.env.CI) console.log('\nWith CI set, a check that is not installed is a failure.');
+  return failed.length > 0 || (missing > 0 && process.env.CI) ? 1 : 0;
+}
+
+process.exitCode = await main(process.argv.slice(2));
