@@ -1,0 +1,71 @@
+import { spawn, spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { buffer, text } from 'node:stream/consumers';
+import { once } from 'node:events';
+
+export interface Output {
+  /** Null when it was ended by a signal. */
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** Runs a program to its end; a non-zero exit is a result. Stopped after a minute unless said otherwise (ms). */
+export async function output(
+  program: string,
+  args: readonly string[],
+  options: { input?: string | Uint8Array; env?: NodeJS.ProcessEnv; cwd?: string; timeout?: number } = {},
+): Promise<Output> {
+  const child = spawn(program, args, {
+    stdio: 'pipe',
+    ...(options.env && { env: options.env }),
+    ...(options.cwd !== undefined && { cwd: options.cwd }),
+    timeout: options.timeout ?? 60_000,
+    killSignal: 'SIGKILL',
+  });
+  child.stdin.on('error', () => undefined); // it may end before it has read everything
+  child.stdin.end(options.input);
+  const closed = once(child, 'close');
+  const [stdout, stderr] = await Promise.all([buffer(child.stdout), text(child.stderr)]);
+  const [code] = (await closed) as [number | null];
+  return { code, stdout: stdout.toString('utf8'), stderr };
+}
+
+/** As `output`, but anything except exit 0 is an error that shows what the program said. */
+export async function succeed(program: string, args: readonly string[], input?: string): Promise<string> {
+  const result = await output(program, args, input === undefined ? {} : { input });
+  if (result.code !== 0) {
+    throw new Error(`${program} ${args.join(' ')}: exit ${String(result.code)}\n${result.stderr}${result.stdout}`);
+  }
+  return result.stdout;
+}
+
+/** For clean-up, also at process exit: synchronous, never throws, says whether it worked. */
+export function tryNow(program: string, args: readonly string[], input = ''): boolean {
+  return spawnSync(program, args, { input, timeout: 20_000, stdio: ['pipe', 'ignore', 'ignore'] }).status === 0;
+}
+
+/** Start time of a process in clock ticks (proc(5), field 22): with the pid it names one process for ever. */
+export function startTime(pid: number): string | undefined {
+  try {
+    const stat = readFileSync(`/proc/${String(pid)}/stat`, 'utf8');
+    return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19];
+  } catch {
+    return undefined;
+  }
+}
+
+/** Runs, or at least is more than a zombie. */
+export function isAlive(pid: number): boolean {
+  try {
+    const stat = readFileSync(`/proc/${String(pid)}/stat`, 'utf8');
+    return !/^[ZX]/.test(stat.slice(stat.lastIndexOf(')') + 2));
+  } catch {
+    return false;
+  }
+}
+
+/** One word for sh. */
+export function quote(text: string): string {
+  return `'${text.replaceAll("'", "'\\''")}'`;
+}
