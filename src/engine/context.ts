@@ -1,0 +1,178 @@
+import { sleep } from '../base/async';
+import { ClusterliftError, ExitStatus, hasCode, messageOf } from '../base/errors';
+import type { Asker, NodeConnection } from '../ssh/connection';
+import type { ErrorRecord, EventSink, JournalEntry, LiveEvent, NodeOutcome, RunEvent } from './events';
+import { Gate } from './gate';
+import type { Journal } from './journal';
+import type { Plan, PlanNode } from './plan';
+import { emptyView, fold, type NodeView, type RunView } from './view';
+
+/** What a run needs from outside, handed in by the composition roots. */
+export interface RunServices {
+  connect(node: PlanNode): NodeConnection;
+  readonly asker: Asker;
+  readonly sink: EventSink;
+  /** Aborts when we are told to let go at once: nothing on the nodes is touched by that. */
+  readonly detach: AbortSignal;
+  /** Who asks, for decisions and overrides: `user@host`. */
+  readonly by: string;
+}
+
+/** Codes of a link or a login that is not there now, and may be again. */
+const PASSING = new Set(['link-lost', 'host-unreachable', 'auth-failed', 'node-timeout', 'connect-timeout']);
+
+/**
+ * A run while it is worked on: the one place that writes the journal, keeps the view, and talks to nodes that come and go.
+ */
+export class RunContext {
+  #view: RunView;
+  readonly #connections = new Map<string, NodeConnection>();
+  readonly #halt = new AbortController();
+  readonly #lost = new Set<string>();
+  /** Steps of other nodes are kept out while a jump node reboots. */
+  readonly gate = new Gate();
+  epoch = 1;
+
+  constructor(
+    readonly plan: Plan,
+    readonly folder: string,
+    readonly services: RunServices,
+    private readonly journal: Journal,
+    entries: readonly JournalEntry[] = [],
+  ) {
+    this.#view = entries.reduce<RunView>((view, entry) => fold(view, entry), emptyView(plan));
+    this.epoch = this.#view.epoch;
+  }
+
+  get view(): RunView {
+    return this.#view;
+  }
+
+  /** Aborts when the run is over for this process: detached, or another one took it. */
+  get signal(): AbortSignal {
+    return AbortSignal.any([this.services.detach, this.#halt.signal]);
+  }
+
+  /** Another orchestrator works on this run's nodes: from now on this process changes nothing. */
+  halt(reason: ClusterliftError): void {
+    this.#halt.abort(reason);
+  }
+
+  /** Writes a fact, folds it, tells it. Rejects when it could not be written: then the act must not happen. */
+  async record(event: RunEvent): Promise<void> {
+    this.signal.throwIfAborted();
+    const entry = await this.journal.append(event);
+    this.#view = fold(this.#view, entry);
+    this.services.sink(entry);
+  }
+
+  /** Tells something of the moment. */
+  live(event: LiveEvent): void {
+    this.#view = fold(this.#view, event);
+    this.services.sink(event);
+  }
+
+  node(name: string): PlanNode {
+    const node = this.plan.nodes.find((each) => each.name === name);
+    if (!node) throw new Error(`The plan has no node ${name}`);
+    return node;
+  }
+
+  nodeView(name: string): NodeView {
+    const view = this.#view.nodes[name];
+    if (!view) throw new Error(`The view has no node ${name}`);
+    return view;
+  }
+
+  connection(name: string): NodeConnection {
+    let connection = this.#connections.get(name);
+    if (!connection) {
+      connection = this.services.connect(this.node(name));
+      this.#connections.set(name, connection);
+    }
+    return connection;
+  }
+
+  /**
+   * Asks a node until it answers: a lost link proves nothing, so `work` is tried again once the node is there.
+   * `work` must bear repetition (everything in engine/node and ssh/jobs does).
+   * @param deadline milliseconds since the epoch; past it the outcome is unknown
+   * @throws ClusterliftError `node-unknown` after the deadline; whatever `work` throws otherwise
+   */
+  async insist<T>(name: string, work: (connection: NodeConnection) => Promise<T>, deadline = Date.now() + this.plan.options.giveUp): Promise<T> {
+    for (let wait = 250; ; wait = Math.min(wait * 2, 5000)) {
+      this.signal.throwIfAborted();
+      try {
+        const result = await work(this.connection(name));
+        this.#linkIs(name, 'back');
+        return result;
+      } catch (error) {
+        if (hasCode(error, 'fenced')) this.halt(takenOver(name));
+        this.signal.throwIfAborted();
+        if (!isPassing(error)) throw error;
+        this.#linkIs(name, 'lost', messageOf(error));
+        if (Date.now() + wait > deadline) throw gaveUp(name, error);
+      }
+      await sleep(wait, this.signal);
+    }
+  }
+
+  #linkIs(name: string, state: 'lost' | 'back', reason?: string): void {
+    if (this.#lost.has(name) === (state === 'lost')) return;
+    if (state === 'lost') this.#lost.add(name);
+    else this.#lost.delete(name);
+    this.live({ type: 'link', node: name, state, ...(reason === undefined ? {} : { reason }) });
+  }
+
+  /** Closes a node's part of the run. */
+  async finishNode(name: string, outcome: NodeOutcome, error?: unknown): Promise<void> {
+    const view = this.nodeView(name);
+    await this.record({
+      type: 'node.finished',
+      node: name,
+      outcome,
+      from: view.from,
+      to: view.to,
+      ...(error === undefined ? {} : { error: errorRecord(error) }),
+    });
+  }
+
+  async close(): Promise<void> {
+    await Promise.allSettled([...this.#connections.values()].map((each) => each.close()));
+  }
+}
+
+/** Is it only that the node cannot be asked now? */
+export function isPassing(error: unknown): boolean {
+  return error instanceof ClusterliftError && PASSING.has(error.code);
+}
+
+/** What is kept of an error. An error that is not ours is a fault of this program: it is told, not hidden. */
+export function errorRecord(error: unknown): ErrorRecord {
+  if (error instanceof ClusterliftError) {
+    const { code, message, hint, log } = error;
+    return { code, message, hint, ...(log ? { log } : {}) };
+  }
+  return { code: 'internal', message: messageOf(error), hint: 'This is a fault of Clusterlift: report it with the journal of the run.' };
+}
+
+function gaveUp(node: string, cause: unknown): ClusterliftError {
+  return new ClusterliftError({
+    code: 'node-unknown',
+    message: `${node} did not answer until the deadline (${messageOf(cause)}); what happened there is not known`,
+    hint: `Bring ${node} back, then go on with \`clusterlift resume\`. Its lock stays until then.`,
+    exit: ExitStatus.unknown,
+    node,
+    cause,
+  });
+}
+
+function takenOver(node: string): ClusterliftError {
+  return new ClusterliftError({
+    code: 'fenced',
+    message: `Another process took over while this one was away (seen on ${node}); this one changed nothing since`,
+    hint: 'Follow the other one with `clusterlift status` and `clusterlift runs`.',
+    exit: ExitStatus.locked,
+    node,
+  });
+}

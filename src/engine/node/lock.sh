@@ -1,0 +1,190 @@
+# shellcheck shell=sh disable=SC2154
+# The lock of a node. lock/e<n>/ is a claim: made whole by one rename, never changed hands, never counted down.
+# The highest one that was not withdrawn tells who holds the lock; `released` in it tells that nobody does.
+# lock/owner.json is what people and other tools look at: it is there while the lock is held.
+#
+# take STATE RUN TOKEN OWNER LEAST STALE WHY EXPECTED | beat STATE RUN EPOCH | release STATE RUN EPOCH
+# show STATE STALE | break STATE EXPECTED REASON STALE
+
+# Seconds since boot where there is /proc: a clock that is set anew makes no lock stale.
+now() {
+  WALL=$(date +%s)
+  { read -r UP _ </proc/uptime; } 2>/dev/null || UP=$WALL
+  UP=${UP%%.*}
+}
+
+# age EPOCH: sets AGE to the seconds since its last heartbeat, BEAT to its time.
+age() {
+  now
+  beat_boot='' beat_up=0 BEAT=0
+  { read -r beat_boot beat_up BEAT <"$S/lock/e$1/beat"; } 2>/dev/null || :
+  if [ "$beat_boot" = "$BOOT" ]; then
+    AGE=$((UP - beat_up))
+    return 0
+  fi
+  # Another boot: since the machine came up, at most.
+  AGE=$((WALL - BEAT))
+  [ "$AGE" -ge 0 ] && [ "$AGE" -le "$UP" ] || AGE=$UP
+}
+
+write_beat() {
+  now
+  printf '%s %s %s\n' "$BOOT" "$UP" "$WALL" >"$1/beat.new"
+  mv -f "$1/beat.new" "$1/beat"
+}
+
+write_view() {
+  sed 's/}$/,"heartbeat":'"$WALL"'}/' "$S/lock/e$1/owner.json" >"$S/lock/owner.json.new.$$"
+  mv -f "$S/lock/owner.json.new.$$" "$S/lock/owner.json"
+}
+
+report() {
+  held=$S/lock/e$EPOCH
+  held_run=$(cat "$held/run")
+  age "$EPOCH"
+  jobs_alive "$held_run"
+  emit result "$1"
+  emit epoch "$EPOCH"
+  emit_file owner "$held/owner.json" 65536
+  emit heartbeat "$BEAT"
+  emit age "$AGE"
+  emit jobs "$ALIVE"
+  [ ! -e "$S/runs/$held_run/closed" ] || emit closed 1
+}
+
+# May the holder be taken over? Only the one that the caller saw, and never past a living job of another run.
+may_take() {
+  [ "$EPOCH" = "$expected" ] || return 1
+  case $why in
+    dead) ;;
+    stale)
+      age "$EPOCH"
+      [ "$AGE" -ge "$stale" ] || return 1
+      ;;
+    *) return 1 ;;
+  esac
+  holder=$(cat "$S/lock/e$EPOCH/run")
+  [ "$holder" != "$run" ] || return 0
+  jobs_alive "$holder"
+  [ -z "$ALIVE" ]
+}
+
+# claim_epoch N: 0 when the new claim is the one that counts.
+claim_epoch() {
+  new=$S/lock/.claim.$$
+  rm -rf "$new"
+  mkdir "$new"
+  printf '%s\n' "${owner%\}},\"epoch\":$1}" >"$new/owner.json"
+  printf '%s\n' "$run" >"$new/run"
+  printf '%s\n' "$token" >"$new/token"
+  write_beat "$new"
+  sync_path "$new/owner.json" "$new/run" "$new/token" "$new/beat" "$new"
+  claim "$new" "$S/lock/e$1" || return 1
+  sync_path "$S/lock"
+  # A claim below the newest one can only come from a taker that slept while old claims were swept.
+  epoch_now
+  [ "$EPOCH" = "$1" ]
+}
+
+# withdraw N: gives a claim back to whom it was taken from.
+withdraw() {
+  : >"$S/lock/e$1/withdrawn"
+  sync_path "$S/lock/e$1/withdrawn" "$S/lock/e$1"
+}
+
+take() {
+  run=$2 token=$3 owner=$4 least=$5 stale=$6 why=$7 expected=$8
+  state_make
+  for _ in 1 2 3 4 5; do
+    epoch_now
+    before=$EPOCH from=
+    if [ "$before" -gt 0 ] && [ ! -e "$S/lock/e$before/released" ]; then
+      if [ "$(cat "$S/lock/e$before/token")" = "$token" ]; then
+        emit result taken
+        emit epoch "$before"
+        return 0
+      fi
+      if ! may_take; then
+        report held
+        return 0
+      fi
+      from=$(cat "$S/lock/e$before/run")
+    fi
+    next=$((LAST + 1))
+    [ "$next" -ge "$least" ] || next=$least
+    claim_epoch "$next" || continue
+    if [ -n "$from" ] && [ "$from" != "$run" ]; then
+      # A job that was claimed before its launcher could see our claim runs; one claimed after it refuses itself.
+      jobs_alive "$from"
+      if [ -n "$ALIVE" ]; then
+        withdraw "$next"
+        epoch_now
+        report held
+        return 0
+      fi
+    fi
+    now
+    write_view "$next"
+    sweep "$next"
+    emit result "$([ "$from" = "$run" ] && echo reentered || echo taken)"
+    emit epoch "$next"
+    return 0
+  done
+  die lock-busy "too many runs ask for the lock in $S at once"
+}
+
+# sweep N: claims long past. The one before stays, for whoever looks at it right now.
+sweep() {
+  for swept in "$S"/lock/e*; do
+    swept_n=${swept##*/e}
+    case $swept_n in *[!0-9]* | '') continue ;; esac
+    [ "$swept_n" -ge $(($1 - 1)) ] || rm -rf "$swept"
+  done
+}
+
+set_free() {
+  printf '%s\n' "$2" >"$S/lock/e$1/released"
+  sync_path "$S/lock/e$1/released" "$S/lock/e$1"
+  rm -f "$S/lock/owner.json"
+}
+
+refuse_while_alive() {
+  jobs_alive "$1"
+  [ -z "$ALIVE" ] || die lock-jobs-alive "jobs of run $1 still run: $(printf %s "$ALIVE" | tr '\n' ' ')"
+}
+
+state_path "$2"
+case $1 in
+  take)
+    shift
+    take "$@"
+    ;;
+  beat)
+    fence "$3" "$4"
+    write_beat "$S/lock/e$4"
+    write_view "$4"
+    ;;
+  release)
+    if holds "$3" "$4"; then
+      refuse_while_alive "$3"
+      set_free "$4" "released by its run"
+    fi
+    ;;
+  show)
+    epoch_now
+    if [ "$EPOCH" = 0 ] || [ -e "$S/lock/e$EPOCH/released" ]; then
+      emit result free
+      emit epoch "$LAST"
+    else
+      report held
+    fi
+    ;;
+  break)
+    epoch_now
+    [ "$EPOCH" = "$3" ] || die lock-changed "the lock in $S has changed hands meanwhile"
+    if [ "$EPOCH" != 0 ] && [ ! -e "$S/lock/e$EPOCH/released" ]; then
+      refuse_while_alive "$(cat "$S/lock/e$EPOCH/run")"
+      set_free "$EPOCH" "$4"
+    fi
+    ;;
+esac

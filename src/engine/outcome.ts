@@ -1,0 +1,45 @@
+import { ExitStatus } from '../base/errors';
+import type { NodeOutcome, NodeResult, RunOutcome } from './events';
+import type { RunView } from './view';
+
+const GOOD: ReadonlySet<NodeOutcome> = new Set(['upgraded', 'restored', 'provisioned', 'backed-up', 'unchanged']);
+
+/** Is this node where the run wanted it? */
+export function isGood(outcome: NodeOutcome | undefined): boolean {
+  return outcome !== undefined && GOOD.has(outcome);
+}
+
+/** Counts for the failure budget. */
+export function tally(view: RunView): { total: number; good: number; failed: number; unknown: number; open: number } {
+  const outcomes = Object.values(view.nodes).map((node) => node.outcome);
+  const count = (test: (outcome: NodeOutcome | undefined) => boolean): number => outcomes.filter(test).length;
+  return {
+    total: outcomes.length,
+    good: count(isGood),
+    failed: count((outcome) => outcome === 'failed' || outcome === 'wrong-version' || outcome === 'rolled-back'),
+    unknown: count((outcome) => outcome === 'unknown'),
+    open: count((outcome) => outcome === undefined || outcome === 'not-started'),
+  };
+}
+
+/** How the run ended, with its exit status (design 3): unknown beats failed, and nothing beats the truth about one node. */
+export function runOutcome(view: RunView): { outcome: RunOutcome; status: ExitStatus } {
+  const { total, good, failed, unknown } = tally(view);
+  if (unknown > 0) return { outcome: 'unknown', status: ExitStatus.unknown };
+  if (good === total && view.committed) return { outcome: 'succeeded', status: ExitStatus.ok };
+  const rolledBack = Object.values(view.nodes).some((node) => node.outcome === 'rolled-back');
+  const left = Object.values(view.nodes).some((node) => node.outcome === 'failed' || node.outcome === 'wrong-version');
+  if (rolledBack && !left) return { outcome: 'rolled-back', status: ExitStatus.failed };
+  if (failed === 0 && view.stopRequested) return { outcome: 'stopped', status: ExitStatus.failed };
+  return { outcome: 'failed', status: ExitStatus.failed };
+}
+
+/** What the last line of a run says of each node. */
+export function nodeResults(view: RunView): Record<string, NodeResult> {
+  return Object.fromEntries(
+    Object.values(view.nodes).map((node) => [
+      node.name,
+      { outcome: node.outcome ?? 'not-started', from: node.from, to: node.to },
+    ]),
+  );
+}
