@@ -151,11 +151,27 @@ export class LabNode {
 
   /** Limits what the node receives (kbit/s), and what it sends; without a rate, no limit. */
   async slow(rateKbit?: number): Promise<void> {
-    for (const [prefix, device] of [[[], this.#place.link], [['-n', this.#place.namespace], 'eth0']] as const) {
+    for (const [prefix, device] of [
+      [[], this.#place.link],
+      [['-n', this.#place.namespace], 'eth0'],
+    ] as const) {
       const args =
         rateKbit === undefined
           ? ['qdisc', 'del', 'dev', device, 'root']
-          : ['qdisc', 'replace', 'dev', device, 'root', 'tbf', 'rate', `${String(rateKbit)}kbit`, 'burst', '32kb', 'latency', '200ms'];
+          : [
+              'qdisc',
+              'replace',
+              'dev',
+              device,
+              'root',
+              'tbf',
+              'rate',
+              `${String(rateKbit)}kbit`,
+              'burst',
+              '32kb',
+              'latency',
+              '200ms',
+            ];
       await output('tc', [...prefix, ...args]);
     }
   }
@@ -210,9 +226,12 @@ export class LabNode {
       '',
     ].join('\n');
     // The original may be busybox, which must be called by the name of its applet.
-    await this.must(`if [ ! -e /usr/lib/lab-date ]; then
+    await this.must(
+      `if [ ! -e /usr/lib/lab-date ]; then
       if [ -L /usr/bin/date ]; then printf '#!/bin/sh\\nexec busybox date "$@"\\n' > /usr/lib/lab-date; chmod 755 /usr/lib/lab-date
-      else cp /usr/bin/date /usr/lib/lab-date; fi; fi; rm -f /usr/bin/date; cat > /usr/bin/date; chmod 755 /usr/bin/date`, script);
+      else cp /usr/bin/date /usr/lib/lab-date; fi; fi; rm -f /usr/bin/date; cat > /usr/bin/date; chmod 755 /usr/bin/date`,
+      script,
+    );
   }
 
   /** All processes of the node with their arguments, as anybody on the node could see them. */
@@ -233,7 +252,7 @@ export class LabNode {
   #sshd(): number[] {
     return this.processes().flatMap(({ pid }) => {
       try {
-        return /^sshd/.test(basename(readlinkSync(`/proc/${String(pid)}/exe`))) ? [pid] : [];
+        return basename(readlinkSync(`/proc/${String(pid)}/exe`)).startsWith('sshd') ? [pid] : [];
       } catch {
         return [];
       }
@@ -304,7 +323,16 @@ export class LabNode {
     const exists = (await output('ip', ['netns', 'pids', namespace])).code === 0;
     if (exists) return;
     await this.#ip('netns', 'add', namespace);
-    await succeed('ip', ['-batch', '-'], `link add ${link} type veth peer name eth0 netns ${namespace}\nlink set ${link} master ${bridge} up\n`);
+    // The same one after each boot, so that nobody waits for a neighbour entry to age.
+    const mac = `02:00:${host
+      .split('.')
+      .map((part) => Number(part).toString(16).padStart(2, '0'))
+      .join(':')}`;
+    await succeed(
+      'ip',
+      ['-batch', '-'],
+      `link add ${link} type veth peer name eth0 address ${mac} netns ${namespace}\nlink set ${link} master ${bridge} up\n`,
+    );
     const routes = jumpOnly ? `route add blackhole ${gateway}/32\n` : '';
     await succeed(
       'ip',

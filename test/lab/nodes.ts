@@ -100,7 +100,7 @@ export class Lab {
     const lab = new Lab(slot, nodes);
     try {
       await lab.#prepare();
-      await Promise.all(specs.map((spec, index) => lab.#install(spec, nodes[index] as LabNode, specs)));
+      await Promise.all(specs.map((spec) => lab.#install(spec, lab.node(spec.name), specs)));
       await lab.trustHostKeys();
     } catch (error) {
       await lab.stop();
@@ -120,7 +120,10 @@ export class Lab {
   async uplink(rateMbit?: number, latencyMs = 100): Promise<void> {
     const device = ['dev', this.#slot.bridge, 'root'];
     const limit = ['tbf', 'rate', `${String(rateMbit)}mbit`, 'burst', '256kb', 'latency', `${String(latencyMs)}ms`];
-    await output('tc', rateMbit === undefined ? ['qdisc', 'del', ...device] : ['qdisc', 'replace', ...device, ...limit]);
+    await output(
+      'tc',
+      rateMbit === undefined ? ['qdisc', 'del', ...device] : ['qdisc', 'replace', ...device, ...limit],
+    );
   }
 
   /** A `clusters.json` for these nodes: cluster `lab`, user root with the lab's key, unless `overrides` says otherwise. */
@@ -187,7 +190,8 @@ export class Lab {
       `link add ${bridge} type bridge\naddr add ${subnet}.1/${String(PREFIX)} dev ${bridge}\nlink set ${bridge} up\n`,
     );
     for (const path of ['', '.ssh', '.run']) mkdirSync(join(this.home, path), { mode: 0o700 });
-    for (const path of ['.config', '.local/state', '.cache', 'tmp']) mkdirSync(join(this.home, path), { recursive: true });
+    for (const path of ['.config', '.local/state', '.cache', 'tmp'])
+      mkdirSync(join(this.home, path), { recursive: true });
     mkdirSync(this.dir);
     await succeed('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-C', 'lab', '-f', this.keyFile]);
   }
@@ -206,7 +210,10 @@ export class Lab {
       sshdConfig: spec.sshdConfig ?? [],
       tools: spec.tools ?? 'full',
       without: spec.without ?? [],
-      authorizedKeys: [await readFile(`${this.keyFile}.pub`, 'utf8'), ...(spec.authorizedKey ? [spec.authorizedKey] : [])],
+      authorizedKeys: [
+        await readFile(`${this.keyFile}.pub`, 'utf8'),
+        ...(spec.authorizedKey ? [spec.authorizedKey] : []),
+      ],
       hosts: all.map(({ name }, index) => `${hostOf(this.#slot, index)} ${name}`),
     });
     if (spec.stateDirTmpfsMb !== undefined) {

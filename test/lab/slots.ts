@@ -32,7 +32,9 @@ export const namespaceOf = (slot: Slot, index: number): string => `cl${String(sl
 export function claimSlot(): Slot {
   mkdirSync(ROOT, { recursive: true, mode: 0o755 });
   const used = new Set(
-    Object.values(networkInterfaces()).flatMap((each) => (each ?? []).map(({ address }) => address.replace(/\.\d+$/, ''))),
+    Object.values(networkInterfaces()).flatMap((each) =>
+      (each ?? []).map(({ address }) => address.replace(/\.\d+$/, '')),
+    ),
   );
   for (let number = 1; number < SLOTS; number++) {
     const slot = slotOf(number);

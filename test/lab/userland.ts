@@ -31,7 +31,21 @@ export interface Userland {
 }
 
 /** Directories whose content on this machine is none of a node's business. */
-const EMPTY = ['root', 'home', 'tmp', 'run', 'dev', 'proc', 'sys', 'srv', 'opt', 'mnt', 'var/log', 'var/tmp', 'var/lib/clusterlift'];
+const EMPTY = [
+  'root',
+  'home',
+  'tmp',
+  'run',
+  'dev',
+  'proc',
+  'sys',
+  'srv',
+  'opt',
+  'mnt',
+  'var/log',
+  'var/tmp',
+  'var/lib/clusterlift',
+];
 const FIRST_UID = 2000;
 const POWER = ['reboot', 'shutdown', 'poweroff', 'halt', 'systemctl'];
 
@@ -163,7 +177,8 @@ async function chooseTools(land: Userland): Promise<void> {
   const applets = (await succeed('busybox', ['--list'])).split('\n').filter((name) => name !== '' && !keep.has(name));
   for (const name of applets) {
     const places = [`usr/bin/${name}`, `usr/sbin/${name}`].filter((path) => existsSync(at(path)));
-    for (const path of places.length > 0 ? places : [`usr/bin/${name}`]) await replaceLink(at(path), '/usr/bin/busybox');
+    for (const path of places.length > 0 ? places : [`usr/bin/${name}`])
+      await replaceLink(at(path), '/usr/bin/busybox');
   }
 }
 

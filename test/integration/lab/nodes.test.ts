@@ -13,7 +13,12 @@ describe('a lab of real nodes', function () {
     if (whyNoLab() !== undefined) this.skip();
     lab = await Lab.start({
       nodes: [
-        { users: [{ name: 'platform', password: 'open sesame', sudo: 'password' }, { name: 'guest', key: false }] },
+        {
+          users: [
+            { name: 'platform', password: 'open sesame', sudo: 'password' },
+            { name: 'guest', key: false },
+          ],
+        },
         { tools: 'busybox', users: [{ name: 'ops', sudo: 'nopasswd' }] },
         { tools: 'dash', without: ['openssl'], stateDirTmpfsMb: 3 },
         { jumpOnly: true },
@@ -24,9 +29,23 @@ describe('a lab of real nodes', function () {
 
   const ssh = (node: LabNode, command: string, user = 'root', options: readonly string[] = []): Promise<Output> =>
     output('ssh', [
-      '-F', 'none', '-i', node.keyFile, '-o', 'IdentitiesOnly=yes', '-o', 'BatchMode=yes', '-o', 'StrictHostKeyChecking=yes',
-      '-o', `UserKnownHostsFile=${lab.home}/.ssh/known_hosts`, '-o', 'ConnectTimeout=5', ...options,
-      `${user}@${node.host}`, command,
+      ...options,
+      '-F',
+      'none',
+      '-i',
+      node.keyFile,
+      '-o',
+      'IdentitiesOnly=yes',
+      '-o',
+      'BatchMode=yes',
+      '-o',
+      'StrictHostKeyChecking=yes',
+      '-o',
+      `UserKnownHostsFile=${lab.home}/.ssh/known_hosts`,
+      '-o',
+      'ConnectTimeout=5',
+      `${user}@${node.host}`,
+      command,
     ]);
 
   it('lets a known key in by SSH, with a verified host key', async () => {
@@ -45,7 +64,10 @@ describe('a lab of real nodes', function () {
   });
 
   it('gives a node the tools it asked for', async () => {
-    assert.match((await ssh(lab.node('n2'), 'readlink -f /bin/sh /bin/tar /usr/bin/sha256sum')).stdout, /^(\/usr\/bin\/busybox\n){3}$/);
+    assert.match(
+      (await ssh(lab.node('n2'), 'for each in /bin/sh /bin/tar /usr/bin/sha256sum; do readlink -f $each; done')).stdout,
+      /^(\/usr\/bin\/busybox\n){3}$/,
+    );
     assert.match((await ssh(lab.node('n3'), 'readlink -f /bin/sh')).stdout, /dash/);
     assert.notEqual((await lab.node('n3').run('command -v openssl')).code, 0);
   });
@@ -69,7 +91,11 @@ describe('a lab of real nodes', function () {
   });
 
   it('comes back from a reboot that the node asked for, with a new boot id and the same files', async () => {
-    for (const [name, command] of [['n1', 'systemctl reboot'], ['n2', 'reboot'], ['n3', 'shutdown -r now']] as const) {
+    for (const [name, command] of [
+      ['n1', 'systemctl reboot'],
+      ['n2', 'reboot'],
+      ['n3', 'shutdown -r now'],
+    ] as const) {
       const node = lab.node(name);
       await node.writeFile('/var/tmp/kept', 'kept');
       const before = await node.readFile('/proc/sys/kernel/random/boot_id');
@@ -151,7 +177,10 @@ describe('a lab of real nodes', function () {
   it('changes host keys, and SSH notices', async () => {
     const node = lab.node('n3');
     await node.rekeyHost();
-    assert.match((await ssh(node, 'true')).stderr, /REMOTE HOST IDENTIFICATION HAS CHANGED|Host key verification failed/);
+    assert.match(
+      (await ssh(node, 'true')).stderr,
+      /REMOTE HOST IDENTIFICATION HAS CHANGED|Host key verification failed/,
+    );
     await lab.trustHostKeys();
     assert.equal((await ssh(node, 'true')).code, 0);
   });
@@ -170,7 +199,13 @@ describe('a lab of real nodes', function () {
     await until(() => node.processes().some(({ argv }) => argv.join(' ') === 'sleep 31'), 'sleep is seen');
     await node.must('kill $(pidof sleep)');
     await running;
-    assert.equal(lab.node('n2').processes().some(({ argv }) => argv.includes('31')), false);
+    assert.equal(
+      lab
+        .node('n2')
+        .processes()
+        .some(({ argv }) => argv.includes('31')),
+      false,
+    );
   });
 
   it('leaves nothing behind, and several labs live side by side', async () => {
