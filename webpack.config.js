@@ -84,7 +84,7 @@ module.exports = (_env, { mode = 'production' }) => {
     ...shared(mode, 'webview'),
     target: ['web', 'es2022'],
     entry,
-    output: { path: path.join(dist, 'webview'), filename: '[name].js' },
+    output: { path: path.join(dist, 'webview'), filename: '[name].js', clean: true },
     plugins: [new BundleGuard({ without: ['ssh2', 'undici', 'zod'], maxBytes: 200_000 })],
   };
   return Object.keys(entry).length === 0 ? [extension, cli] : [extension, cli, webview];
