@@ -191,7 +191,7 @@ async function writeImage(flavour: Flavour, volumeId: string, tree: string, imag
       await run('genisoimage', ['-iso-level', '4', ...label, tree]);
       return;
     case 'builtin':
-      await writeFile(image, writeIso(await isoFiles(tree), { volumeId: label[1] ?? '', time: FILE_TIME }));
+      await writeFile(image, writeIso(await isoFiles(tree), { volumeId: label[1] ?? '', time: FILE_TIME }).bytes);
   }
 }
 

@@ -6,7 +6,8 @@
 export interface IsoFile {
   /** Relative, with `/` between the parts. */
   readonly path: string;
-  readonly data: Uint8Array;
+  /** The content; a number: so many zero bytes, which are not in the returned bytes but lie behind them. */
+  readonly data: Uint8Array | number;
   /** Permission bits, such as 0o755. */
   readonly mode: number;
 }
@@ -19,6 +20,8 @@ export interface IsoOptions {
 
 const BLOCK = 2048;
 const FIRST_TABLE = 18;
+/** Most bytes of one extent that end with a block. */
+const MOST_EXTENT = 0xffff_f800;
 const S_IFDIR = 0o040000;
 const S_IFREG = 0o100000;
 
@@ -36,13 +39,19 @@ interface Directory {
 interface File {
   readonly kind: 'file';
   readonly name: string;
-  readonly data: Uint8Array;
+  readonly data: Uint8Array | number;
   readonly mode: number;
   block: number;
 }
 
-/** A whole image in memory. The plain names are numbers; people (and readers) use the Rock Ridge ones. */
-export function writeIso(files: readonly IsoFile[], options: IsoOptions): Buffer {
+/**
+ * An image in memory. The plain names are numbers; people (and readers) use the Rock Ridge ones.
+ * @returns its bytes up to the files made of zeros, and the size of the whole
+ */
+export function writeIso(
+  files: readonly IsoFile[],
+  options: IsoOptions,
+): { readonly bytes: Buffer; readonly size: number } {
   const root = treeOf(files);
   const directories = numbered(root);
   const tableBytes = directories.reduce((sum, each) => sum + tableEntryLength(each), 0);
@@ -54,18 +63,27 @@ export function writeIso(files: readonly IsoFile[], options: IsoOptions): Buffer
     next += blocksOf(directory.bytes);
   }
   const contents = directories.flatMap((each) => each.children).filter((each) => each.kind === 'file');
-  for (const file of contents) {
-    file.block = next;
-    next += blocksOf(file.data.length);
-  }
+  const solid = contents.filter((each) => typeof each.data !== 'number');
+  for (const file of solid) next = place(file, next);
   const image = Buffer.alloc(next * BLOCK);
+  for (const file of contents) if (typeof file.data === 'number') next = place(file, next);
   primaryDescriptor(root, next, tableBytes, tableBlocks, options).copy(image, 16 * BLOCK);
   image.write('\u00ffCD001\u0001', 17 * BLOCK, 'latin1');
   pathTable(directories, 'little').copy(image, FIRST_TABLE * BLOCK);
   pathTable(directories, 'big').copy(image, (FIRST_TABLE + tableBlocks) * BLOCK);
   for (const directory of directories) directoryBytes(directory, options.time).copy(image, directory.block * BLOCK);
-  for (const file of contents) image.set(file.data, file.block * BLOCK);
-  return image;
+  for (const { data, block } of solid) if (typeof data !== 'number') image.set(data, block * BLOCK);
+  return { bytes: image, size: next * BLOCK };
+}
+
+/** Gives a file its first block; returns the next free one. */
+function place(file: File, block: number): number {
+  file.block = block;
+  return block + blocksOf(sizeOf(file));
+}
+
+function sizeOf({ data }: File): number {
+  return typeof data === 'number' ? data : data.length;
 }
 
 function blocksOf(bytes: number): number {
@@ -119,13 +137,7 @@ function directoryBytes(directory: Directory, time: Date): Buffer {
   const records = [
     record('\u0000', directory, time, isRoot ? [susp, ...own, er] : own),
     record('\u0001', directory.parent ?? directory, time, own),
-    ...directory.children.map((child, index) =>
-      record(plainName(index, child.kind), child, time, [
-        posix(child.kind === 'directory' ? S_IFDIR | 0o755 : S_IFREG | child.mode),
-        times(time),
-        name(child.name),
-      ]),
-    ),
+    ...directory.children.flatMap((child, index) => childRecords(plainName(index, child.kind), child, time)),
   ];
   const blocks: Buffer[] = [];
   let used = 0;
@@ -142,17 +154,45 @@ function directoryBytes(directory: Directory, time: Date): Buffer {
   return Buffer.concat(blocks);
 }
 
-function record(plain: string, target: Directory | File, time: Date, fields: readonly Buffer[]): Buffer {
+function childRecords(plain: string, child: Directory | File, time: Date): Buffer[] {
+  const mode = child.kind === 'directory' ? S_IFDIR | 0o755 : S_IFREG | child.mode;
+  const fields = [posix(mode), times(time), name(child.name)];
+  if (child.kind === 'directory') return [record(plain, child, time, fields)];
+  const size = sizeOf(child);
+  const records: Buffer[] = [];
+  for (let done = 0; done < size || records.length === 0; done += MOST_EXTENT) {
+    const last = size - done <= MOST_EXTENT;
+    const extent = {
+      block: child.block + done / BLOCK,
+      bytes: last ? size - done : MOST_EXTENT,
+      flags: last ? 0 : 0x80,
+    };
+    records.push(rawRecord(plain, extent, time, fields));
+  }
+  return records;
+}
+
+function record(plain: string, { block, bytes }: Directory, time: Date, fields: readonly Buffer[]): Buffer {
+  return rawRecord(plain, { block, bytes, flags: 2 }, time, fields);
+}
+
+interface RawExtent {
+  readonly block: number;
+  readonly bytes: number;
+  readonly flags: number;
+}
+
+function rawRecord(plain: string, extent: RawExtent, time: Date, fields: readonly Buffer[]): Buffer {
   const use = Buffer.concat(fields);
   const head = 33 + plain.length + ((plain.length + 1) % 2);
   const length = head + use.length + (use.length % 2);
-  if (length > 255) throw new Error(`The name is too long for this writer: ${target.name}`);
+  if (length > 255) throw new Error('A name is too long for this writer');
   const bytes = Buffer.alloc(length);
   bytes[0] = length;
-  both32(bytes, 2, target.block);
-  both32(bytes, 10, target.kind === 'file' ? target.data.length : target.bytes);
+  both32(bytes, 2, extent.block);
+  both32(bytes, 10, extent.bytes);
   shortTime(time).copy(bytes, 18);
-  bytes[25] = target.kind === 'directory' ? 2 : 0;
+  bytes[25] = extent.flags;
   both16(bytes, 28, 1);
   bytes[32] = plain.length;
   bytes.write(plain, 33, 'latin1');
