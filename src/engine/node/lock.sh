@@ -69,8 +69,8 @@ may_take() {
   [ -z "$ALIVE" ]
 }
 
-# claim_epoch N: 0 when the new claim is the one that counts.
-claim_epoch() {
+# prepare_claim N: the claim's content, on the disk before it counts.
+prepare_claim() {
   new=$S/lock/.claim.$$
   rm -rf "$new"
   mkdir "$new"
@@ -79,6 +79,10 @@ claim_epoch() {
   printf '%s\n' "$token" >"$new/token"
   write_beat "$new"
   sync_path "$new/owner.json" "$new/run" "$new/token" "$new/beat" "$new"
+}
+
+# claim_epoch N: true when the prepared claim is the one that counts now.
+claim_epoch() {
   claim "$new" "$S/lock/e$1" || return 1
   sync_path "$S/lock"
   # A claim below the newest one can only come from a taker that slept while old claims were swept.
@@ -95,7 +99,7 @@ withdraw() {
 take() {
   run=$2 token=$3 owner=$4 least=$5 stale=$6 why=$7 expected=$8
   state_make
-  for _ in 1 2 3 4 5; do
+  for attempt in 1 2 3 4 5; do
     epoch_now
     before=$EPOCH from=
     if [ "$before" -gt 0 ] && [ ! -e "$S/lock/e$before/released" ]; then
@@ -112,6 +116,7 @@ take() {
     fi
     next=$((LAST + 1))
     [ "$next" -ge "$least" ] || next=$least
+    prepare_claim "$next"
     claim_epoch "$next" || continue
     if [ -n "$from" ] && [ "$from" != "$run" ]; then
       # A job that was claimed before its launcher could see our claim runs; one claimed after it refuses itself.
@@ -130,7 +135,7 @@ take() {
     emit epoch "$next"
     return 0
   done
-  die lock-busy "too many runs ask for the lock in $S at once"
+  die lock-busy "others took the lock in $S before us $attempt times"
 }
 
 # sweep N: claims long past. The one before stays, for whoever looks at it right now.

@@ -1,0 +1,222 @@
+import { ClusterliftError, ExitStatus } from '../../base/errors';
+import { bootId, liveness, type ProcessIdentity } from '../../base/process';
+import { line } from '../../base/text';
+import type { NodeConnection } from '../../ssh/connection';
+import { ask, type Entries } from '../../ssh/script';
+import text from './lock.sh';
+
+/**
+ * The lock of a node (design 6). On the node a claim is one atomic rename, numbered by its epoch; the highest counts.
+ * Every changing command names run and epoch, and refuses itself when they are not the holder's (code `fenced`).
+ */
+
+/** Seconds without a heartbeat after which a lock may be taken over. */
+export const STALE_AFTER = 120;
+
+/** Who holds a lock, as the node knows it. Text from the node: bounded and printable. */
+export interface LockOwner extends ProcessIdentity {
+  readonly run: string;
+  readonly epoch: number;
+  /** The node's clock, seconds since 1970. */
+  readonly heartbeat: number;
+  /** Seconds since the heartbeat, by the node's own clock. */
+  readonly age: number;
+  readonly user: string;
+  readonly command: string;
+}
+
+export interface HeldLock {
+  readonly kind: 'held';
+  readonly owner: LockOwner;
+  readonly stale: boolean;
+  readonly staleReason: 'no-heartbeat' | 'process-dead' | undefined;
+  /** Jobs of the owner's run that live: while there are any, nobody takes the lock. */
+  readonly jobsAlive: readonly string[];
+  /** The owner's run is over, it only never released. */
+  readonly runClosed: boolean;
+}
+
+export type TakeResult =
+  | { readonly kind: 'taken'; readonly epoch: number }
+  /** The same run held it before: a resume. */
+  | { readonly kind: 'reentered'; readonly epoch: number }
+  | HeldLock;
+
+export interface TakeRequest {
+  readonly stateDir: string | undefined;
+  readonly run: string;
+  /** This process (`self()`). */
+  readonly me: ProcessIdentity;
+  /** Random, one per process and run: a repeated call finds its own claim again. */
+  readonly token: string;
+  readonly user: string;
+  readonly command: string;
+  /** Lowest epoch to take, when earlier ones are known from the journal. */
+  readonly leastEpoch?: number;
+  /** A person or `--override stale-lock` decided to take over the lock of this (stale) holder. */
+  readonly takeOver?: HeldLock;
+  /** Seconds; `STALE_AFTER` unless a test says otherwise. */
+  readonly staleAfter?: number;
+  readonly signal?: AbortSignal;
+}
+
+/**
+ * Takes the lock of a node, or says who has it. A stale lock of the same run, or of one that is closed, is taken at once;
+ * that of another run only with `takeOver`, and none while a job of its run lives. May be repeated after a lost link.
+ * @throws ClusterliftError `state-…` when the state directory cannot be used, `lock-busy`
+ */
+export async function takeLock(connection: NodeConnection, request: TakeRequest): Promise<TakeResult> {
+  const wanted = request.takeOver;
+  const first = await attempt(connection, request, wanted ? reasonOf(wanted) : '', wanted?.owner.epoch ?? 0);
+  if (first.kind !== 'held' || !first.stale) return first;
+  const ours = first.owner.run === request.run;
+  const over = first.runClosed && first.jobsAlive.length === 0;
+  if (!ours && !over) return first;
+  return attempt(connection, request, reasonOf(first), first.owner.epoch);
+}
+
+function reasonOf(held: HeldLock): 'dead' | 'stale' {
+  return held.staleReason === 'process-dead' ? 'dead' : 'stale';
+}
+
+async function attempt(
+  connection: NodeConnection,
+  request: TakeRequest,
+  why: '' | 'dead' | 'stale',
+  expected: number,
+): Promise<TakeResult> {
+  const { stateDir, run, me, token, user, command, leastEpoch, signal } = request;
+  const staleAfter = request.staleAfter ?? STALE_AFTER;
+  const { host, bootId, pid, pidStart } = me;
+  const owner = JSON.stringify({
+    host,
+    bootId,
+    pid,
+    pidStart,
+    user,
+    command: line(command, 1000),
+    run: checkedRun(run),
+  });
+  const numbers = { least: leastEpoch ?? 1, staleAfter, expected };
+  const entries = await ask(connection, {
+    text,
+    args: [
+      'take',
+      stateDir ?? '',
+      run,
+      token,
+      owner,
+      String(numbers.least),
+      String(numbers.staleAfter),
+      why,
+      String(numbers.expected),
+    ],
+    ...(signal && { signal }),
+  });
+  const result = entries.required('result');
+  if (result === 'held') return heldOf(entries, staleAfter);
+  return { kind: result === 'reentered' ? 'reentered' : 'taken', epoch: entries.number('epoch') };
+}
+
+/** Who holds the lock of a node now; undefined: nobody. Changes nothing. */
+export async function showLock(
+  connection: NodeConnection,
+  stateDir: string | undefined,
+  staleAfter = STALE_AFTER,
+): Promise<HeldLock | undefined> {
+  const entries = await ask(connection, { text, args: ['show', stateDir ?? ''] });
+  return entries.required('result') === 'held' ? heldOf(entries, staleAfter) : undefined;
+}
+
+/** Reads what lock.sh reports about a holder. */
+export function heldOf(entries: Entries, staleAfter = STALE_AFTER): HeldLock {
+  const owner = parseOwner(entries);
+  // Another boot id under the same host name may be another machine: then only the heartbeat tells.
+  const dead = owner.pid > 0 && owner.bootId === bootId() && liveness(owner) === 'dead';
+  const silent = owner.age >= staleAfter;
+  return {
+    kind: 'held',
+    owner,
+    stale: dead || silent,
+    staleReason: dead ? 'process-dead' : silent ? 'no-heartbeat' : undefined,
+    jobsAlive: entries.lines('jobs'),
+    runClosed: entries.text('closed') === '1',
+  };
+}
+
+function parseOwner(entries: Entries): LockOwner {
+  const fields = objectOf(entries.text('owner') ?? '');
+  const textOf = (key: string): string => {
+    const value = fields[key];
+    return typeof value === 'string' ? line(value, 1000) : '';
+  };
+  const pid = fields['pid'];
+  return {
+    host: textOf('host'),
+    bootId: textOf('bootId'),
+    pid: typeof pid === 'number' && Number.isSafeInteger(pid) && pid > 0 ? pid : 0,
+    pidStart: textOf('pidStart'),
+    user: textOf('user'),
+    command: textOf('command'),
+    run: textOf('run'),
+    epoch: entries.number('epoch'),
+    heartbeat: entries.number('heartbeat'),
+    age: entries.number('age'),
+  };
+}
+
+function objectOf(json: string): Readonly<Record<string, unknown>> {
+  try {
+    const value: unknown = JSON.parse(json);
+    return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {};
+  } catch {
+    return {};
+  }
+}
+
+/** Names the holder of a lock in every command that changes something. */
+export interface Fence {
+  readonly run: string;
+  readonly epoch: number;
+}
+
+/** The heartbeat, every 10 s. @throws ClusterliftError `fenced` when the lock is no longer ours */
+export async function beatLock(connection: NodeConnection, stateDir: string | undefined, fence: Fence): Promise<void> {
+  await ask(connection, { text, args: ['beat', stateDir ?? '', fence.run, String(fence.epoch)] });
+}
+
+/**
+ * Gives the lock back; repeating it, or releasing what is no longer ours, changes nothing.
+ * @throws ClusterliftError `lock-jobs-alive` while a job of the run lives
+ */
+export async function releaseLock(
+  connection: NodeConnection,
+  stateDir: string | undefined,
+  fence: Fence,
+): Promise<void> {
+  await ask(connection, { text, args: ['release', stateDir ?? '', fence.run, String(fence.epoch)] });
+}
+
+/**
+ * `unlock --reason`: frees the lock of a holder that was shown before.
+ * @throws ClusterliftError `lock-jobs-alive`, `lock-changed` when somebody else holds it by now
+ */
+export async function breakLock(
+  connection: NodeConnection,
+  stateDir: string | undefined,
+  held: HeldLock,
+  reason: string,
+): Promise<void> {
+  await ask(connection, { text, args: ['break', stateDir ?? '', String(held.owner.epoch), line(reason)] });
+}
+
+/** Run ids are names of directories on nodes. */
+function checkedRun(run: string): string {
+  if (/^[A-Za-z0-9][A-Za-z0-9._-]{0,200}$/.test(run)) return run;
+  throw new ClusterliftError({
+    code: 'run-unknown',
+    message: `${line(run, 80)} cannot be the name of a run`,
+    hint: 'List the runs with `clusterlift runs`.',
+    exit: ExitStatus.usage,
+  });
+}

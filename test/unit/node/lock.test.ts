@@ -1,0 +1,246 @@
+import { strict as assert } from 'node:assert';
+import { existsSync } from 'node:fs';
+import { mkdir, readFile, stat, symlink, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { hasCode } from '../../../src/base/errors';
+import { self, type ProcessIdentity } from '../../../src/base/process';
+import {
+  beatLock,
+  breakLock,
+  releaseLock,
+  showLock,
+  takeLock,
+  type HeldLock,
+  type TakeRequest,
+  type TakeResult,
+} from '../../../src/engine/node/lock';
+import { execute } from '../../../src/ssh/script';
+import { underBothShells, type Place } from './shells';
+
+const me = self();
+const elsewhere: ProcessIdentity = { host: 'laptop', bootId: 'b', pid: 77, pidStart: '1' };
+const deadHere: ProcessIdentity = { ...me, pid: 4_194_000, pidStart: '12' };
+
+underBothShells('The lock of a node', (place) => {
+  const request = (run: string, more: Partial<TakeRequest> = {}): TakeRequest => ({
+    stateDir: place().stateDir,
+    run,
+    me,
+    token: `token-${run}`,
+    user: 'ann',
+    command: "upgrade 'my file.iso'\nnow",
+    ...more,
+  });
+  const take = (run: string, more?: Partial<TakeRequest>): Promise<TakeResult> =>
+    takeLock(place().node, request(run, more));
+
+  it('is taken once, shown with its owner, and refused to others', async () => {
+    assert.deepEqual(await take('r1'), { kind: 'taken', epoch: 1 });
+    const held = await mustBeHeld(take('r2'));
+    assert.equal(held.owner.run, 'r1');
+    assert.equal(held.owner.pid, me.pid);
+    assert.equal(held.owner.user, 'ann');
+    assert.equal(held.owner.command, "upgrade 'my file.iso' now");
+    assert.equal(held.stale, false);
+    assert.deepEqual(held.jobsAlive, []);
+    assert.ok(Math.abs(held.owner.heartbeat - Date.now() / 1000) < 100);
+  });
+
+  it('keeps the state directory private and lets people see the owner', async () => {
+    await take('r1');
+    assert.equal((await stat(place().stateDir)).mode & 0o777, 0o700);
+    const view = JSON.parse(await readFile(join(place().stateDir, 'lock/owner.json'), 'utf8')) as Record<
+      string,
+      unknown
+    >;
+    assert.deepEqual(Object.keys(view).sort(), [
+      'bootId', 'command', 'epoch', 'heartbeat', 'host', 'pid', 'pidStart', 'run', 'user',
+    ]); // prettier-ignore
+  });
+
+  it('is found again by a repeated call of the same process', async () => {
+    await take('r1');
+    assert.deepEqual(await take('r1'), { kind: 'taken', epoch: 1 });
+  });
+
+  it('is free after its release, which may be repeated, and its epochs go on counting', async () => {
+    await take('r1');
+    await releaseLock(place().node, place().stateDir, { run: 'r1', epoch: 1 });
+    await releaseLock(place().node, place().stateDir, { run: 'r1', epoch: 1 });
+    assert.equal(existsSync(join(place().stateDir, 'lock/owner.json')), false);
+    assert.equal(await showLock(place().node, place().stateDir), undefined);
+    assert.deepEqual(await take('r2'), { kind: 'taken', epoch: 2 });
+    await releaseLock(place().node, place().stateDir, { run: 'r1', epoch: 1 });
+    assert.equal((await showLock(place().node, place().stateDir))?.owner.run, 'r2');
+  });
+
+  it('goes to a resume of the same run at once when its process here is dead', async () => {
+    await take('r1', { me: deadHere });
+    assert.deepEqual(await take('r1', { token: 'another' }), { kind: 'reentered', epoch: 2 });
+  });
+
+  it('does not go to a second process of the same run while the first one lives', async () => {
+    await take('r1');
+    assert.equal((await mustBeHeld(take('r1', { token: 'another' }))).stale, false);
+  });
+
+  it('is offered, not taken, when the process of another run is dead, and goes to whoever decides so', async () => {
+    await take('r1', { me: deadHere });
+    const held = await mustBeHeld(take('r2'));
+    assert.equal(held.staleReason, 'process-dead');
+    assert.deepEqual(await take('r2', { takeOver: held }), { kind: 'taken', epoch: 2 });
+    await assert.rejects(beatLock(place().node, place().stateDir, { run: 'r1', epoch: 1 }), (e) =>
+      hasCode(e, 'fenced'),
+    );
+  });
+
+  it('is stale without a heartbeat for two minutes by the clock of the node', async () => {
+    await take('r1', { me: elsewhere });
+    assert.equal((await mustBeHeld(take('r2'))).stale, false);
+    await age(place(), 121);
+    const held = await mustBeHeld(take('r2'));
+    assert.equal(held.staleReason, 'no-heartbeat');
+    assert.ok(held.owner.age >= 121);
+    await beatLock(place().node, place().stateDir, { run: 'r1', epoch: 1 });
+    assert.equal((await mustBeHeld(take('r2', { takeOver: held }))).stale, false, 'it came back before we decided');
+  });
+
+  it('lets a decision count only for the holder that was shown', async () => {
+    await take('r1', { me: deadHere });
+    const held = await mustBeHeld(take('r2'));
+    await take('r3', { takeOver: held, me: deadHere });
+    assert.equal((await mustBeHeld(take('r2', { takeOver: held }))).owner.run, 'r3');
+  });
+
+  it('goes to the next run by itself when the run of a stale one is closed', async () => {
+    await take('r1', { me: deadHere });
+    await mkdir(join(place().stateDir, 'runs/r1'), { recursive: true });
+    await writeFile(join(place().stateDir, 'runs/r1/closed'), '');
+    assert.deepEqual(await take('r2'), { kind: 'taken', epoch: 2 });
+  });
+
+  it('starts above the epochs that the journal knows', async () => {
+    assert.deepEqual(await take('r1', { leastEpoch: 7 }), { kind: 'taken', epoch: 7 });
+  });
+
+  it('is never taken over, released or broken while a job of its run lives', async () => {
+    await take('r1', { me: deadHere });
+    const { stateDir, node } = place();
+    await livingJob(place(), 'r1');
+    const held = await mustBeHeld(take('r2'));
+    assert.equal(held.stale, true);
+    assert.deepEqual(held.jobsAlive, ['r1.n1.upgrade.1']);
+    assert.equal((await take('r2', { takeOver: held })).kind, 'held');
+    const alive = (e: unknown): boolean => hasCode(e, 'lock-jobs-alive');
+    await assert.rejects(releaseLock(node, stateDir, { run: 'r1', epoch: 1 }), alive);
+    await assert.rejects(breakLock(node, stateDir, held, 'because'), alive);
+    assert.deepEqual(await take('r1', { token: 'resumed' }), { kind: 'reentered', epoch: 2 });
+  });
+
+  it('is broken for a reason, once', async () => {
+    await take('r1', { me: elsewhere });
+    const held = await mustBeHeld(take('r2'));
+    await breakLock(place().node, place().stateDir, held, 'laptop was stolen');
+    assert.deepEqual(await take('r2'), { kind: 'taken', epoch: 2 });
+    await assert.rejects(breakLock(place().node, place().stateDir, held, 'again'), (e) => hasCode(e, 'lock-changed'));
+  });
+
+  it('goes to exactly one of many that ask at once', async () => {
+    for (let round = 1; round <= 6; round++) {
+      const runs = Array.from({ length: 5 }, (_, at) => `r${String(round)}-${String(at)}`);
+      const results = await Promise.all(runs.map((run) => take(run)));
+      const winners = results.filter((each) => each.kind === 'taken');
+      assert.equal(winners.length, 1, JSON.stringify(results));
+      const winner = runs[results.findIndex((each) => each.kind === 'taken')] ?? '';
+      assert.equal((await showLock(place().node, place().stateDir))?.owner.run, winner);
+      await releaseLock(place().node, place().stateDir, {
+        run: winner,
+        epoch: winners[0]?.kind === 'taken' ? winners[0].epoch : 0,
+      });
+    }
+  });
+
+  it('goes to exactly one of many that take a dead one over at once', async () => {
+    await take('r0', { me: deadHere });
+    for (let round = 1; round <= 5; round++) {
+      const held = await mustBeHeld(take('look'));
+      const runs = Array.from({ length: 5 }, (_, at) => `r${String(round)}-${String(at)}`);
+      const results = await Promise.all(runs.map((run) => take(run, { takeOver: held, me: deadHere })));
+      assert.equal(results.filter((each) => each.kind === 'taken').length, 1, JSON.stringify(results));
+    }
+  });
+
+  it('survives a taker that is killed at any moment', async () => {
+    const { node, stateDir } = place();
+    for (let delay = 0; delay < 24; delay += 2) {
+      const script = `(sleep 0.0${String(delay).padStart(2, '0')}; kill -9 $$) & `;
+      const killed = takeKilled(place(), script, `k${String(delay)}`);
+      await killed;
+      const held = await showLock(node, stateDir);
+      if (held) await breakLock(node, stateDir, held, 'test');
+      const result = await take(`after-${String(delay)}`);
+      assert.equal(result.kind, 'taken');
+      if (result.kind === 'taken')
+        await releaseLock(node, stateDir, { run: `after-${String(delay)}`, epoch: result.epoch });
+    }
+  });
+
+  it('refuses a state directory that belongs to somebody else or is no absolute path', async () => {
+    await assert.rejects(take('r1', { stateDir: 'relative' }), (e) => hasCode(e, 'state-path'));
+    await writeFile(join(place().root, 'file'), '');
+    await assert.rejects(take('r1', { stateDir: join(place().root, 'file') }), (e) => hasCode(e, 'state-create'));
+    await symlink('/proc/self/fd', join(place().root, 'odd'));
+    await assert.rejects(take('r1', { stateDir: join(place().root, 'odd/x') }), (e) => hasCode(e, 'state-create'));
+  });
+
+  it('fences every command that names an older epoch or another run', async () => {
+    await take('r1', { me: deadHere });
+    await take('r1', { token: 'second' });
+    const { node, stateDir } = place();
+    const fenced = (run: string, epoch: string): Promise<unknown> =>
+      execute(node, { text: 'state_path "$1"\nfence "$2" "$3"\n', args: [stateDir, run, epoch] });
+    await fenced('r1', '2');
+    for (const [run, epoch] of [['r1', '1'], ['r1', '3'], ['r2', '2'], ['r1', '']] as const) {
+      await assert.rejects(fenced(run, epoch), (e) => hasCode(e, 'fenced'));
+    } // prettier-ignore
+  });
+});
+
+async function mustBeHeld(result: Promise<TakeResult>): Promise<HeldLock> {
+  const held = await result;
+  if (held.kind !== 'held') assert.fail(`it was ${held.kind}`);
+  return held;
+}
+
+/** Moves the heartbeat into the past. */
+async function age({ stateDir }: Place, seconds: number): Promise<void> {
+  const file = join(stateDir, 'lock/e1/beat');
+  const [boot = '', up = '0', wall = '0'] = (await readFile(file, 'utf8')).trim().split(' ');
+  await writeFile(file, `${boot} ${String(Number(up) - seconds)} ${String(Number(wall) - seconds)}\n`);
+}
+
+/** A job whose process is this one. */
+async function livingJob({ stateDir }: Place, run: string): Promise<void> {
+  const job = join(stateDir, `jobs/${run}.n1.upgrade.1`);
+  await mkdir(join(job, 'started'), { recursive: true });
+  await writeFile(join(job, 'run'), `${run}\n`);
+  await writeFile(join(job, 'started/boot_id'), `${me.bootId}\n`);
+  await writeFile(join(job, 'started/pid'), `${String(me.pid)} ${me.pidStart}\n`);
+}
+
+/** Runs a prelude that kills the shell a little later, and then takes the lock. */
+async function takeKilled({ node, stateDir }: Place, prelude: string, run: string): Promise<void> {
+  const tampered = { ...node, node: node.node, exec: node.exec.bind(node) };
+  await takeLock(
+    {
+      ...tampered,
+      exec: (request) => node.exec({ ...request, script: prelude + request.script }),
+      openReader: node.openReader.bind(node),
+      append: node.append.bind(node),
+      close: () => node.close(),
+    },
+    { stateDir, run, me: deadHere, token: run, user: '', command: '' },
+  ).catch((error: unknown) => {
+    assert.ok(hasCode(error, 'node-script-failed'), String(error));
+  });
+}
