@@ -4,8 +4,8 @@ const LONGEST = 64;
 
 /** Edits (insert, delete, replace, swap of neighbours) between two words; case counts as no edit. Words are cut at 64 characters. */
 export function editDistance(first: string, second: string): number {
-  const a = [...first.toLowerCase()].slice(0, LONGEST);
-  const b = [...second.toLowerCase()].slice(0, LONGEST);
+  const a = Array.from(first.toLowerCase()).slice(0, LONGEST);
+  const b = Array.from(second.toLowerCase()).slice(0, LONGEST);
   let beforeLast: number[] = [];
   let last = Array.from({ length: b.length + 1 }, (_, index) => index);
   for (let i = 1; i <= a.length; i++) {

@@ -22,7 +22,7 @@ export class ConfigError extends ClusterliftError {
     const problems = [first, ...others];
     const told = problems.map((problem) => `${placeOf(problem)}: ${problem.message}`);
     const message =
-      others.length === 0 ? `${told[0] ?? ''}` : `${String(problems.length)} problems\n${told.join('\n')}`;
+      others.length === 0 ? first.message : `${String(problems.length)} problems\n${told.join('\n')}`;
     super({ ...first.detail(), message });
     this.name = 'ConfigError';
     this.problems = problems;
