@@ -1,9 +1,10 @@
 import { didYouMean } from '../base/suggest';
 import type { ConfigDocument, Path, Problem } from './document';
 import { jumpProblems } from './jumps';
+import { hasPassword, isLocationUri } from './names';
 import { rawNodes, unknownNode, type RawNode } from './raw';
 import { bad, noNodes } from './rules';
-import { hasPassword, secretProblems } from './secrets';
+import { secretProblems } from './secrets';
 
 /** More than anyone has; they bound the work on a hostile file. */
 export const MAX_NODES = 1000;
@@ -171,12 +172,4 @@ function uriProblems(document: ConfigDocument, location: string): Problem[] {
       offset: document.offsetOf(place),
     },
   ];
-}
-
-/** Is this a complete address of a backup location? */
-export function isLocationUri(uri: string): boolean {
-  if (/\/\.\.?(?:\/|$)/.test(uri) || /\s/.test(uri)) return false;
-  if (uri.startsWith('file:///')) return uri.length > 'file:///'.length;
-  if (uri.startsWith('restic:')) return uri.length > 'restic:'.length;
-  return /^sftp:\/\/(?:[^@/]+@)?[A-Za-z0-9_[][^@/]*\/./.test(uri) && URL.canParse(uri);
 }

@@ -21,8 +21,7 @@ export class ConfigError extends ClusterliftError {
   constructor(first: ClusterliftError, others: readonly ClusterliftError[]) {
     const problems = [first, ...others];
     const told = problems.map((problem) => `${placeOf(problem)}: ${problem.message}`);
-    const message =
-      others.length === 0 ? first.message : `${String(problems.length)} problems\n${told.join('\n')}`;
+    const message = others.length === 0 ? first.message : `${String(problems.length)} problems\n${told.join('\n')}`;
     super({ ...first.detail(), message });
     this.name = 'ConfigError';
     this.problems = problems;

@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { LOCATION_NAME, LOCATION_URI, NAME } from './names';
 
 /**
  * The one schema of clusters.json (design 4). From it come the types, what the loader accepts and the JSON Schema of the editor
@@ -6,8 +7,6 @@ import * as z from 'zod';
  * Each rule carries its message as "must be …"; the loader puts the place in front.
  */
 
-/** Names end up in file names and unit names on the nodes, so they are plain: no spaces, slashes, commas or `=`. */
-export const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/;
 const NAME_RULE = 'must be a name of letters, digits, ".", "_" and "-" that starts with a letter or digit (at most 63)';
 /** A host name, an alias of ~/.ssh/config, or an IP address; never something that ssh could read as an option. */
 const HOST = /^(?:[A-Za-z0-9_][A-Za-z0-9._-]{0,254}|[0-9A-Fa-f:.]{2,45}(?:%[A-Za-z0-9._-]{1,32})?)$/;
@@ -22,10 +21,6 @@ const DURATION = /^(?:\d+(?:\.\d+)?(?:ms|s|m|h|d))+$/;
 const BATCH = /^(?:[1-9]\d{0,5}|(?:[1-9]\d?|100)%)$/;
 const FAILURES = /^(?:\d{1,6}|(?:\d{1,2}|100)%)$/;
 const PUBLIC_KEY = /^(?:ssh-|ecdsa-|sk-)\S+ \S+(?: [^\r\n]+)?$/;
-/** `None` in any case and the built-in location cannot be added. */
-export const LOCATION_NAME = /^(?![nN][oO][nN][eE]$)(?!localbackup$)[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/;
-export const LOCATION_URI = /^(?:file:\/\/\/|sftp:\/\/|restic:)\S+$/;
-
 const text = (pattern: RegExp, error: string, description: string): z.ZodString =>
   z.string({ error }).regex(pattern, { error }).describe(description);
 

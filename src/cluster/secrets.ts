@@ -1,14 +1,8 @@
 import type { Node } from 'jsonc-parser';
 import type { ConfigDocument, Problem } from './document';
+import { hasPassword } from './names';
 
 const PRIVATE_KEY = /-----BEGIN [A-Z0-9 ]*PRIVATE KEY|PuTTY-User-Key-File/;
-/** `scheme://user:password@`; a port (`host:22/a@b`) is none. */
-const PASSWORD_IN_URI = /:\/\/[^/@\s:]{0,200}:(?!\d{0,5}(?:\/|$))[^@\s]{0,500}@/;
-
-export function hasPassword(uri: string): boolean {
-  return PASSWORD_IN_URI.test(uri);
-}
-
 /** Secrets that stand in values, whatever the key. The value is never shown. */
 export function secretProblems(document: ConfigDocument): Problem[] {
   const problems: Problem[] = [];

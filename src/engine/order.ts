@@ -61,15 +61,19 @@ export interface Budget {
   readonly unknown: number;
 }
 
+export interface Allowance {
+  readonly startMore: boolean;
+  readonly exceeded: boolean;
+  /** Failures that are borne, as a number of nodes. */
+  readonly allowed: number;
+}
+
 /**
  * The failure budget over the whole run (design 7). It is exceeded when more than `maxFailures` nodes have failed.
  * A node of unknown outcome is not a failure, but it may become one: it counts when the question is whether to start more.
  */
-export function budgetAllows({ maxFailures, total, failed, unknown }: Budget): {
-  startMore: boolean;
-  exceeded: boolean;
-} {
+export function budgetAllows({ maxFailures, total, failed, unknown }: Budget): Allowance {
   const most = share(maxFailures, total);
   const allowed = Number.isNaN(most) ? 0 : most;
-  return { startMore: failed + unknown <= allowed, exceeded: failed > allowed };
+  return { startMore: failed + unknown <= allowed, exceeded: failed > allowed, allowed };
 }

@@ -136,14 +136,17 @@ describe('budgetAllows', () => {
     assert.deepEqual(budgetAllows({ maxFailures: '0', total: 3, failed: 0, unknown: 0 }), {
       startMore: true,
       exceeded: false,
+      allowed: 0,
     });
     assert.deepEqual(budgetAllows({ maxFailures: '0', total: 3, failed: 1, unknown: 0 }), {
       startMore: false,
       exceeded: true,
+      allowed: 0,
     });
     assert.deepEqual(budgetAllows({ maxFailures: '1', total: 3, failed: 1, unknown: 0 }), {
       startMore: true,
       exceeded: false,
+      allowed: 1,
     });
   });
 
@@ -157,6 +160,7 @@ describe('budgetAllows', () => {
     assert.deepEqual(budgetAllows({ maxFailures: '0', total: 3, failed: 0, unknown: 1 }), {
       startMore: false,
       exceeded: false,
+      allowed: 0,
     });
   });
 
