@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { sleep } from '../base/async';
 import { ClusterliftError, ExitStatus, hasCode, messageOf } from '../base/errors';
 import type { Asker, NodeConnection } from '../ssh/connection';
@@ -31,7 +32,10 @@ export class RunContext {
   readonly #lost = new Set<string>();
   /** Steps of other nodes are kept out while a jump node reboots. */
   readonly gate = new Gate();
-  epoch = 1;
+  /** Least epoch of the locks that this process takes. */
+  readonly epoch: number;
+  /** Tells this process's claims from anybody else's, so that a claim may be repeated. */
+  readonly token = randomBytes(8).toString('hex');
 
   constructor(
     readonly plan: Plan,
@@ -41,7 +45,7 @@ export class RunContext {
     entries: readonly JournalEntry[] = [],
   ) {
     this.#view = entries.reduce<RunView>((view, entry) => fold(view, entry), emptyView(plan));
-    this.epoch = this.#view.epoch;
+    this.epoch = this.#view.epoch + 1;
   }
 
   get view(): RunView {
@@ -53,9 +57,9 @@ export class RunContext {
     return AbortSignal.any([this.services.detach, this.#halt.signal]);
   }
 
-  /** Another orchestrator works on this run's nodes: from now on this process changes nothing. */
-  halt(reason: ClusterliftError): void {
-    this.#halt.abort(reason);
+  /** If a node says that another orchestrator has its lock: from now on this process changes nothing. */
+  onFenced(error: unknown, node: string): void {
+    if (hasCode(error, 'fenced')) this.#halt.abort(takenOver(node));
   }
 
   /** Writes a fact, folds it, tells it. Rejects when it could not be written: then the act must not happen. */
@@ -107,7 +111,7 @@ export class RunContext {
         this.#linkIs(name, 'back');
         return result;
       } catch (error) {
-        if (hasCode(error, 'fenced')) this.halt(takenOver(name));
+        this.onFenced(error, name);
         this.signal.throwIfAborted();
         if (!isPassing(error)) throw error;
         this.#linkIs(name, 'lost', messageOf(error));

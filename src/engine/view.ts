@@ -145,13 +145,9 @@ export function fold(view: RunView, event: Event | JournalEntry): RunView {
   const seen = 'seq' in event ? { ...view, seq: event.seq } : view;
   switch (event.type) {
     case 'run.started':
+      return { ...seen, ...ownerOf(event), startedAt: view.startedAt ?? time };
     case 'run.resumed':
-      return {
-        ...seen,
-        epoch: event.epoch,
-        owner: { host: event.host, pid: event.pid },
-        startedAt: view.startedAt ?? time,
-      };
+      return reopened({ ...seen, ...ownerOf(event) });
     case 'phase':
       return { ...seen, phase: event.phase, progress: undefined };
     case 'step.started':
@@ -206,6 +202,41 @@ export function fold(view: RunView, event: Event | JournalEntry): RunView {
       event satisfies never;
       return seen;
   }
+}
+
+function ownerOf(event: { epoch: number; host: string; pid: number }): Pick<RunView, 'epoch' | 'owner'> {
+  return { epoch: event.epoch, owner: { host: event.host, pid: event.pid } };
+}
+
+/** What was left open is open again; what is known stays known. */
+function reopened(view: RunView): RunView {
+  const nodes = Object.values(view.nodes).map((node): [string, NodeView] => {
+    const open = node.outcome === 'unknown' || node.outcome === 'not-started';
+    return [
+      node.name,
+      {
+        ...node,
+        steps: node.steps.filter((step) => step.step !== 'unlock'),
+        ...(open ? { outcome: undefined, error: undefined, finishedAt: undefined } : {}),
+      },
+    ];
+  });
+  return {
+    ...view,
+    state: 'running',
+    stopRequested: false,
+    budget: undefined,
+    outcome: undefined,
+    exit: undefined,
+    results: undefined,
+    finishedAt: undefined,
+    nodes: Object.fromEntries(nodes),
+  };
+}
+
+/** Can the run be gone on with: it is not closed, or it ended with something open? */
+export function isResumable(view: RunView): boolean {
+  return view.state === 'running' || (view.state === 'finished' && (view.outcome === 'unknown' || view.outcome === 'stopped'));
 }
 
 type NodeEvent = Extract<

@@ -1,0 +1,34 @@
+import { ClusterliftError, ExitStatus } from '../base/errors';
+import { errorRecord, type RunContext } from './context';
+import { unlockAll } from './locks';
+import { nodeResults, runOutcome } from './outcome';
+
+/** Writes the last line of the run. */
+export async function finishRun(ctx: RunContext): Promise<void> {
+  const { outcome, status } = runOutcome(ctx.view);
+  await ctx.record({ type: 'run.finished', outcome, status, nodes: nodeResults(ctx.view) });
+}
+
+/**
+ * Ends a run that could not begin: nothing was changed, so the locks go, and the reason is the outcome.
+ * A node that does not answer keeps its lock; it goes stale, and the closed run says that it may be freed.
+ */
+export async function refuseRun(ctx: RunContext, error: unknown): Promise<void> {
+  const { code, message } = errorRecord(error);
+  const node = error instanceof ClusterliftError ? error.node : undefined;
+  await ctx.record({ type: 'warning', code, message, ...(node === undefined ? {} : { node }) });
+  for (const { name } of ctx.plan.nodes) {
+    if (ctx.nodeView(name).outcome === undefined) {
+      await ctx.finishNode(name, 'not-started', name === node ? error : undefined);
+    }
+  }
+  await unlockAll(ctx);
+  await ctx.record({ type: 'run.finished', outcome: 'failed', status: statusOf(error), nodes: nodeResults(ctx.view) });
+  throw error;
+}
+
+/** Nothing was changed, so an unknown outcome is none: it only could not begin. */
+function statusOf(error: unknown): ExitStatus {
+  if (!(error instanceof ClusterliftError)) return ExitStatus.failed;
+  return error.exit === ExitStatus.unknown ? ExitStatus.refused : error.exit;
+}

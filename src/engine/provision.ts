@@ -1,0 +1,39 @@
+import { clearRequests } from './acts';
+import { outcomeOf } from './bracket';
+import type { RunContext } from './context';
+import { scriptJob } from './jobstep';
+import { isGood } from './outcome';
+import type { RunPackage } from './runpackage';
+
+/**
+ * Runs the cluster's provision script once, on the primary, when the manifest always wants it or a node asked for it
+ * (in this run, or in an earlier one whose request is still kept). Fulfilled requests are then cleared on every node.
+ */
+export async function provisionIfAsked(ctx: RunContext, pkg: RunPackage): Promise<void> {
+  if (!provisionIsDue(ctx, pkg)) return;
+  await provision(ctx, pkg);
+}
+
+export function provisionIsDue(ctx: RunContext, pkg: RunPackage): boolean {
+  const { provision, scripts } = pkg.manifest;
+  if (provision === 'never' || scripts.provision === undefined) return false;
+  return provision === 'always' || Object.values(ctx.view.nodes).some((node) => node.wantsProvision);
+}
+
+/** @throws ClusterliftError of the provision step; the primary's part is then closed with it */
+export async function provision(ctx: RunContext, pkg: RunPackage): Promise<void> {
+  await ctx.record({ type: 'phase', phase: 'provision' });
+  const primary = ctx.plan.primary;
+  try {
+    await scriptJob(ctx, pkg, { node: primary, step: 'provision', action: 'provision', repeatable: pkg.manifest.idempotent });
+  } catch (error) {
+    ctx.signal.throwIfAborted();
+    await ctx.finishNode(primary, outcomeOf(error), error);
+    throw error;
+  }
+  await Promise.all(ctx.plan.nodes.map(({ name }) => ctx.insist(name, () => clearRequests(ctx, name, 'provision'))));
+  // A node counts as provisioned only where that was all there was to do.
+  for (const { name } of ctx.plan.nodes) {
+    if (!isGood(ctx.nodeView(name).outcome) && ctx.plan.action === 'provision') await ctx.finishNode(name, 'provisioned');
+  }
+}

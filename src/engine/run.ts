@@ -1,0 +1,85 @@
+import { self } from '../base/process';
+import { RunContext, type RunServices } from './context';
+import { applyDecisions, type Decision } from './decisions';
+import type { Event, JournalEntry } from './events';
+import { keepLocks } from './locks';
+import { keepMirrors } from './mirror';
+import { NodeLogs } from './nodelog';
+import type { Plan } from './plan';
+import { runProvision } from './provision';
+import type { RunPackage } from './runpackage';
+import { planDigest, type OwnedRun, type Runs } from './runs';
+import { runUpgrade } from './upgrade';
+import type { RunView } from './view';
+
+/** What is needed to work on a run, besides what the run itself needs. */
+export interface RunHost extends RunServices {
+  readonly runs: Runs;
+  /** The package of a plan, with a way to its bytes. */
+  openPackage(plan: Plan): Promise<RunPackage>;
+  /** Lets others follow, stop and answer while the run is on. */
+  control?(ctx: RunContext): Promise<{ close(): Promise<void>; sink(event: Event | JournalEntry): void }>;
+}
+
+
+/**
+ * Executes a plan. It ends with the run's last line, or by letting go of it (detached, taken over, journal not writable).
+ * @throws the reason of a refusal before the first change; that of the detach signal
+ */
+export async function startRun(host: RunHost, plan: Plan): Promise<RunView> {
+  const owned = await host.runs.create(plan);
+  return work(host, owned, async (ctx) => {
+    const { host: machine, pid } = self();
+    const { run, action, cluster } = plan;
+    await ctx.record({ type: 'run.started', run, action, cluster, plan: planDigest(plan), host: machine, pid, epoch: ctx.epoch });
+    const overrides = new Set(plan.checks.filter((check) => check.overridden).map((check) => check.code));
+    for (const code of overrides) await ctx.record({ type: 'override', code, by: host.by });
+  });
+}
+
+/** Goes on with a run that nobody works on. @throws ClusterliftError `run-owned`, `run-closed`, and as `startRun` */
+export async function resumeRun(host: RunHost, run: string, decisions: readonly Decision[]): Promise<RunView> {
+  const owned = await host.runs.take(run);
+  return work(host, owned, async (ctx) => {
+    const { host: machine, pid } = self();
+    await ctx.record({ type: 'run.resumed', host: machine, pid, epoch: ctx.epoch });
+    await applyDecisions(ctx, decisions);
+  });
+}
+
+async function work(host: RunHost, owned: OwnedRun, open: (ctx: RunContext) => Promise<void>): Promise<RunView> {
+  const logs = new NodeLogs(owned.folder);
+  const sinks = [logs.sink, host.sink];
+  const sink = (event: Event | JournalEntry): void => {
+    for (const each of sinks) each(event);
+  };
+  const ctx = new RunContext(owned.plan, owned.folder, { ...host, sink }, owned.journal, owned.entries);
+  const control = await host.control?.(ctx);
+  if (control) sinks.push((event) => { control.sink(event); });
+  const locks = keepLocks(ctx);
+  const mirrors = keepMirrors(ctx);
+  try {
+    await open(ctx);
+    await act(ctx, await host.openPackage(owned.plan));
+    return ctx.view;
+  } finally {
+    locks.stop();
+    await mirrors.stop();
+    await control?.close();
+    await ctx.close();
+    await logs.close();
+    await owned.release();
+  }
+}
+
+async function act(ctx: RunContext, pkg: RunPackage): Promise<void> {
+  switch (ctx.plan.action) {
+    case 'upgrade':
+      return runUpgrade(ctx, pkg);
+    case 'provision':
+      return runProvision(ctx, pkg);
+    case 'backup':
+    case 'restore':
+      throw new Error(`The action ${ctx.plan.action} is not there yet`);
+  }
+}

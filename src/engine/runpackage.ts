@@ -1,0 +1,16 @@
+import type { RandomReader } from '../base/reader';
+import type { Manifest } from '../package/manifest';
+
+/** The package of a run: its manifest, its digest, and a way to its bytes for as long as a node lacks them. */
+export interface RunPackage {
+  readonly product: string;
+  readonly version: string;
+  readonly sha256: string;
+  /** Bytes of the image. */
+  readonly size: number;
+  readonly manifest: Manifest;
+  /** The node where the image lies, when it lies on one. */
+  readonly onNode: { readonly node: string; readonly path: string } | undefined;
+  /** Opens the whole, verified image; the caller closes it. */
+  open(): Promise<RandomReader>;
+}

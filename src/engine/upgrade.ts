@@ -1,0 +1,96 @@
+import { ClusterliftError } from '../base/errors';
+import { backUp } from './backup';
+import { upgradeNode } from './bracket';
+import type { RunContext } from './context';
+import { finishRun, refuseRun } from './finish';
+import { lockAll, unlockAll } from './locks';
+import { budgetAllows } from './order';
+import { isGood, tally } from './outcome';
+import { provisionIfAsked } from './provision';
+import { rollBack } from './rollback';
+import type { RunPackage } from './runpackage';
+import { settleAll } from './settle';
+import { stageEverywhere } from './staging';
+import { bracketBegun } from './view';
+
+/**
+ * The whole upgrade, from the locks to the last line of the journal. A resumed run takes the same way:
+ * what is done is passed over, what was begun is probed first.
+ */
+export async function runUpgrade(ctx: RunContext, pkg: RunPackage): Promise<void> {
+  try {
+    await lockAll(ctx);
+    if (!ctx.view.committed) await prepareNodes(ctx, pkg);
+  } catch (error) {
+    ctx.signal.throwIfAborted();
+    return refuseRun(ctx, error);
+  }
+  if (!ctx.view.committed) {
+    await changeInBatches(ctx, pkg);
+    if (everyNodeIsGood(ctx)) await proveAndCommit(ctx, pkg);
+    else if (rollbackIsDue(ctx)) await rollBack(ctx, pkg);
+  }
+  await unlockAll(ctx);
+  await finishRun(ctx);
+}
+
+/** Everything that must be true on every node before the first one is changed. */
+async function prepareNodes(ctx: RunContext, pkg: RunPackage): Promise<void> {
+  if (Object.values(ctx.view.nodes).some(bracketBegun)) return;
+  await stageEverywhere(ctx, pkg);
+  await backUp(ctx, pkg);
+}
+
+async function changeInBatches(ctx: RunContext, pkg: RunPackage): Promise<void> {
+  await ctx.record({ type: 'phase', phase: 'change' });
+  for (const node of ctx.plan.nodes) {
+    if (node.action === 'skip' && !ctx.nodeView(node.name).outcome) await ctx.finishNode(node.name, 'unchanged');
+  }
+  for (const batch of ctx.plan.batches) {
+    const open = batch.filter((name) => ctx.nodeView(name).outcome === undefined);
+    // A begun bracket is always finished; a new one needs leave.
+    const todo = open.filter((name) => bracketBegun(ctx.nodeView(name)) || mayBegin(ctx));
+    await Promise.all(todo.map((name) => upgradeNode(ctx, pkg, name)));
+    await tellBudget(ctx);
+  }
+  for (const name of ctx.plan.batches.flat()) {
+    if (ctx.nodeView(name).outcome === undefined) await ctx.finishNode(name, 'not-started');
+  }
+}
+
+/** May another node be begun: nobody asked to stop, and the failure budget holds? */
+function mayBegin(ctx: RunContext): boolean {
+  if (ctx.view.stopRequested) return false;
+  const { maxFailures, onFailure } = ctx.plan.options;
+  const { total, failed, unknown } = tally(ctx.view);
+  return onFailure === 'continue' || budgetAllows({ maxFailures, total, failed, unknown }).startMore;
+}
+
+async function tellBudget(ctx: RunContext): Promise<void> {
+  const { total, failed, unknown } = tally(ctx.view);
+  const { exceeded, allowed } = budgetAllows({ maxFailures: ctx.plan.options.maxFailures, total, failed, unknown });
+  if (exceeded && !ctx.view.budget) await ctx.record({ type: 'budget.exceeded', failed, unknown, allowed });
+}
+
+function rollbackIsDue(ctx: RunContext): boolean {
+  const rolling = Object.values(ctx.view.nodes).some((node) => node.steps.some((step) => step.lane === 'rollback'));
+  return ctx.plan.options.onFailure === 'rollback' && (rolling || ctx.view.budget !== undefined);
+}
+
+function everyNodeIsGood(ctx: RunContext): boolean {
+  return Object.values(ctx.view.nodes).every((node) => isGood(node.outcome));
+}
+
+/** Provision when asked for, health of all, then the one line after which there is only forward. */
+async function proveAndCommit(ctx: RunContext, pkg: RunPackage): Promise<void> {
+  try {
+    await provisionIfAsked(ctx, pkg);
+    await settleAll(ctx, pkg);
+  } catch (error) {
+    ctx.signal.throwIfAborted();
+    if (!(error instanceof ClusterliftError)) throw error;
+    return;
+  }
+  await ctx.record({ type: 'phase', phase: 'commit' });
+  await ctx.record({ type: 'committed' });
+}

@@ -1,0 +1,45 @@
+import { ClusterliftError, ExitStatus } from '../base/errors';
+import { lastLines } from '../base/text';
+import type { RunContext } from './context';
+import type { RunPackage } from './runpackage';
+import { runShort } from './short';
+
+/** Longest version text that is taken for one. */
+const MAX_VERSION = 128;
+
+/**
+ * Asks the package's version script on a node.
+ * @returns undefined: nothing is installed
+ * @throws ClusterliftError `version-script` when the script fails, hangs or prints something else than a version
+ */
+export async function readVersion(ctx: RunContext, pkg: RunPackage, node: string): Promise<string | undefined> {
+  const result = await runShort(ctx, pkg, node, 'version', 'status', 60_000);
+  if (result.rc !== 0) {
+    throw new ClusterliftError({
+      code: 'version-script',
+      message: `The version script ${result.rc === 'timeout' ? 'hung' : `ended with status ${String(result.rc)}`} on ${node}`,
+      hint: 'Mend the script bin/version of the package; it must print the installed version and end with 0.',
+      exit: ExitStatus.failed,
+      node,
+      log: lastLines(`${result.stdout}\n${result.stderr}`),
+    });
+  }
+  return parseVersionOutput(result.stdout, node);
+}
+
+/** The one line that a version script prints; nothing = not installed. */
+export function parseVersionOutput(stdout: string, node: string): string | undefined {
+  const text = stdout.trim();
+  if (text === '') return undefined;
+  if (text.length > MAX_VERSION || !/^[\w.+:~-]+$/.test(text)) {
+    throw new ClusterliftError({
+      code: 'version-output',
+      message: `The version script on ${node} printed something that is not a version`,
+      hint: 'It must print one word, such as 24.2.0, and nothing else.',
+      exit: ExitStatus.failed,
+      node,
+      log: lastLines(stdout, 3),
+    });
+  }
+  return text;
+}
