@@ -1,0 +1,198 @@
+import { randomBytes } from 'node:crypto';
+import * as z from 'zod';
+import { ClusterliftError, ExitStatus } from '../base/errors';
+import { line } from '../base/text';
+import { NAME } from '../cluster/names';
+import { canonicalJson, sha256Hex } from './canonical';
+
+/** `point.json` and `status.json`: what lies next to the data of a restore point (design 8). */
+
+export const POINT_SCHEMA = 1;
+/** Manifest and scripts are in it; anything longer is not ours. */
+export const MAX_POINT_BYTES = 16 * 1024 * 1024;
+
+/** `20261122T201755Z-staging-4f2a9c`: sorts by time, is a file name. */
+export const POINT_ID = /^\d{8}T\d{6}Z-[A-Za-z0-9][A-Za-z0-9._-]{0,62}-[0-9a-f]{6}$/;
+
+/** What a part may or may not keep, besides names, contents, modes, link targets and hard links. */
+export const FEATURES = ['owners', 'subsecond-times', 'acls', 'xattrs', 'sparse'] as const;
+export type Feature = (typeof FEATURES)[number];
+
+const digest = z.string().regex(/^[0-9a-f]{64}$/);
+const count = z.int().min(0);
+const nodeName = z.string().regex(NAME);
+const absolutePath = z.string().min(2).max(4096).startsWith('/');
+const feature = z.enum(FEATURES);
+const shortText = z.string().max(2000);
+
+const archiveSchema = z.strictObject({
+  kind: z.literal('archive'),
+  /** Beside `point.json`. */
+  file: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,80}$/),
+  bytes: count,
+  sha256: digest,
+  compression: z.enum(['zstd', 'gzip']),
+  /** Which tar wrote it. */
+  tar: z.enum(['gnu', 'busybox']),
+});
+
+const snapshotSchema = z.strictObject({
+  kind: z.literal('restic'),
+  /** The id of a snapshot is the sha256 of its content, which names all data below it by sha256. */
+  snapshot: digest,
+  bytes: count,
+});
+
+/** One node's part. */
+export const partSchema = z.strictObject({
+  node: nodeName,
+  /** The version that was installed; null: none. */
+  version: shortText.nullable(),
+  paths: z.array(
+    z.strictObject({ path: absolutePath, state: z.enum(['present', 'absent']), link: z.boolean() }),
+  ),
+  data: z.discriminatedUnion('kind', [archiveSchema, snapshotSchema]),
+  /** Disk space that the paths took when they were saved; bytes. */
+  treeBytes: count,
+  /** Names, types, modes, owners, sizes, times and link targets in one canonical text: its digest and number of lines. */
+  listing: z.strictObject({ format: z.enum(['gnu-1', 'busybox-1', 'stream-1', 'restic-1']), sha256: digest, count }),
+  kept: z.array(feature),
+  lost: z.array(feature),
+  /** Such as files that changed while they were read. */
+  warnings: z.array(shortText),
+});
+
+export const pointSchema = z.strictObject({
+  schema: z.literal(POINT_SCHEMA),
+  id: z.string().regex(POINT_ID),
+  cluster: nodeName,
+  created: z.iso.datetime(),
+  reason: z.enum(['manual', 'upgrade']),
+  run: shortText.nullable(),
+  /** Null: the cluster is not upgraded from packages (paths of clusters.json). */
+  package: z.strictObject({ product: shortText, version: shortText, sha256: digest.nullable() }).nullable(),
+  /** Text of the manifest, and the scripts that it names, so that a restore needs no package. */
+  manifest: z.string().nullable(),
+  scripts: z.record(z.string().max(200), z.strictObject({ content: z.base64(), sha256: digest })),
+  exclude: z.array(shortText),
+  /** The application was stopped while the parts were taken. */
+  quiet: z.boolean(),
+  nodes: z.record(nodeName, partSchema),
+});
+
+export const statusSchema = z.object({
+  schema: z.literal(POINT_SCHEMA),
+  id: z.string().regex(POINT_ID),
+  /** Digest of the `point.json` that it is about. */
+  point: digest,
+  nodes: z.record(
+    nodeName,
+    z.object({
+      result: z.enum(['verified', 'broken']),
+      at: z.iso.datetime(),
+      by: shortText,
+      /** Why it is broken. */
+      reason: shortText.optional(),
+    }),
+  ),
+});
+
+export type Part = Readonly<z.infer<typeof partSchema>>;
+export type ArchiveData = Readonly<z.infer<typeof archiveSchema>>;
+export type SnapshotData = Readonly<z.infer<typeof snapshotSchema>>;
+export type SavedPath = Part['paths'][number];
+export type Point = Readonly<z.infer<typeof pointSchema>>;
+export type PointStatus = Readonly<z.infer<typeof statusSchema>>;
+export type Verdict = PointStatus['nodes'][string];
+
+/** Makes an id for a new point. */
+export function newPointId(cluster: string, now: Date, random: string = randomBytes(3).toString('hex')): string {
+  const time = now.toISOString().replace(/[-:]/g, '').replace(/\.\d+/, '');
+  return `${time}-${cluster}-${random}`;
+}
+
+/** Cluster and time of an id; undefined when it is none. */
+export function readPointId(id: string): { readonly cluster: string; readonly created: string } | undefined {
+  if (!POINT_ID.test(id)) return undefined;
+  const created = id.replace(/^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z.*$/, '$1-$2-$3T$4:$5:$6.000Z');
+  if (Number.isNaN(Date.parse(created))) return undefined;
+  return { cluster: id.slice('20261122T201755Z-'.length, -'-4f2a9c'.length), created };
+}
+
+/** The bytes of a `point.json` or `status.json`, and their digest. */
+export function encode(value: Point | PointStatus): { readonly text: string; readonly sha256: string } {
+  const text = canonicalJson(value);
+  return { text, sha256: sha256Hex(text) };
+}
+
+/**
+ * Reads `point.json`.
+ * @param id the name of the directory that it lies in
+ * @throws ClusterliftError `point-torn`, `point-newer`, `point-invalid`
+ */
+export function decodePoint(text: string, id: string): Point {
+  const json = parse(text, id, 'point.json');
+  const result = pointSchema.safeParse(json);
+  if (!result.success) throw invalid(id, 'point.json', issueOf(result.error));
+  const point = result.data;
+  if (point.id !== id) throw invalid(id, 'point.json', `it calls itself ${line(point.id, 100)}`);
+  for (const [name, part] of Object.entries(point.nodes)) {
+    if (part.node !== name) throw invalid(id, 'point.json', `the part of ${name} calls itself ${part.node}`);
+  }
+  for (const [name, script] of Object.entries(point.scripts)) {
+    const actual = sha256Hex(Buffer.from(script.content, 'base64'));
+    if (actual !== script.sha256) throw invalid(id, 'point.json', `the script ${line(name, 100)} does not match its digest`);
+  }
+  return point;
+}
+
+/**
+ * Reads `status.json`; one that does not belong to this `point.json` counts as none.
+ * @param sha256 digest of the `point.json`
+ * @throws ClusterliftError `point-torn`, `point-newer`, `point-invalid`
+ */
+export function decodeStatus(text: string, id: string, sha256: string): PointStatus | undefined {
+  const json = parse(text, id, 'status.json');
+  const result = statusSchema.safeParse(json);
+  if (!result.success) throw invalid(id, 'status.json', issueOf(result.error));
+  return result.data.id === id && result.data.point === sha256 ? result.data : undefined;
+}
+
+function parse(text: string, id: string, file: string): unknown {
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch (error) {
+    throw new ClusterliftError({
+      code: 'point-torn',
+      message: `${file} of restore point ${id} is torn or no JSON`,
+      hint: 'The point cannot be used. Verify the others with `clusterlift backup verify <point>` and look at the disk of the location.',
+      exit: ExitStatus.refused,
+      cause: error,
+    });
+  }
+  const schema = typeof json === 'object' && json !== null && 'schema' in json ? json.schema : undefined;
+  if (typeof schema === 'number' && schema > POINT_SCHEMA) {
+    throw new ClusterliftError({
+      code: 'point-newer',
+      message: `${file} of restore point ${id} was written by a newer Clusterlift (schema ${schema})`,
+      hint: 'Update Clusterlift here, then try again.',
+      exit: ExitStatus.refused,
+    });
+  }
+  return json;
+}
+
+function issueOf(error: z.ZodError): string {
+  const [issue] = error.issues;
+  return line(`${(issue?.path ?? []).map(String).join('.')}: ${issue?.message ?? 'unknown'}`, 300);
+}
+
+function invalid(id: string, file: string, why: string): ClusterliftError {
+  return new ClusterliftError({
+    code: 'point-invalid',
+    message: `${file} of restore point ${id} is not valid: ${why}`,
+    hint: 'The point cannot be used. If nobody edited it, look who can write to the location.',
+    exit: ExitStatus.refused,
+  });
+}
