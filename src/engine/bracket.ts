@@ -40,7 +40,13 @@ async function changeNode(ctx: RunContext, pkg: RunPackage, node: string): Promi
 }
 
 /** From changed to proven: start, reboot when asked for, the version, and health for as long as it must hold. */
-export async function bringUp(ctx: RunContext, pkg: RunPackage, node: string, lane: Lane, target: string): Promise<void> {
+export async function bringUp(
+  ctx: RunContext,
+  pkg: RunPackage,
+  node: string,
+  lane: Lane,
+  target: string,
+): Promise<void> {
   const action = lane === 'rollback' ? 'restore' : 'upgrade';
   if (pkg.manifest.scripts.start !== undefined) {
     await scriptJob(ctx, pkg, { node, step: 'start', action, lane, repeatable: true });

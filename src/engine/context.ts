@@ -103,7 +103,11 @@ export class RunContext {
    * @param deadline milliseconds since the epoch; past it the outcome is unknown
    * @throws ClusterliftError `node-unknown` after the deadline; whatever `work` throws otherwise
    */
-  async insist<T>(name: string, work: (connection: NodeConnection) => Promise<T>, deadline = Date.now() + this.plan.options.giveUp): Promise<T> {
+  async insist<T>(
+    name: string,
+    work: (connection: NodeConnection) => Promise<T>,
+    deadline = Date.now() + this.plan.options.giveUp,
+  ): Promise<T> {
     for (let wait = 250; ; wait = Math.min(wait * 2, 5000)) {
       this.signal.throwIfAborted();
       try {
@@ -157,7 +161,11 @@ export function errorRecord(error: unknown): ErrorRecord {
     const { code, message, hint, log } = error;
     return { code, message, hint, ...(log ? { log } : {}) };
   }
-  return { code: 'internal', message: messageOf(error), hint: 'This is a fault of Clusterlift: report it with the journal of the run.' };
+  return {
+    code: 'internal',
+    message: messageOf(error),
+    hint: 'This is a fault of Clusterlift: report it with the journal of the run.',
+  };
 }
 
 function gaveUp(node: string, cause: unknown): ClusterliftError {

@@ -21,9 +21,14 @@ export async function applyDecisions(ctx: RunContext, decisions: readonly Decisi
     const key = { node, step: step.step, lane: step.lane, attempt: step.attempt };
     const { by } = ctx.services;
     await ctx.record({ type: 'decision', ...key, choice, by });
-    if (choice === 'done') await ctx.record({ type: 'step.finished', ...key, ms: 0, result: 'done', data: { decided: by } });
+    if (choice === 'done')
+      await ctx.record({ type: 'step.finished', ...key, ms: 0, result: 'done', data: { decided: by } });
     if (choice === 'failed') {
-      const error = { code: 'decided-failed', message: `${by} decided that ${step.step} failed on ${node}`, hint: 'Run the upgrade again, or roll back.' };
+      const error = {
+        code: 'decided-failed',
+        message: `${by} decided that ${step.step} failed on ${node}`,
+        hint: 'Run the upgrade again, or roll back.',
+      };
       await ctx.record({ type: 'step.finished', ...key, ms: 0, result: 'failed', error });
     }
   }

@@ -28,8 +28,15 @@ async function poll(ctx: RunContext, pkg: RunPackage, node: string, lane: Lane):
   const stable = ctx.plan.options.healthStable ?? pkg.manifest.health.stable;
   const limit = pkg.manifest.timeouts.health;
   const clock = new HealthClock(stable, Date.now() + limit);
-  for (let passes = 0; ; ) {
-    const result = await runShort(ctx, pkg, node, 'health', lane === 'rollback' ? 'restore' : 'upgrade', Math.min(limit, 60_000));
+  for (let passes = 0; ;) {
+    const result = await runShort(
+      ctx,
+      pkg,
+      node,
+      'health',
+      lane === 'rollback' ? 'restore' : 'upgrade',
+      Math.min(limit, 60_000),
+    );
     const healthy = result.rc === 0;
     if (healthy) passes++;
     const verdict = clock.verdict(healthy, Date.now());

@@ -33,7 +33,13 @@ async function lock(ctx: RunContext, name: string): Promise<void> {
   } catch (error) {
     ctx.signal.throwIfAborted();
     const told = error instanceof ClusterliftError ? error.on(name, 'lock') : error;
-    await ctx.record({ type: 'step.finished', ...key, ms: Date.now() - startedAt, result: 'failed', error: errorRecord(told) });
+    await ctx.record({
+      type: 'step.finished',
+      ...key,
+      ms: Date.now() - startedAt,
+      result: 'failed',
+      error: errorRecord(told),
+    });
     throw told;
   }
 }
@@ -90,23 +96,38 @@ export async function unlockAll(ctx: RunContext): Promise<void> {
   await ctx.record({ type: 'phase', phase: 'unlock' });
   await Promise.all(
     names(ctx)
-      .filter((name) => stepOf(ctx.nodeView(name), 'lock')?.state === 'done' && ctx.nodeView(name).outcome !== 'unknown')
+      .filter(
+        (name) => stepOf(ctx.nodeView(name), 'lock')?.state === 'done' && ctx.nodeView(name).outcome !== 'unknown',
+      )
       .filter((name) => stepOf(ctx.nodeView(name), 'unlock')?.state !== 'done')
       .map((name) => unlock(ctx, name)),
   );
 }
 
 async function unlock(ctx: RunContext, name: string): Promise<void> {
-  const key = { node: name, step: 'unlock', lane: 'main', attempt: (stepOf(ctx.nodeView(name), 'unlock')?.attempt ?? 0) + 1 } as const;
+  const key = {
+    node: name,
+    step: 'unlock',
+    lane: 'main',
+    attempt: (stepOf(ctx.nodeView(name), 'unlock')?.attempt ?? 0) + 1,
+  } as const;
   const startedAt = Date.now();
   await ctx.record({ type: 'step.started', ...key });
   try {
     const fence = fenceOf(ctx, name);
-    await ctx.insist(name, (connection) => releaseLock(connection, ctx.node(name).stateDir, fence), Date.now() + PATIENCE);
+    await ctx.insist(
+      name,
+      (connection) => releaseLock(connection, ctx.node(name).stateDir, fence),
+      Date.now() + PATIENCE,
+    );
     await ctx.record({ type: 'step.finished', ...key, ms: Date.now() - startedAt, result: 'done' });
   } catch (error) {
     ctx.signal.throwIfAborted();
-    const record = { code: 'unlock', message: `The lock of ${name} could not be released: ${String(error)}`, hint: 'It goes stale by itself; the next run frees it.' };
+    const record = {
+      code: 'unlock',
+      message: `The lock of ${name} could not be released: ${String(error)}`,
+      hint: 'It goes stale by itself; the next run frees it.',
+    };
     await ctx.record({ type: 'step.finished', ...key, ms: Date.now() - startedAt, result: 'failed', error: record });
   }
 }

@@ -22,7 +22,10 @@ export class NodeLogs {
     if (event.type === 'output') this.#write(event.node, event.text);
     else if (event.type === 'step.started') {
       const attempt = event.attempt > 1 ? ` (attempt ${String(event.attempt)})` : '';
-      this.#write(event.node, `== ${new Date().toISOString()} ${event.lane === 'rollback' ? 'rollback: ' : ''}${event.step}${attempt}\n`);
+      this.#write(
+        event.node,
+        `== ${new Date().toISOString()} ${event.lane === 'rollback' ? 'rollback: ' : ''}${event.step}${attempt}\n`,
+      );
     } else if (event.type === 'step.finished' && event.result !== 'done') {
       this.#write(event.node, `== ${event.step} ${event.result}: ${event.error.message}\n`);
     }

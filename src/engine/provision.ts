@@ -25,7 +25,12 @@ export async function provision(ctx: RunContext, pkg: RunPackage): Promise<void>
   await ctx.record({ type: 'phase', phase: 'provision' });
   const primary = ctx.plan.primary;
   try {
-    await scriptJob(ctx, pkg, { node: primary, step: 'provision', action: 'provision', repeatable: pkg.manifest.idempotent });
+    await scriptJob(ctx, pkg, {
+      node: primary,
+      step: 'provision',
+      action: 'provision',
+      repeatable: pkg.manifest.idempotent,
+    });
   } catch (error) {
     ctx.signal.throwIfAborted();
     await ctx.finishNode(primary, outcomeOf(error), error);
@@ -34,6 +39,7 @@ export async function provision(ctx: RunContext, pkg: RunPackage): Promise<void>
   await Promise.all(ctx.plan.nodes.map(({ name }) => ctx.insist(name, () => clearRequests(ctx, name, 'provision'))));
   // A node counts as provisioned only where that was all there was to do.
   for (const { name } of ctx.plan.nodes) {
-    if (!isGood(ctx.nodeView(name).outcome) && ctx.plan.action === 'provision') await ctx.finishNode(name, 'provisioned');
+    if (!isGood(ctx.nodeView(name).outcome) && ctx.plan.action === 'provision')
+      await ctx.finishNode(name, 'provisioned');
   }
 }

@@ -21,7 +21,6 @@ export interface RunHost extends RunServices {
   control?(ctx: RunContext): Promise<{ close(): Promise<void>; sink(event: Event | JournalEntry): void }>;
 }
 
-
 /**
  * Executes a plan. It ends with the run's last line, or by letting go of it (detached, taken over, journal not writable).
  * @throws the reason of a refusal before the first change; that of the detach signal
@@ -31,7 +30,16 @@ export async function startRun(host: RunHost, plan: Plan): Promise<RunView> {
   return work(host, owned, async (ctx) => {
     const { host: machine, pid } = self();
     const { run, action, cluster } = plan;
-    await ctx.record({ type: 'run.started', run, action, cluster, plan: planDigest(plan), host: machine, pid, epoch: ctx.epoch });
+    await ctx.record({
+      type: 'run.started',
+      run,
+      action,
+      cluster,
+      plan: planDigest(plan),
+      host: machine,
+      pid,
+      epoch: ctx.epoch,
+    });
     const overrides = new Set(plan.checks.filter((check) => check.overridden).map((check) => check.code));
     for (const code of overrides) await ctx.record({ type: 'override', code, by: host.by });
   });
@@ -55,7 +63,10 @@ async function work(host: RunHost, owned: OwnedRun, open: (ctx: RunContext) => P
   };
   const ctx = new RunContext(owned.plan, owned.folder, { ...host, sink }, owned.journal, owned.entries);
   const control = await host.control?.(ctx);
-  if (control) sinks.push((event) => { control.sink(event); });
+  if (control)
+    sinks.push((event) => {
+      control.sink(event);
+    });
   const locks = keepLocks(ctx);
   const mirrors = keepMirrors(ctx);
   try {

@@ -51,13 +51,24 @@ export async function runStep(ctx: RunContext, act: Act): Promise<StepData> {
         return data;
       } catch (error) {
         ctx.signal.throwIfAborted();
-        if (error instanceof ClusterliftError && error.code === ATTEMPT_LOST && act.repeatable && attempt < MOST_ATTEMPTS) {
+        if (
+          error instanceof ClusterliftError &&
+          error.code === ATTEMPT_LOST &&
+          act.repeatable &&
+          attempt < MOST_ATTEMPTS
+        ) {
           await begin(ctx, act, ++attempt);
           continue;
         }
         const told = error instanceof ClusterliftError ? error.on(act.node, act.step) : error;
         const result = told instanceof ClusterliftError && told.exit === ExitStatus.unknown ? 'unknown' : 'failed';
-        await ctx.record({ type: 'step.finished', ...key, ms: Date.now() - startedAt, result, error: errorRecord(told) });
+        await ctx.record({
+          type: 'step.finished',
+          ...key,
+          ms: Date.now() - startedAt,
+          result,
+          error: errorRecord(told),
+        });
         throw told;
       }
     }

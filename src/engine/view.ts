@@ -236,7 +236,10 @@ function reopened(view: RunView): RunView {
 
 /** Can the run be gone on with: it is not closed, or it ended with something open? */
 export function isResumable(view: RunView): boolean {
-  return view.state === 'running' || (view.state === 'finished' && (view.outcome === 'unknown' || view.outcome === 'stopped'));
+  return (
+    view.state === 'running' ||
+    (view.state === 'finished' && (view.outcome === 'unknown' || view.outcome === 'stopped'))
+  );
 }
 
 type NodeEvent = Extract<
