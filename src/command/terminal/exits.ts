@@ -1,0 +1,80 @@
+import type { Plan } from '../../engine/plan';
+import type { NodeView, RunView } from '../../engine/view';
+
+/** After a failure: which versions the nodes are on, and the ways on, as commands that can be pasted. */
+
+export interface Exit {
+  readonly name: 'finish' | 'retry failed' | 'roll back' | 'resume';
+  /** Undefined: this way is closed; `why` says why. */
+  readonly command: string | undefined;
+  readonly why: string;
+}
+
+/** Version → names of the nodes on it. The version of a node of unknown outcome is `unknown`. */
+export function versionsNow(view: RunView): Map<string, string[]> {
+  const versions = new Map<string, string[]>();
+  for (const { name } of view.plan.nodes) {
+    const version = versionNow(nodeOf(view, name));
+    versions.set(version, [...(versions.get(version) ?? []), name]);
+  }
+  return versions;
+}
+
+function versionNow(node: NodeView | undefined): string {
+  if (!node || node.outcome === 'unknown') return 'unknown';
+  const changed = node.outcome === 'upgraded' || node.outcome === 'restored' || node.outcome === 'wrong-version';
+  return (
+    (changed ? (node.to ?? node.from) : node.outcome === 'failed' ? (reportedVersion(node) ?? node.from) : node.from) ??
+    'not installed'
+  );
+}
+
+/** A failed node may have been asked for its version before it failed (a failed health check comes after). */
+function reportedVersion(node: NodeView): string | undefined {
+  const asked = node.steps.findLast((step) => step.step === 'version' && step.state === 'done')?.data?.['version'];
+  return typeof asked === 'string' ? asked : undefined;
+}
+
+function nodeOf(view: RunView, name: string): NodeView | undefined {
+  return Object.hasOwn(view.nodes, name) ? view.nodes[name] : undefined;
+}
+
+/** The ways on after a run that did not bring every node to the target; none after one that did. */
+export function exitsOf(view: RunView): Exit[] {
+  const { plan } = view;
+  if (view.state === 'running' || view.outcome === 'succeeded' || view.outcome === undefined) return [];
+  const of = (...outcomes: readonly string[]): string[] =>
+    plan.nodes
+      .map((node) => node.name)
+      .filter((name) => outcomes.includes(nodeOf(view, name)?.outcome ?? 'not-started'));
+  const unknown = of('unknown');
+  if (unknown.length > 0 || view.outcome === 'interrupted') {
+    const why = unknown.length > 0 ? `asks ${unknown.join(', ')} again, then goes on` : 'goes on where it was';
+    return [{ name: 'resume', command: `clusterlift resume ${view.run}`, why }, ...rollBack(view)];
+  }
+  const failed = of('failed', 'wrong-version');
+  return [
+    { name: 'finish', command: plan.command, why: 'all nodes that are not at the target yet' },
+    ...(failed.length > 0
+      ? [{ name: 'retry failed', command: onlyNodes(plan, failed), why: `only ${failed.join(', ')}` } as const]
+      : []),
+    ...rollBack(view),
+  ];
+}
+
+function rollBack(view: RunView): Exit[] {
+  if (view.plan.action !== 'upgrade' || view.outcome === 'rolled-back') return [];
+  const { point } = view;
+  if (point?.state !== 'verified') {
+    const why = point
+      ? `restore point ${point.id} is not verified`
+      : 'this run made no backup: there is no restore point to go back to';
+    return [{ name: 'roll back', command: undefined, why }];
+  }
+  const command = `clusterlift backup restore ${point.id} --location ${point.location} --cluster ${view.plan.cluster}`;
+  return [{ name: 'roll back', command, why: 'puts back what the backup holds' }];
+}
+
+function onlyNodes(plan: Plan, names: readonly string[]): string {
+  return `${plan.command.replace(/ --nodes[ =]\S+/g, '')} --nodes ${names.join(',')}`;
+}

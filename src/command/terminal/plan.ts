@@ -1,0 +1,125 @@
+import { formatDuration, formatSize } from '../../base/units';
+import type { PackageSource, Plan, PlanNode } from '../../engine/plan';
+import { glyphs, paint, tone, type Look, type Part } from './look';
+import { command, labelled } from './prose';
+import { plural, renderReport } from './report';
+import { ACTION_NOUN, versionsOf, WILL } from './words';
+
+/** The dry run: what the run would do, wave by wave, node by node, step by step, then the report of the checks. */
+export function renderPlan(plan: Plan, look: Look): string[] {
+  const marks = glyphs(look);
+  const versions = versionsOf(plan, marks.arrow);
+  const skipped = plan.nodes.filter((node) => node.action === 'skip');
+  return [
+    paint(
+      [
+        tone('strong', `${ACTION_NOUN[plan.action]} of ${plan.cluster}`),
+        ...(versions === undefined ? [] : ['  ', tone('accent', versions)]),
+      ],
+      look,
+    ),
+    ...facts(plan).flatMap(([label, text]) => labelled(`${label}:`, text, look)),
+    ...plan.batches.flatMap((wave, index) => renderWave(plan, wave, index, look)),
+    ...(skipped.length > 0
+      ? ['', paint([tone('strong', 'Nothing to do')], look), ...skipped.map((node) => nodeHead(node, look))]
+      : []),
+    '',
+    ...renderReport(plan.checks, look),
+    '',
+    ...(plan.checks.some((check) => check.level === 'block' && !check.overridden)
+      ? [paint([tone('dim', 'Nothing was changed.')], look)]
+      : [paint([tone('dim', 'Nothing was changed. To run it:')], look), command(plan.command)]),
+  ];
+}
+
+function facts(plan: Plan): (readonly [string, string])[] {
+  const { options, point } = plan;
+  const pack = plan.package;
+  return [
+    ...(pack
+      ? ([
+          ['package', `${pack.product} ${pack.version}, ${formatSize(pack.size)}, ${sourceWords(pack.source)}`],
+          ['sha256', pack.sha256],
+          ...(pack.signedBy === undefined ? [] : [['signed by', pack.signedBy] as const]),
+        ] as const)
+      : []),
+    ['order', options.mode === 'serial' ? 'serial: one node at a time' : wavesWords(plan)],
+    ['backup', plan.action === 'upgrade' ? backupWords(options.backup) : (point?.location ?? options.backup)],
+    ...(point ? ([['restore point', `${point.id} in ${point.location}`]] as const) : []),
+    ['failures', budgetWords(plan)],
+  ];
+}
+
+function backupWords(location: string): string {
+  return location === 'none' ? 'none: there is no way back' : `${location}, verified before the first node is changed`;
+}
+
+function budgetWords({ options }: Plan): string {
+  const then: Readonly<Record<typeof options.onFailure, string>> = {
+    stop: 'no other node begins',
+    continue: 'the others go on all the same',
+    rollback: 'the nodes that began are rolled back',
+  };
+  const more = options.maxFailures === '0' ? 'one node fails' : `more than ${options.maxFailures} nodes fail`;
+  return `when ${more}, ${then[options.onFailure]}; a node that does not answer for ${formatDuration(options.giveUp)} is given up`;
+}
+
+function wavesWords(plan: Plan): string {
+  const sizes = plan.batches.map((wave) => String(wave.length));
+  return sizes.length <= 1
+    ? 'parallel: all nodes at once'
+    : `in ${String(sizes.length)} waves of ${sizes.join(', ')} nodes`;
+}
+
+/** Where a package comes from, for people. */
+export function sourceWords(source: PackageSource): string {
+  switch (source.kind) {
+    case 'file':
+      return source.path;
+    case 'node':
+      return `${source.path} on ${source.node}`;
+    case 'url':
+      return source.url;
+  }
+}
+
+function renderWave(plan: Plan, wave: readonly string[], index: number, look: Look): string[] {
+  const nodes = wave.flatMap((name) => plan.nodes.filter((node) => node.name === name));
+  const title =
+    plan.batches.length > 1
+      ? `Wave ${String(index + 1)}, ${plural(nodes.length, 'node', 'nodes')}`
+      : plural(nodes.length, 'node', 'nodes');
+  return ['', paint([tone('strong', title)], look), ...nodes.flatMap((node) => renderNode(node, look))];
+}
+
+function renderNode(node: PlanNode, look: Look): string[] {
+  const width = String(node.steps.length).length;
+  const name = Math.max(0, ...node.steps.map((step) => step.length));
+  return [
+    nodeHead(node, look),
+    ...node.steps.map((step, index) =>
+      paint(
+        [
+          '    ',
+          tone('dim', `${String(index + 1).padStart(width)}. `),
+          step.padEnd(name),
+          '  ',
+          tone('dim', WILL[step]),
+        ],
+        look,
+      ),
+    ),
+  ];
+}
+
+function nodeHead(node: PlanNode, look: Look): string {
+  const marks = glyphs(look);
+  const roles = node.model.roles.length > 0 ? `  (${node.model.roles.join(', ')})` : '';
+  const versions: Part =
+    node.action === 'skip'
+      ? `already at ${node.from ?? '?'}`
+      : node.to === undefined
+        ? (node.from ?? '')
+        : `${node.from ?? 'nothing'} ${marks.arrow} ${node.to}`;
+  return paint(['  ', tone('strong', node.name), tone('dim', roles), '  ', versions], look);
+}

@@ -1,0 +1,43 @@
+import { tone, type Look, type Tone } from './look';
+import { renderTable, type Row } from './table';
+
+/** What `status` says of a node. */
+export interface StatusRow {
+  readonly node: string;
+  readonly roles: readonly string[];
+  /** Installed version; undefined: nothing is installed, or it could not be asked. */
+  readonly version: string | undefined;
+  readonly health: 'healthy' | 'unhealthy' | 'not-asked' | 'unreachable';
+  /** Last run that touched the node, in words. */
+  readonly lastRun: string | undefined;
+  /** Unfulfilled requests, a lock, the reason why it could not be reached. */
+  readonly note: string | undefined;
+}
+
+const HEALTH: Readonly<Record<StatusRow['health'], readonly [string, Tone]>> = {
+  healthy: ['healthy', 'good'],
+  unhealthy: ['unhealthy', 'bad'],
+  'not-asked': ['not asked', 'dim'],
+  unreachable: ['unreachable', 'warn'],
+};
+
+/** The table of `status`. Columns in which no node has anything to say are left out. */
+export function renderStatus(rows: readonly StatusRow[], look: Look): string[] {
+  const columns = [
+    { title: 'node', min: 8, of: (row: StatusRow) => tone('strong', row.node) },
+    { title: 'roles', of: (row: StatusRow) => row.roles.join(', ') },
+    { title: 'version', min: 8, of: (row: StatusRow) => row.version ?? (row.health === 'unreachable' ? '?' : 'none') },
+    { title: 'health', firm: true, of: (row: StatusRow) => tone(HEALTH[row.health][1], HEALTH[row.health][0]) },
+    { title: 'last run', of: (row: StatusRow) => row.lastRun ?? '' },
+    { title: 'note', min: 12, of: (row: StatusRow) => tone('dim', row.note ?? '') },
+  ].filter((column) => rows.some((row) => textOfCell(column.of(row)) !== ''));
+  return renderTable(
+    columns,
+    rows.map((row): Row => columns.map((column) => column.of(row))),
+    look,
+  );
+}
+
+function textOfCell(part: Row[number]): string {
+  return typeof part === 'string' ? part : part.text;
+}
