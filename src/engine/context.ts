@@ -6,7 +6,7 @@ import type { ErrorRecord, EventSink, JournalEntry, LiveEvent, NodeOutcome, RunE
 import { Gate } from './gate';
 import type { Journal } from './journal';
 import type { Plan, PlanNode } from './plan';
-import { emptyView, fold, type NodeView, type RunView } from './view';
+import { bracketBegun, emptyView, fold, type NodeView, type RunView } from './view';
 
 /** What a run needs from outside, handed in by the composition roots. */
 export interface RunServices {
@@ -19,8 +19,20 @@ export interface RunServices {
   readonly by: string;
 }
 
+/** Milliseconds after which a link counts as one that held. */
+const HELD = 30_000;
+
 /** Codes of a link or a login that is not there now, and may be again. */
-const PASSING = new Set(['link-lost', 'host-unreachable', 'auth-failed', 'node-timeout', 'connect-timeout']);
+const PASSING = new Set(['link-lost', 'host-unreachable', 'node-timeout', 'connect-timeout']);
+
+/** Codes of a node that answers, and does not let us in. */
+const REFUSALS = new Set([
+  'auth-failed',
+  'host-key-changed',
+  'host-key-unknown',
+  'host-key-revoked',
+  'no-common-algorithm',
+]);
 
 /**
  * A run while it is worked on: the one place that writes the journal, keeps the view, and talks to nodes that come and go.
@@ -100,16 +112,18 @@ export class RunContext {
   /**
    * Asks a node until it answers: a lost link proves nothing, so `work` is tried again once the node is there.
    * `work` must bear repetition (everything in engine/node and ssh/jobs does).
-   * @param deadline milliseconds since the epoch; past it the outcome is unknown
-   * @throws ClusterliftError `node-unknown` after the deadline; whatever `work` throws otherwise
+   * @param patience milliseconds that the node may be away; past it the outcome is unknown
+   * @throws ClusterliftError `node-unknown` after that; whatever `work` throws otherwise
    */
   async insist<T>(
     name: string,
     work: (connection: NodeConnection) => Promise<T>,
-    deadline = Date.now() + this.plan.options.giveUp,
+    patience = this.plan.options.giveUp,
   ): Promise<T> {
+    let awaySince: number | undefined;
     for (let wait = 250; ; wait = Math.min(wait * 2, 5000)) {
       this.signal.throwIfAborted();
+      const startedAt = Date.now();
       try {
         const result = await work(this.connection(name));
         this.#linkIs(name, 'back');
@@ -117,12 +131,22 @@ export class RunContext {
       } catch (error) {
         this.onFenced(error, name);
         this.signal.throwIfAborted();
-        if (!isPassing(error)) throw error;
+        if (!isPassing(error)) throw this.#told(name, error);
+        // A link that held for a while and dropped again is a new absence.
+        const held = hasCode(error, 'link-lost') && Date.now() - startedAt > HELD;
+        if (held) wait = 250;
+        awaySince = held ? Date.now() : (awaySince ?? startedAt);
         this.#linkIs(name, 'lost', messageOf(error));
-        if (Date.now() + wait > deadline) throw gaveUp(name, error);
+        if (Date.now() + wait - awaySince > patience) throw gaveUp(name, error);
       }
       await sleep(wait, this.signal);
     }
+  }
+
+  /** A login that is refused in the middle of a change proves nothing about the change. */
+  #told(name: string, error: unknown): unknown {
+    const refused = error instanceof ClusterliftError && REFUSALS.has(error.code);
+    return refused && bracketBegun(this.nodeView(name)) ? gaveUp(name, error) : error;
   }
 
   #linkIs(name: string, state: 'lost' | 'back', reason?: string): void {

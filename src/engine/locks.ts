@@ -60,7 +60,7 @@ async function take(ctx: RunContext, name: string, takeOver?: HeldLock): Promise
         signal: ctx.signal,
         ...(takeOver ? { takeOver } : {}),
       }),
-    Date.now() + PATIENCE,
+    PATIENCE,
   );
   if (result.kind !== 'held') return result.epoch;
   if (!takeOver && (await mayTakeOver(ctx, name, result))) return take(ctx, name, result);
@@ -115,11 +115,7 @@ async function unlock(ctx: RunContext, name: string): Promise<void> {
   await ctx.record({ type: 'step.started', ...key });
   try {
     const fence = fenceOf(ctx, name);
-    await ctx.insist(
-      name,
-      (connection) => releaseLock(connection, ctx.node(name).stateDir, fence),
-      Date.now() + PATIENCE,
-    );
+    await ctx.insist(name, (connection) => releaseLock(connection, ctx.node(name).stateDir, fence), PATIENCE);
     await ctx.record({ type: 'step.finished', ...key, ms: Date.now() - startedAt, result: 'done' });
   } catch (error) {
     ctx.signal.throwIfAborted();

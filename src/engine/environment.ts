@@ -1,0 +1,63 @@
+import type { RunContext } from './context';
+import type { Plan, PlanNode } from './plan';
+
+/** Why a script of the package runs (design 5, `CLUSTERLIFT_ACTION`). */
+export type ScriptAction = 'upgrade' | 'restore' | 'provision' | 'check' | 'backup' | 'status';
+
+export interface ScriptSituation {
+  readonly action: ScriptAction;
+  readonly cluster: string;
+  readonly run: string;
+  readonly primary: string;
+  readonly node: PlanNode;
+  readonly nodes: readonly PlanNode[];
+  /** Directory of the unpacked package, on the node. */
+  readonly directory: string;
+  readonly from: string | undefined;
+  readonly to: string | undefined;
+}
+
+/** The variables of design 5 that every script of a package gets. None of them is secret. */
+export function scriptEnvironment(situation: ScriptSituation): Record<string, string> {
+  const { action, cluster, run, primary, node, nodes, directory, from, to } = situation;
+  return {
+    CLUSTERLIFT_ACTION: action,
+    CLUSTERLIFT_PACKAGE: directory,
+    CLUSTERLIFT_CLUSTER: cluster,
+    CLUSTERLIFT_NODE: node.name,
+    CLUSTERLIFT_ROLES: node.model.roles.join(' '),
+    CLUSTERLIFT_NODES: nodes.map((each) => `${each.name}=${each.model.address}`).join(' '),
+    CLUSTERLIFT_PRIMARY: primary,
+    CLUSTERLIFT_FROM: from ?? '',
+    CLUSTERLIFT_TO: to ?? '',
+    CLUSTERLIFT_RUN: run,
+  };
+}
+
+/** Where the files of a package lie on a node once it is unpacked there. */
+export function packageDirectory(stateDir: string, sha256: string): string {
+  return `${stateDir}/packages/${sha256}/files`;
+}
+
+/** The environment of a script of the run's own package on one of its nodes. */
+export function environmentOf(
+  ctx: RunContext,
+  node: string,
+  action: ScriptAction,
+  directory: string,
+): Record<string, string> {
+  const { cluster, run, primary, nodes }: Plan = ctx.plan;
+  const own = ctx.node(node);
+  const back = action === 'restore';
+  return scriptEnvironment({
+    action,
+    cluster,
+    run,
+    primary,
+    nodes,
+    directory,
+    node: own,
+    from: back ? own.to : own.from,
+    to: back ? own.from : (own.to ?? own.from),
+  });
+}

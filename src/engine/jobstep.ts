@@ -1,0 +1,226 @@
+import { sleep } from '../base/async';
+import { ClusterliftError, ExitStatus } from '../base/errors';
+import { lastLines } from '../base/text';
+import { formatDuration } from '../base/units';
+import type { JobEnd, JobSpec, Wishes } from '../ssh/jobs';
+import { runJob } from '../ssh/jobs';
+import type { RunContext } from './context';
+import { environmentOf, packageDirectory, type ScriptAction } from './environment';
+import type { Lane, StepData, StepKey } from './events';
+import { fenceOf } from './locks';
+import type { RunPackage } from './runpackage';
+import { ATTEMPT_LOST, jobId, runStep } from './steps';
+
+/** A script of the package that runs as a detached job on a node. */
+export interface ScriptJob {
+  readonly node: string;
+  readonly step: 'stop' | 'upgrade' | 'start' | 'provision' | 'restore';
+  readonly action: ScriptAction;
+  readonly lane?: Lane;
+  /** It may run again when its node died in the middle of it. */
+  readonly repeatable: boolean;
+  /** Asks the node whether an attempt that was cut off had come to its end after all. */
+  readonly wasDone?: () => Promise<boolean>;
+}
+
+/** Runs a script of the package as a step, exactly once for each attempt. */
+export async function scriptJob(ctx: RunContext, pkg: RunPackage, job: ScriptJob): Promise<void> {
+  const script = pkg.manifest.scripts[job.step];
+  if (script === undefined) return;
+  const lane = job.lane ?? 'main';
+  const directory = packageDirectory(ctx.node(job.node).stateDir, pkg.sha256);
+  await jobStep(
+    ctx,
+    { ...job, lane, timeout: pkg.manifest.timeouts[job.step] },
+    {
+      command: { kind: 'file', path: script },
+      cwd: directory,
+      env: environmentOf(ctx, job.node, job.action, directory),
+      requests: { node: job.node },
+      ...(job.step === 'upgrade' ? { record: recordOf(ctx, pkg, job.node) } : {}),
+    },
+  );
+}
+
+/** A step that is one detached job. `timeout` in milliseconds: past it the job is overdue, never killed. */
+export interface JobStep extends Omit<ScriptJob, 'action' | 'step'> {
+  readonly step: StepKey['step'];
+  readonly lane: Lane;
+  readonly timeout: number;
+}
+
+/** @returns what was journaled with the result */
+export async function jobStep(
+  ctx: RunContext,
+  step: JobStep,
+  spec: Omit<JobSpec, 'id' | 'stateDir' | 'fence'>,
+): Promise<StepData> {
+  return runStep(ctx, {
+    node: step.node,
+    step: step.step,
+    lane: step.lane,
+    repeatable: step.repeatable,
+    run: (attempt) => follow(ctx, step, attempt, spec),
+  });
+}
+
+async function follow(
+  ctx: RunContext,
+  step: JobStep,
+  attempt: number,
+  spec: Omit<JobSpec, 'id' | 'stateDir' | 'fence'>,
+): Promise<StepData> {
+  const { node } = step;
+  const id = jobId(ctx.plan.run, node, step.step, step.lane, attempt);
+  const whole: JobSpec = { ...spec, id, stateDir: ctx.node(node).stateDir, fence: fenceOf(ctx, node) };
+  const tail = new Tail();
+  const end = await withDeadlines(ctx, { ...step, attempt }, (signal) => toTheEnd(ctx, step, whole, tail, signal));
+  switch (end.state) {
+    case 'done':
+      await tellWishes(ctx, node, end.wishes);
+      if (end.rc !== 0) throw scriptFailed(step, end.rc, tail.lines());
+      return { rc: end.rc };
+    case 'unknown':
+      if (await step.wasDone?.()) return { rc: 0, found: true };
+      throw attemptLost(step, end.reason, tail.lines());
+    case 'absent':
+    case 'unclaimed':
+      throw notStarted(step);
+  }
+}
+
+/** Starts it, or finds it started, and follows it; a link that drops only makes us look again. */
+async function toTheEnd(
+  ctx: RunContext,
+  step: JobStep,
+  spec: JobSpec,
+  tail: Tail,
+  signal: AbortSignal,
+): Promise<JobEnd> {
+  let offset = 0;
+  for (let tries = 0; ; tries++) {
+    const end = await ctx.insist(step.node, (connection) =>
+      runJob(connection, spec, {
+        offset,
+        signal,
+        onOutput: (text) => {
+          tail.add(text);
+          ctx.live({ type: 'output', node: step.node, step: step.step, text });
+        },
+        onOffset: (next) => {
+          offset = next;
+        },
+      }),
+    );
+    // It did not start within the time that a busy node was given: starting it again is harmless.
+    if (end.state !== 'unclaimed' || tries >= 5) return end;
+    await sleep(1000, ctx.signal);
+  }
+}
+
+/** Tells when the job is overdue; lets go of it, outcome unknown, when it is overdue for longer than `--give-up`. */
+async function withDeadlines<T>(
+  ctx: RunContext,
+  step: JobStep & { attempt: number },
+  work: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  const { node, step: name, lane, attempt, timeout } = step;
+  const late = new AbortController();
+  const overdue = setTimeout(() => {
+    ctx.record({ type: 'step.overdue', node, step: name, lane, attempt, afterMs: timeout }).catch(() => undefined);
+  }, timeout);
+  const giveUp = setTimeout(() => {
+    late.abort(stillRuns(step, timeout + ctx.plan.options.giveUp));
+  }, timeout + ctx.plan.options.giveUp);
+  try {
+    return await work(AbortSignal.any([ctx.signal, late.signal]));
+  } catch (error) {
+    if (late.signal.aborted && !ctx.signal.aborted) throw late.signal.reason;
+    throw error;
+  } finally {
+    clearTimeout(overdue);
+    clearTimeout(giveUp);
+  }
+}
+
+async function tellWishes(ctx: RunContext, node: string, wishes: Wishes): Promise<void> {
+  if (wishes.provision) await ctx.record({ type: 'request', node, kind: 'provision' });
+  if (wishes.reboot) await ctx.record({ type: 'request', node, kind: 'reboot' });
+  for (const text of wishes.messages) await ctx.record({ type: 'request', node, kind: 'message', text });
+  for (const text of wishes.ignored) {
+    await ctx.record({
+      type: 'warning',
+      node,
+      code: 'output-ignored',
+      message: `A line in CLUSTERLIFT_OUTPUT means nothing: ${text}`,
+    });
+  }
+}
+
+function recordOf(ctx: RunContext, pkg: RunPackage, node: string): { product: string; json: string } {
+  const { from, to } = ctx.node(node);
+  const json = JSON.stringify({
+    run: ctx.plan.run,
+    product: pkg.product,
+    from: from ?? null,
+    to: to ?? null,
+    sha256: pkg.sha256,
+  });
+  return { product: pkg.product, json };
+}
+
+/** The end of an output, for the error of a script that fails. */
+class Tail {
+  #text = '';
+
+  add(text: string): void {
+    this.#text = (this.#text + text).slice(-32_768);
+  }
+
+  lines(): string[] {
+    return lastLines(this.#text);
+  }
+}
+
+function scriptFailed(step: JobStep, rc: number, log: readonly string[]): ClusterliftError {
+  return new ClusterliftError({
+    code: `${step.step}-failed`,
+    message: `The script ${step.step} ended with status ${String(rc)} on ${step.node}`,
+    hint: `Read the last lines of its log, mend ${step.node} or the package, and run the same command again; or roll back.`,
+    exit: ExitStatus.failed,
+    node: step.node,
+    log,
+  });
+}
+
+function attemptLost(step: JobStep, reason: 'dead' | 'other-boot', log: readonly string[]): ClusterliftError {
+  const how = reason === 'dead' ? 'was ended' : 'was cut off by a restart of the node';
+  return new ClusterliftError({
+    code: ATTEMPT_LOST,
+    message: `The script ${step.step} on ${step.node} ${how} before it could say how it went`,
+    hint: `Look at ${step.node}, then decide: \`clusterlift resume RUN --decide ${step.node}=done\`, \`=retry\` or \`=failed\`.`,
+    exit: ExitStatus.unknown,
+    node: step.node,
+    log,
+  });
+}
+
+function notStarted(step: JobStep): ClusterliftError {
+  return new ClusterliftError({
+    code: 'job-not-started',
+    message: `The script ${step.step} could not be started on ${step.node}`,
+    hint: `Look at the load and the free processes of ${step.node}, then run the same command again.`,
+    exit: ExitStatus.failed,
+    node: step.node,
+  });
+}
+
+function stillRuns(step: JobStep, after: number): ClusterliftError {
+  return new ClusterliftError({
+    code: 'overdue',
+    message: `The script ${step.step} on ${step.node} has not ended after ${formatDuration(after)}; it was not stopped`,
+    hint: `Look at ${step.node}; when the script has ended, go on with \`clusterlift resume RUN\`. The lock stays until then.`,
+    exit: ExitStatus.unknown,
+    node: step.node,
+  });
+}
