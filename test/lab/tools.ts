@@ -10,7 +10,7 @@ export interface Output {
   readonly stderr: string;
 }
 
-/** Runs a program to its end; a non-zero exit is a result. Stopped after a minute unless said otherwise (ms). */
+/** Runs a program to its end; a non-zero exit is a result. After `timeout` (ms, a minute) it and its children are killed. */
 export async function output(
   program: string,
   args: readonly string[],
@@ -18,17 +18,32 @@ export async function output(
 ): Promise<Output> {
   const child = spawn(program, args, {
     stdio: 'pipe',
+    detached: true, // a process group of its own: grandchildren hold the pipes, too
     ...(options.env && { env: options.env }),
     ...(options.cwd !== undefined && { cwd: options.cwd }),
-    timeout: options.timeout ?? 60_000,
-    killSignal: 'SIGKILL',
   });
+  const timer = setTimeout(() => {
+    killGroup(child.pid);
+  }, options.timeout ?? 60_000);
   child.stdin.on('error', () => undefined); // it may end before it has read everything
   child.stdin.end(options.input);
-  const closed = once(child, 'close');
-  const [stdout, stderr] = await Promise.all([buffer(child.stdout), text(child.stderr)]);
-  const [code] = (await closed) as [number | null];
-  return { code, stdout: stdout.toString('utf8'), stderr };
+  try {
+    const closed = once(child, 'close');
+    const [stdout, stderr] = await Promise.all([buffer(child.stdout), text(child.stderr), closed]);
+    return { code: child.exitCode, stdout: stdout.toString('utf8'), stderr };
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** Kills a process group that may have ended. */
+export function killGroup(pid: number | undefined): void {
+  if (pid === undefined) return;
+  try {
+    process.kill(-pid, 'SIGKILL');
+  } catch {
+    // it has ended
+  }
 }
 
 /** As `output`, but anything except exit 0 is an error that shows what the program said. */
