@@ -3,7 +3,8 @@ import { ClusterliftError, ExitStatus } from '../base/errors';
 import { lastLines } from '../base/text';
 import type { Become } from '../cluster/model';
 import type { Elevation } from './command';
-import type { Asker, ExecRequest, ExecResult } from './connection';
+import type { Asker, ExecRequest, ExecResult, Question } from './connection';
+import { PasswordSource } from './password';
 import type { Secrets } from './secrets';
 import { NotStarted, converse, type Pipe } from './session';
 import { deferred } from './deferred';
@@ -21,7 +22,6 @@ export interface Identity {
 /** Starts the bootstrap on the node. */
 export type Opener = (elevation: Elevation, signal: AbortSignal | undefined) => Promise<Pipe>;
 
-const MAX_QUESTIONS = 3;
 /** What sudo says when `-n` forbids it to ask (sudo, sudo-rs). */
 const PASSWORD_NEEDED = /password is required|interactive authentication is required|terminal is required/i;
 const PASSWORD_WRONG = /incorrect (password|authentication)|try again|authentication failure|no password was provided/i;
@@ -31,16 +31,19 @@ export class Runner {
   /** Known once a script began as root: no password (null), or this one. */
   private proven: { readonly password: string | undefined } | undefined;
   private needsPassword = false;
-  private readonly tried = new Set<string>();
-  private questions = 0;
+  private readonly passwords: PasswordSource;
   private gate: Promise<unknown> = Promise.resolve();
 
   constructor(
     private readonly identity: Identity,
     private readonly asker: Asker,
-    private readonly secrets: Secrets,
+    secrets: Secrets,
     private readonly open: Opener,
-  ) {}
+  ) {
+    const { node, user, purpose } = identity;
+    const question = (retry: boolean): Question => ({ kind: 'become-password', node, user, retry });
+    this.passwords = new PasswordSource({ given: 'become-password', purpose, question }, secrets);
+  }
 
   /** @throws ClusterliftError `become-refused`, `become-password-wrong`, `become-password-missing`, `script-not-started` and those of `converse` */
   async run(request: ExecRequest): Promise<ExecResult> {
@@ -96,20 +99,19 @@ export class Runner {
       }
     }
     for (;;) {
-      const { password, release } = await this.candidate(request.signal);
+      const candidate = await this.passwords.next(this.asker, request.signal);
+      if (!candidate) throw this.noPassword();
       try {
-        return await this.attemptSudo(request, password, () => {
-          this.proven = { password };
-          this.tried.clear();
-          this.secrets.remember(this.identity.purpose, password);
-          release();
+        return await this.attemptSudo(request, candidate.value, () => {
+          this.proven = { password: candidate.value };
+          candidate.accept();
           onProven();
         });
       } catch (error) {
         if (!isPasswordTrouble(error)) throw error;
-        this.tried.add(password);
+        candidate.reject();
       } finally {
-        release();
+        candidate.release();
       }
     }
   }
@@ -131,58 +133,25 @@ export class Runner {
     return converse(pipe, request, { node: this.identity.node, mark, password, onReady });
   }
 
-  /** The next password to try: given, known to work elsewhere, or asked for. `release` lets the next node ask. */
-  private async candidate(signal: AbortSignal | undefined): Promise<{ password: string; release: () => void }> {
-    const known = this.known();
-    if (known !== undefined) return { password: known, release: () => undefined };
-    const release = await this.secrets.takeTurn(this.identity.purpose);
-    try {
-      const password = this.known() ?? (await this.askPassword(signal));
-      return { password, release };
-    } catch (error) {
-      release();
-      throw error;
-    }
-  }
-
-  private known(): string | undefined {
-    return [this.secrets.get('become-password'), this.secrets.recall(this.identity.purpose)]
-      .filter((each) => each !== undefined)
-      .find((each) => !this.tried.has(each));
-  }
-
-  private async askPassword(signal: AbortSignal | undefined): Promise<string> {
+  private noPassword(): ClusterliftError {
     const { node, user } = this.identity;
-    const retry = this.tried.size > 0;
-    if (this.questions >= MAX_QUESTIONS) throw this.wrongPassword();
-    this.questions++;
-    const answer = await this.asker.ask({ kind: 'become-password', node, user, retry }, signal);
-    if (answer !== undefined) {
-      this.secrets.mask(answer);
-      return answer;
-    }
-    signal?.throwIfAborted();
-    if (retry) throw this.wrongPassword();
-    throw new ClusterliftError({
-      code: 'become-password-missing',
-      message: `sudo on ${node} wants the password of ${user}, and nobody is there to give it`,
-      hint: 'Set CLUSTERLIFT_BECOME_PASSWORD or CLUSTERLIFT_BECOME_PASSWORD_FILE, or let sudo ask for none: `NOPASSWD: ALL`.',
-      exit: ExitStatus.refused,
-      node,
-    });
-  }
-
-  private wrongPassword(): ClusterliftError {
-    const { node, user } = this.identity;
-    this.questions = 0;
-    this.tried.clear();
-    return new ClusterliftError({
-      code: 'become-password-wrong',
-      message: `sudo on ${node} did not accept the password of ${user}`,
-      hint: `Try it there: log in as ${user} and run \`sudo -k true\`.`,
-      exit: ExitStatus.refused,
-      node,
-    });
+    const wrong = this.passwords.refused;
+    this.passwords.reset();
+    return wrong
+      ? new ClusterliftError({
+          code: 'become-password-wrong',
+          message: `sudo on ${node} did not accept the password of ${user}`,
+          hint: `Try it there: log in as ${user} and run \`sudo -k true\`.`,
+          exit: ExitStatus.refused,
+          node,
+        })
+      : new ClusterliftError({
+          code: 'become-password-missing',
+          message: `sudo on ${node} wants the password of ${user}, and nobody is there to give it`,
+          hint: 'Set CLUSTERLIFT_BECOME_PASSWORD or CLUSTERLIFT_BECOME_PASSWORD_FILE, or let sudo ask for none (`NOPASSWD: ALL`).',
+          exit: ExitStatus.refused,
+          node,
+        });
   }
 }
 

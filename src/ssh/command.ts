@@ -75,7 +75,7 @@ export function payload(script: string, args: readonly string[], mark: string): 
 }
 
 // For `printf %b`: backslash doubled, newline as \n, everything else that is not printable ASCII as \0ooo.
-function escape(text: string): string {
+export function escape(text: string): string {
   let out = '';
   let plainFrom = 0;
   const bytes = Buffer.from(text, 'utf8');

@@ -89,7 +89,10 @@ class Session {
   async run(): Promise<ExecResult> {
     const { signal } = this.request;
     const onAbort = (): void => {
-      this.failure.reject(cancelled(`the command on ${this.conversation.node}`));
+      // A caller's own reason, such as a link that stands still, says more than that it was cancelled.
+      const reason: unknown = signal?.reason;
+      const told = reason instanceof ClusterliftError;
+      this.failure.reject(told ? reason : cancelled(`the command on ${this.conversation.node}`));
     };
     signal?.addEventListener('abort', onAbort, { once: true });
     this.arm(START_DEADLINE, () => new NotStarted('silent', this.err.noise(), null));

@@ -39,3 +39,15 @@ export function noSuchFile(node: string, path: string, cause?: unknown): Cluster
     cause,
   });
 }
+
+/** The server opens not a single session. */
+export function noChannel(node: string, cause: unknown): ClusterliftError {
+  return new ClusterliftError({
+    code: 'no-session',
+    message: `${node} let us in, but opens no session: ${messageOf(cause)}`,
+    hint: 'Look at MaxSessions and ForceCommand in its sshd_config, and whether sessions hang there.',
+    exit: ExitStatus.refused,
+    node,
+    cause,
+  });
+}

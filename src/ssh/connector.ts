@@ -1,0 +1,146 @@
+import { join } from 'node:path';
+import { ClusterliftError, ExitStatus } from '../base/errors';
+import { type Env, stateHome } from '../base/paths';
+import type { NodeModel } from '../cluster/model';
+import { Authenticator } from './auth';
+import type { Asker, NodeConnection } from './connection';
+import { DEFAULT_TIMES, type Times } from './dial';
+import { HostKeys } from './host-keys';
+import { KeyFiles } from './keys';
+import { Link } from './link';
+import { LocalConnection } from './local';
+import type { Secrets } from './secrets';
+import { SshConnection, type Terminal } from './ssh';
+import { type JumpSpec, type SshFiles, type Target, parseJumps, resolveTarget } from './target';
+import type { TerminalSize } from './transport';
+
+export interface ConnectorOptions {
+  /** Of one cluster: nodes reach each other as jump hosts by name, and share accepted passwords. */
+  readonly cluster: string;
+  readonly nodes: readonly NodeModel[];
+  readonly asker: Asker;
+  readonly secrets: Secrets;
+  /** `--accept-new-host-keys` */
+  readonly acceptNewHostKeys: boolean;
+  readonly env: Env;
+  /** ssh_config files in order; default: the user's and the system's. */
+  readonly sshConfigs?: readonly string[];
+  readonly times?: Partial<Times>;
+}
+
+/** Makes the connections of a cluster. Each server is connected to once, however many go through it. */
+export class Connector {
+  private readonly links = new Map<string, Link>();
+  private readonly connections = new Map<string, NodeConnection>();
+  private readonly hostKeys: HostKeys;
+  private readonly keys: KeyFiles;
+  private readonly files: SshFiles;
+
+  constructor(private readonly options: ConnectorOptions) {
+    const { env, acceptNewHostKeys, secrets, sshConfigs } = options;
+    this.hostKeys = new HostKeys({ store: join(stateHome(env), 'known_hosts'), acceptNew: acceptNewHostKeys });
+    this.keys = new KeyFiles(secrets);
+    this.files = sshConfigs ? { env, configs: sshConfigs } : { env };
+  }
+
+  /**
+   * The connection of a node, always the same one. Nothing is sent before its first use.
+   * @throws ClusterliftError `jump-loop`, `proxy-command`, `ssh-config-…`
+   */
+  connect(node: NodeModel): NodeConnection {
+    const known = this.connections.get(node.name);
+    if (known) return known;
+    const { asker, secrets } = this.options;
+    const connection = node.connection === 'local' ? new LocalConnection({ node, asker, secrets }) : this.overSsh(node);
+    this.connections.set(node.name, connection);
+    return connection;
+  }
+
+  /**
+   * An interactive terminal of the login user.
+   * @throws ClusterliftError `terminal-local` for a local node; else as any first use
+   */
+  shell(node: NodeModel, size: TerminalSize, term?: string, signal?: AbortSignal): Promise<Terminal> {
+    const connection = this.connect(node);
+    if (connection instanceof SshConnection) return connection.shell(size, term, signal);
+    const message = `${node.name} is this machine`;
+    const hint = 'Open an ordinary terminal.';
+    return Promise.reject(new ClusterliftError({ code: 'terminal-local', message, hint, exit: ExitStatus.usage }));
+  }
+
+  async closeAll(): Promise<void> {
+    await Promise.all([...this.connections.values()].map((each) => each.close()));
+    // Leaves first: a link stays open while somebody jumps over it.
+    for (const link of [...this.links.values()].reverse()) link.close();
+  }
+
+  private overSsh(node: NodeModel): SshConnection {
+    const { asker, secrets, cluster } = this.options;
+    const link = this.linkTo(node, []);
+    const purpose = `become ${cluster} ${link.target.user}`;
+    return new SshConnection({ node, link, asker, secrets, purpose });
+  }
+
+  private linkTo(node: NodeModel, path: readonly string[]): Link {
+    if (path.includes(node.name)) throw loop([...path, node.name]);
+    const { name, host, port, user, identityFile } = node;
+    const target = resolveTarget({ node: name, host, port, user, identityFile }, this.files);
+    const jumps = node.jump === undefined || node.jump === name ? undefined : parseJumps(node.jump, name);
+    const via = this.wayTo(target, jumps, [...path, name]);
+    return this.link(target, via, `ssh ${this.options.cluster} ${target.user}`);
+  }
+
+  // What clusters.json says beats ProxyJump and ProxyCommand.
+  private wayTo(target: Target, jumps: readonly JumpSpec[] | undefined, path: readonly string[]): Link | undefined {
+    if (!jumps && target.proxyCommand !== undefined) throw proxyCommand(target);
+    return (jumps ?? target.proxyJump).reduce<Link | undefined>((via, spec) => this.jump(spec, via, path), undefined);
+  }
+
+  private jump(spec: JumpSpec, via: Link | undefined, path: readonly string[]): Link {
+    const plain = spec.user === undefined && spec.port === undefined;
+    const node = plain ? this.options.nodes.find((each) => each.name === spec.host) : undefined;
+    if (node && node.connection !== 'local' && !via) return this.linkTo(node, path);
+    if (path.includes(spec.host)) throw loop([...path, spec.host]);
+    const request = { node: spec.host, host: spec.host, port: spec.port, user: spec.user, identityFile: undefined };
+    const target = resolveTarget(request, this.files);
+    // The first of a chain may itself be behind others; the next ones are reached through the one before.
+    const way = via ?? this.wayTo(target, undefined, [...path, spec.host]);
+    return this.link(target, way, `ssh ${target.user}@${target.host}`);
+  }
+
+  private link(target: Target, via: Link | undefined, purpose: string): Link {
+    const hop = `${target.user}@${target.host}:${String(target.port)} as ${target.recordName}`;
+    const key = via ? `${this.keyOf(via)} > ${hop}` : hop;
+    const known = this.links.get(key);
+    if (known) return known;
+    const { asker, secrets, env, times } = this.options;
+    const authenticator = new Authenticator({ target, purpose, env, secrets, keys: this.keys });
+    const how = { authenticator, hostKeys: this.hostKeys, asker, times: { ...DEFAULT_TIMES, ...times } };
+    const link = new Link(target, how, via);
+    this.links.set(key, link);
+    return link;
+  }
+
+  private keyOf(link: Link): string {
+    return [...this.links].find(([, each]) => each === link)?.[0] ?? '';
+  }
+}
+
+function loop(path: readonly string[]): ClusterliftError {
+  return new ClusterliftError({
+    code: 'jump-loop',
+    message: `the jump hosts go round in a circle: ${path.join(' → ')}`,
+    hint: 'Give one of them no "jump" (and no ProxyJump).',
+    exit: ExitStatus.usage,
+  });
+}
+
+function proxyCommand(target: Target): ClusterliftError {
+  return new ClusterliftError({
+    code: 'proxy-command',
+    message: `ssh_config reaches ${target.node} by ProxyCommand, which is not supported`,
+    hint: 'Use ProxyJump there, or "jump" in clusters.json.',
+    exit: ExitStatus.usage,
+    node: target.node,
+  });
+}

@@ -1,0 +1,81 @@
+import { cancelled } from '../base/async';
+import { deferred } from './deferred';
+import { type Dial, dial } from './dial';
+import type { Target } from './target';
+import type { Transport } from './transport';
+
+/**
+ * The way to one server: connects on first use, connects again on the next use after a loss, and is shared by the node's
+ * own commands and everything that jumps over it (one connection, because MaxStartups counts connects).
+ */
+export class Link {
+  private transport: Transport | undefined;
+  private dialling:
+    { readonly promise: Promise<Transport>; readonly abort: AbortController; waiting: number } | undefined;
+  private readonly dependants = new Set<Link>();
+
+  constructor(
+    readonly target: Target,
+    private readonly how: Omit<Dial, 'via' | 'signal' | 'target'>,
+    readonly via: Link | undefined,
+  ) {}
+
+  get connected(): boolean {
+    return this.transport?.alive === true;
+  }
+
+  /** A living connection. Whoever waits may give up; the last one who does ends the attempt, and its questions. */
+  async connect(signal?: AbortSignal): Promise<Transport> {
+    signal?.throwIfAborted();
+    if (this.transport?.alive) return this.transport;
+    const attempt = (this.dialling ??= this.start());
+    attempt.waiting++;
+    const gone = deferred<never>();
+    const onAbort = (): void => {
+      gone.reject(signal?.reason instanceof Error ? signal.reason : cancelled(`connecting to ${this.target.node}`));
+    };
+    signal?.addEventListener('abort', onAbort, { once: true });
+    try {
+      return await Promise.race([attempt.promise, gone.promise]);
+    } finally {
+      signal?.removeEventListener('abort', onAbort);
+      attempt.waiting--;
+      if (attempt.waiting === 0) this.abandon(attempt);
+    }
+  }
+
+  /** Ends the connection, unless somebody still jumps over it. */
+  close(): void {
+    if (this.dialling) this.abandon(this.dialling);
+    if ([...this.dependants].some((each) => each.connected)) return;
+    this.transport?.end();
+    this.transport = undefined;
+  }
+
+  // Whoever comes next starts afresh.
+  private abandon(attempt: NonNullable<Link['dialling']>): void {
+    if (this.dialling === attempt) this.dialling = undefined;
+    attempt.abort.abort(cancelled(`connecting to ${this.target.node}`));
+  }
+
+  private start(): NonNullable<Link['dialling']> {
+    const abort = new AbortController();
+    const { via, how, target } = this;
+    via?.dependants.add(this);
+    const promise = dial({
+      ...how,
+      target,
+      signal: abort.signal,
+      via: via ? () => via.connect(abort.signal) : undefined,
+    }).then((transport) => {
+      this.transport = transport;
+      if (abort.signal.aborted) transport.end();
+      return transport;
+    });
+    const over = (): void => {
+      if (this.dialling?.promise === promise) this.dialling = undefined;
+    };
+    promise.then(over, over);
+    return { promise, abort, waiting: 0 };
+  }
+}

@@ -1,0 +1,14 @@
+# Reads a piece of a file where there is no SFTP.
+# $1 path (~/ is the home directory), $2 offset, $3 length in bytes; without a length: prints the size
+set -u
+case $1 in
+  \~/*) path=$HOME/${1#\~/} ;;
+  /*) path=$1 ;;
+  *) path=./$1 ;;
+esac
+if [ $# -lt 3 ]; then
+  size=$(wc -c <"$path") || exit 94
+  echo "$((size))"
+  exit 0
+fi
+tail -c "+$(($2 + 1))" "$path" | head -c "$3"

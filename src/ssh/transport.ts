@@ -1,0 +1,156 @@
+import type { Duplex } from 'node:stream';
+import type { Client, ClientChannel, SFTPWrapper } from 'ssh2';
+import { type Deferred, deferred } from './deferred';
+import type { Ending, Pipe } from './session';
+import { linkLost } from './trouble';
+
+/** The server opens no further channel (MaxSessions, or forwarding is forbidden); the link itself is fine. */
+export class ChannelRefused extends Error {}
+
+/** The link was gone before anything was sent: it is safe to try again on a new one. */
+export class NotConnected extends Error {}
+
+export interface TerminalSize {
+  readonly columns: number;
+  readonly rows: number;
+}
+
+/** One living SSH connection. Whatever is under way when it dies rejects with `link-lost`; nothing waits for ever. */
+export class Transport {
+  /** Resolves once, with the reason, when the link is gone. */
+  readonly lost: Promise<Error>;
+  private readonly ending = deferred<Error>();
+  private over = false;
+  private sftpSession: Promise<SFTPWrapper> | undefined;
+
+  /** @param client after its `ready` */
+  constructor(
+    private readonly node: string,
+    private readonly client: Client,
+  ) {
+    this.lost = this.ending.promise;
+    client.on('error', (error: Error & { level?: string }) => {
+      if (error.level !== 'agent') this.lose(error);
+    });
+    const closed = (): void => {
+      this.lose(new Error('the connection was closed'));
+    };
+    client.on('end', closed).on('close', closed);
+  }
+
+  get alive(): boolean {
+    return !this.over;
+  }
+
+  /** Says goodbye. */
+  end(): void {
+    this.client.end();
+    this.lose(new Error('we closed the connection'));
+  }
+
+  /** @throws NotConnected, ChannelRefused, ClusterliftError `link-lost` */
+  async exec(command: string): Promise<Pipe> {
+    const channel = await this.request<ClientChannel>('a command', (done) => this.client.exec(command, done));
+    return this.pipe(channel);
+  }
+
+  /** A stream to another server, as seen from this one. */
+  forward(host: string, port: number): Promise<Duplex> {
+    return this.request<Duplex>(`connecting to ${host}`, (done) =>
+      this.client.forwardOut('127.0.0.1', 0, host, port, done),
+    );
+  }
+
+  shell(size: TerminalSize, term: string): Promise<ClientChannel> {
+    const pty = { term, cols: size.columns, rows: size.rows };
+    return this.request<ClientChannel>('opening a terminal', (done) => this.client.shell(pty, done));
+  }
+
+  /** One for all readers of this link. */
+  sftp(): Promise<SFTPWrapper> {
+    this.sftpSession ??= this.request<SFTPWrapper>('opening SFTP', (done) => this.client.sftp(done)).then((sftp) => {
+      const forget = (): void => {
+        this.sftpSession = undefined;
+      };
+      sftp.on('close', forget);
+      sftp.on('error', forget);
+      return sftp;
+    });
+    this.sftpSession.catch(() => {
+      this.sftpSession = undefined;
+    });
+    return this.sftpSession;
+  }
+
+  /** Races work that ssh2 may never call back against the end of the link. */
+  guard<T>(what: string, work: (settle: Deferred<T>) => void): Promise<T> {
+    const result = deferred<T>();
+    void this.lost.then((cause) => {
+      result.reject(linkLost(this.node, what, cause));
+    });
+    work(result);
+    return result.promise;
+  }
+
+  private request<T>(what: string, send: (done: (error: Error | undefined, value: T) => void) => unknown): Promise<T> {
+    return this.guard<T>(what, (result) => {
+      if (this.over) {
+        result.reject(new NotConnected());
+        return;
+      }
+      try {
+        send((error, value) => {
+          // An answer that comes after the end (`No response from server`) loses the race against `lost`.
+          if (error)
+            setImmediate(() => {
+              result.reject(this.refusal(error));
+            });
+          else result.resolve(value);
+        });
+      } catch (error) {
+        // ssh2 throws `Not connected` before it has sent anything.
+        this.lose(error instanceof Error ? error : new Error(String(error)));
+        result.reject(new NotConnected());
+      }
+    });
+  }
+
+  private refusal(error: Error): Error {
+    return new ChannelRefused(error.message, { cause: error });
+  }
+
+  private lose(cause: Error): void {
+    if (this.over) return;
+    this.over = true;
+    this.ending.resolve(cause);
+    this.client.destroy();
+  }
+
+  private pipe(channel: ClientChannel): Pipe {
+    const ended = deferred<Ending>();
+    let exit: Ending | undefined;
+    channel.on('exit', (code: number | null, signal?: string) => {
+      exit = { code, signal };
+    });
+    channel.on('close', () => {
+      if (exit && !this.over) ended.resolve(exit);
+      else ended.reject(linkLost(this.node, 'a command'));
+    });
+    channel.on('error', () => undefined);
+    void this.lost.then((cause) => {
+      ended.reject(linkLost(this.node, 'a command', cause));
+    });
+    return {
+      stdin: channel,
+      stdout: channel,
+      stderr: channel.stderr,
+      ended: ended.promise,
+      abandon: () => {
+        channel.close();
+        channel.resume();
+        channel.stderr.resume();
+        ended.reject(linkLost(this.node, 'a command'));
+      },
+    };
+  }
+}
