@@ -1,0 +1,165 @@
+import { ClusterliftError, ExitStatus } from '../base/errors';
+import { home, type Env } from '../base/paths';
+import type { Event, EventSink, JournalEntry } from '../engine/events';
+import type { CheckResult, Plan } from '../engine/plan';
+import { emptyView, fold, viewOf, type RunView } from '../engine/view';
+import type { Asker, Question } from '../ssh/connection';
+import type { Options } from './command';
+import { TerminalAsker, type KeySource } from './terminal/asker';
+import { renderError, renderUnexpected } from './terminal/error';
+import { JsonFace } from './terminal/json-face';
+import { LiveTerminal } from './terminal/live-terminal';
+import { lookOf, type Look, type TerminalStream } from './terminal/look';
+import { renderPlan } from './terminal/plan';
+import { renderReport } from './terminal/report';
+import { renderSummary } from './terminal/summary';
+
+/** Where a command reads and writes: a process's own streams, or the editor's task terminal. */
+export interface FaceStreams {
+  readonly input: KeySource;
+  readonly output: TerminalStream;
+  readonly errors: TerminalStream;
+}
+
+/** Everything that a command shows or asks. With `--json`, data goes to stdout and what is for people to stderr. */
+export class Face {
+  readonly asker: Asker;
+  readonly #live: LiveTerminal;
+  readonly #json: JsonFace | undefined;
+  readonly #people: TerminalStream;
+  #view: RunView | undefined;
+
+  constructor(
+    private readonly streams: FaceStreams,
+    private readonly env: Env,
+    private readonly options: Pick<Options, 'json' | 'yes' | 'confirm'>,
+    onInterrupt: () => void,
+  ) {
+    this.#people = options.json ? streams.errors : streams.output;
+    this.#json = options.json ? new JsonFace(streams.output) : undefined;
+    this.#live = new LiveTerminal({ stream: this.#people, env: env, view: () => this.#view });
+    this.asker = new TerminalAsker({
+      input: streams.input,
+      output: streams.errors,
+      look: () => this.look(),
+      pause: () => this.#live.pause(),
+      onInterrupt,
+    });
+  }
+
+  get json(): boolean {
+    return this.#json !== undefined;
+  }
+
+  /** Takes the events of a run. */
+  readonly sink: EventSink = (event: Event | JournalEntry) => {
+    if (this.#view) this.#view = fold(this.#view, event);
+    this.#live.sink(event);
+    this.#json?.sink(event);
+  };
+
+  /** From now on the events are those of this run. */
+  begin(plan: Plan, entries: readonly JournalEntry[] = []): void {
+    this.#view = entries.length > 0 ? viewOf(plan, entries) : emptyView(plan);
+  }
+
+  look(): Look {
+    return lookOf(this.#people, this.env);
+  }
+
+  /** Lines for people. */
+  say(...lines: string[]): void {
+    this.#live.print(lines);
+  }
+
+  /** A list: one JSON object a line, or the lines that `render` makes for people. */
+  list(rows: readonly unknown[], render: (look: Look) => readonly string[]): void {
+    if (this.#json) for (const row of rows) this.#json.row(row);
+    else this.say(...render(this.look()));
+  }
+
+  report(checks: readonly CheckResult[]): void {
+    if (checks.length > 0) this.say(...renderReport(checks, this.look()));
+  }
+
+  plan(plan: Plan): void {
+    if (this.#json) this.#json.row({ type: 'plan', ...plan });
+    else this.say(...renderPlan(plan, this.look()));
+  }
+
+  /** The table, the failures and the ways on, once the run has ended. */
+  summary(view: RunView, folder: string): void {
+    this.#live.end(renderSummary(view, { folder, home: home(this.env) }, this.look()));
+  }
+
+  error(error: unknown): void {
+    const lines =
+      error instanceof ClusterliftError
+        ? renderError(error, this.look())
+        : renderUnexpected(error, undefined, this.look());
+    this.#live.end();
+    for (const each of lines) this.streams.errors.write(`${each}\n`);
+  }
+
+  /**
+   * Asks before something that needs a person's yes.
+   * @param typeName for a production cluster: its name is typed, or given by `--confirm`; `--yes` is not enough
+   * @throws ClusterliftError `not-confirmed` (no), `confirmation-needed` (status 2: nobody to ask)
+   */
+  async confirm(text: string, typeName?: string): Promise<void> {
+    const { yes, confirm } = this.options;
+    if (typeName === undefined ? yes : confirm === typeName) return;
+    if (confirm !== undefined && typeName !== undefined) throw wrongName(confirm, typeName);
+    const question: Question = { kind: 'confirm', text, typeName };
+    const answer = await this.asker.ask(question);
+    if (answer === 'yes' || (typeName !== undefined && answer === typeName)) return;
+    throw this.#interactive() ? notConfirmed() : confirmationNeeded(typeName);
+  }
+
+  /** Ends the output; with `--json` the last line says how it ended, also when no run began. */
+  async end(status: ExitStatus): Promise<void> {
+    this.#live.end();
+    await this.#json?.end(this.#needsResult ? { outcome: 'refused', status, nodes: {} } : undefined);
+  }
+
+  /** The command is one that ends with `run.finished`. */
+  expectRun(): void {
+    this.#needsResult = true;
+  }
+
+  #needsResult = false;
+
+  #interactive(): boolean {
+    return this.asker instanceof TerminalAsker && this.asker.interactive;
+  }
+}
+
+function wrongName(given: string, wanted: string): ClusterliftError {
+  return new ClusterliftError({
+    code: 'confirm-wrong-name',
+    message: `--confirm says "${given}", but the cluster is "${wanted}"`,
+    hint: `Make sure which cluster is meant; then give --confirm ${wanted}.`,
+    exit: ExitStatus.usage,
+  });
+}
+
+function notConfirmed(): ClusterliftError {
+  return new ClusterliftError({
+    code: 'not-confirmed',
+    message: 'It was not confirmed; nothing was changed',
+    hint: 'Start the command again when you are ready.',
+    exit: ExitStatus.interrupted,
+  });
+}
+
+function confirmationNeeded(typeName: string | undefined): ClusterliftError {
+  return new ClusterliftError({
+    code: 'confirmation-needed',
+    message:
+      typeName === undefined
+        ? 'This needs a confirmation, and there is no terminal to ask on'
+        : `"${typeName}" is a production cluster: its name is needed as a confirmation`,
+    hint: typeName === undefined ? 'Give --yes.' : `Give --confirm ${typeName}.`,
+    exit: ExitStatus.usage,
+  });
+}
