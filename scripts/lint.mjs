@@ -1,5 +1,5 @@
 // `npm run lint`: everything that can be said about the source without running it. All checks run, also after one
-// failed; the output of those that failed comes last. `npm run lint -- eslint knip` runs only these.
+// failed; the output of those that failed comes last. `npm run lint -- eslint prettier` runs only these, `--list` names them.
 import { spawn, spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -12,6 +12,7 @@ const tool = (file, ...args) => [NODE, [join(ROOT, 'node_modules', file), ...arg
 const CHECKS = {
   types: tool('typescript/bin/tsc', '-p', '.'),
   'types of pages': tool('typescript/bin/tsc', '-p', 'src/webview'),
+  'types of editor tests': tool('typescript/bin/tsc', '-p', 'test/vscode'),
   eslint: tool(
     'eslint/bin/eslint.js',
     '--cache',
@@ -74,6 +75,10 @@ async function run(check) {
 }
 
 async function main(names) {
+  if (names[0] === '--list') {
+    console.log(Object.keys(CHECKS).join('\n'));
+    return 0;
+  }
   const unknown = names.filter((name) => !(name in CHECKS));
   if (unknown.length > 0) {
     console.error(`There is no check ${unknown.join(', ')}; there are: ${Object.keys(CHECKS).join(', ')}`);
@@ -86,7 +91,7 @@ async function main(names) {
     const start = Date.now();
     const { outcome, output } = await run(check);
     const said = outcome === 'missing' ? 'NOT INSTALLED, skipped' : outcome;
-    console.log(`${name.padEnd(18)} ${said} (${((Date.now() - start) / 1000).toFixed(1)} s)`);
+    console.log(`${name.padEnd(22)} ${said} (${((Date.now() - start) / 1000).toFixed(1)} s)`);
     if (outcome === 'failed') failed.push({ name, output });
     if (outcome === 'missing') missing++;
   }

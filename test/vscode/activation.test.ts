@@ -1,0 +1,3 @@
+import { hostSuite } from './harness/host';
+
+hostSuite('Activation', ['host/activation.ts']);
