@@ -1,0 +1,36 @@
+import type { Env } from '../base/paths';
+import type { RunContext } from '../engine/context';
+import type { Event, JournalEntry } from '../engine/events';
+import type { RunRecord, Runs } from '../engine/runs';
+import type { Asker } from '../ssh/connection';
+import type { Secrets } from '../ssh/secrets';
+import type { Face } from './face';
+
+/** What every command is given by the composition root. */
+export interface CommandContext {
+  readonly env: Env;
+  readonly cwd: string;
+  readonly platform: NodeJS.Platform;
+  readonly face: Face;
+  /** Answers questions; the face's, or whoever is attached. */
+  readonly asker: Asker;
+  readonly secrets: Secrets;
+  readonly runs: Runs;
+  /** `user@host` */
+  readonly by: string;
+  /** First Ctrl-C: no new node is begun. */
+  readonly stop: AbortSignal;
+  /** Second Ctrl-C: this process lets go at once. */
+  readonly detach: AbortSignal;
+  readonly live: LiveRuns;
+}
+
+/** Runs that a process works on just now, reached through their control sockets. */
+export interface LiveRuns {
+  /** Opens the socket of a run that this process works on. */
+  serve(ctx: RunContext): Promise<{ close(): Promise<void>; sink(event: Event | JournalEntry): void }>;
+  /** Follows a run of another process until it ends, or until `detach`. */
+  follow(record: RunRecord, face: Face, detach: AbortSignal): Promise<void>;
+  /** Asks the process of a run to begin no further node. @returns false: no process answers */
+  stop(record: RunRecord, by: string): Promise<boolean>;
+}

@@ -1,0 +1,90 @@
+import { ClusterliftError, ExitStatus } from '../../base/errors';
+import type { RunRecord } from '../../engine/runs';
+import { abandonRun } from '../../engine/abandon';
+import { isResumable } from '../../engine/view';
+import type { Options } from '../command';
+import type { CommandContext } from '../context';
+import { renderRuns } from '../terminal/runs';
+import { pickRun } from './pick-run';
+
+/** `runs [<run>]`: all runs, oldest first, or one in full. */
+export async function listRuns(ctx: CommandContext, run: string | undefined): Promise<ExitStatus> {
+  if (run !== undefined) {
+    const record = await ctx.runs.read(run);
+    if (ctx.face.json) ctx.face.list([rowOf(record)], () => []);
+    else ctx.face.summary(record.view, record.folder);
+    return ExitStatus.ok;
+  }
+  const records = await ctx.runs.list();
+  ctx.face.list(records.map(rowOf), (look) => renderRuns(records, look));
+  return ExitStatus.ok;
+}
+
+function rowOf({ run, folder, plan, view, state }: RunRecord): object {
+  return {
+    run,
+    state,
+    action: plan.action,
+    cluster: plan.cluster,
+    command: plan.command,
+    outcome: view.outcome,
+    status: view.exit,
+    started: view.startedAt,
+    finished: view.finishedAt,
+    folder,
+    nodes: Object.fromEntries(
+      Object.values(view.nodes).map(({ name, outcome, from, to }) => [name, { outcome, from, to }]),
+    ),
+  };
+}
+
+/** `runs abandon <run>`: closes a run that nobody works on; the nodes stay as they are. */
+export async function abandon(ctx: CommandContext, run: string, options: Options): Promise<ExitStatus> {
+  const record = await ctx.runs.read(run);
+  if (!isResumable(record.view)) throw closed(run);
+  await ctx.face.confirm(
+    `Close run ${run} of ${record.plan.cluster}? Its nodes stay as they are, and it cannot be gone on with.`,
+  );
+  await abandonRun(ctx.runs, run, options.reason ?? 'abandoned by a person', ctx.by);
+  ctx.face.say(`Run ${run} is closed. Look at the nodes with: clusterlift status --cluster ${record.plan.cluster}`);
+  return ExitStatus.ok;
+}
+
+/** `stop [<run>]`: no new node begins; begun ones run to their end. */
+export async function stopRun(ctx: CommandContext, run: string | undefined): Promise<ExitStatus> {
+  const record = await pickRun(ctx.runs, run, 'stop', (each) => each.state === 'live');
+  if (record.state !== 'live' || !(await ctx.live.stop(record, ctx.by))) throw notLive(record);
+  ctx.face.say(`Run ${record.run} stops: no further node is begun, begun nodes are brought to their end.`);
+  return ExitStatus.ok;
+}
+
+/** `attach [<run>]`: follows a run of another process. */
+export async function attach(ctx: CommandContext, run: string | undefined): Promise<ExitStatus> {
+  const record = await pickRun(ctx.runs, run, 'attach', (each) => each.state === 'live');
+  if (record.state === 'live') await ctx.live.follow(record, ctx.face, ctx.detach);
+  if (ctx.detach.aborted) return ExitStatus.interrupted;
+  const after = await ctx.runs.read(record.run);
+  ctx.face.summary(after.view, after.folder);
+  if (after.view.exit === undefined) throw notLive(after);
+  return after.view.exit as ExitStatus;
+}
+
+function notLive(record: RunRecord): ClusterliftError {
+  return new ClusterliftError({
+    code: 'run-not-live',
+    message: `No process works on run ${record.run} (it is ${record.state})`,
+    hint: isResumable(record.view)
+      ? `Go on with it: \`clusterlift resume ${record.run}\`.`
+      : 'It has ended; see `clusterlift runs`.',
+    exit: isResumable(record.view) ? ExitStatus.unknown : ExitStatus.usage,
+  });
+}
+
+function closed(run: string): ClusterliftError {
+  return new ClusterliftError({
+    code: 'run-closed',
+    message: `Run ${run} is closed already`,
+    hint: 'There is nothing to abandon; see `clusterlift runs`.',
+    exit: ExitStatus.usage,
+  });
+}

@@ -1,0 +1,101 @@
+# shellcheck shell=sh disable=SC2154
+# Brings an image into the state directory: packages/<sha256>/image.iso is there only once its digest was right.
+#
+# incoming SHA                             as the login user: makes ~/.cache/clusterlift/incoming, tells path and size of the part
+# begin STATE SHA SIZE RUN EPOCH SPACE     tells complete (yes/no), and path and size of the part in the state directory
+# finish STATE SHA SIZE RUN EPOCH FROM     FROM: '' = the part in the state directory, else a file that is copied there first
+# discard SHA                              as the login user: removes the part in incoming
+
+size_of() {
+  SIZE_OF=0
+  [ ! -f "$1" ] || SIZE_OF=$(($(wc -c <"$1")))
+}
+
+# digest FILE: sets DIGEST. openssl is several times faster than coreutils where it is there.
+digest() {
+  if command -v openssl >/dev/null 2>&1; then
+    DIGEST=$(openssl dgst -sha256 <"$1") && DIGEST=${DIGEST##* }
+  elif command -v sha256sum >/dev/null 2>&1; then
+    DIGEST=$(sha256sum <"$1") && DIGEST=${DIGEST%% *}
+  else
+    die stage-tools "neither openssl nor sha256sum is installed"
+  fi
+}
+
+# Free bytes where the state directory lies.
+free_bytes() {
+  FREE=$(df -Pk "$S" | { read -r _; read -r _ _ _ free_kb _; printf %s "$free_kb"; })
+  FREE=$((FREE * 1024))
+}
+
+incoming() {
+  dir=$HOME/.cache/clusterlift/incoming
+  (umask 077 && mkdir -p "$dir") || die stage-space "cannot make $dir"
+  chmod 700 "$dir"
+  part=$dir/$1.part
+  # Whatever stands there and is no file of ours is not appended to.
+  if [ -L "$part" ] || { [ -e "$part" ] && [ ! -f "$part" ]; }; then rm -rf "$part"; fi
+  [ ! -f "$part" ] || sync_path "$part"
+  size_of "$part"
+  emit path "$part"
+  emit offset "$SIZE_OF"
+}
+
+begin() {
+  state_path "$1"
+  fence "$4" "$5"
+  P=$S/packages/$2
+  mkdir -p "$P"
+  size_of "$P/image.iso"
+  if [ "$SIZE_OF" = "$3" ]; then
+    emit complete yes
+    return 0
+  fi
+  rm -f "$P/image.iso"
+  [ ! -f "$P/image.iso.part" ] || sync_path "$P/image.iso.part"
+  size_of "$P/image.iso.part"
+  if [ "$SIZE_OF" -gt "$3" ]; then
+    rm -f "$P/image.iso.part"
+    SIZE_OF=0
+  fi
+  free_bytes
+  [ "$((FREE + SIZE_OF))" -ge "$6" ] || die stage-space "$S has $FREE bytes free, and the package needs $6"
+  emit complete no
+  emit path "$P/image.iso.part"
+  emit offset "$SIZE_OF"
+}
+
+finish() {
+  state_path "$1"
+  fence "$4" "$5"
+  P=$S/packages/$2
+  part=$P/image.iso.part
+  size_of "$P/image.iso"
+  if [ "$SIZE_OF" = "$3" ]; then
+    emit complete yes
+    return 0
+  fi
+  if [ -n "$6" ]; then
+    [ -f "$6" ] || die stage-source "$6 is no regular file"
+    # Only what was copied here is looked at and used: whoever changes the source later changes nothing.
+    head -c "$3" <"$6" >"$part" || die stage-source "$6 could not be copied"
+  fi
+  size_of "$part"
+  [ "$SIZE_OF" = "$3" ] || { rm -f "$part"; die stage-digest "the copy has $SIZE_OF bytes instead of $3"; }
+  digest "$part"
+  [ "$DIGEST" = "$2" ] || { rm -f "$part"; die stage-digest "the copy has the digest $DIGEST instead of $2"; }
+  chmod 600 "$part"
+  sync_path "$part"
+  mv -f "$part" "$P/image.iso"
+  sync_path "$P"
+  emit complete yes
+}
+
+mode=$1
+shift
+case $mode in
+  incoming) incoming "$@" ;;
+  begin) begin "$@" ;;
+  finish) finish "$@" ;;
+  discard) rm -f "$HOME/.cache/clusterlift/incoming/$1.part" ;;
+esac

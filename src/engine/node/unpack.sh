@@ -1,0 +1,79 @@
+# shellcheck shell=sh disable=SC2154
+# Cuts the files out of a staged image, without mounting it: unpack STATE SHA RUN EPOCH
+# stdin, a line an entry, paths for printf %b:
+#   d MODE PATH | f MODE SIZE OFFSET:LENGTH,… PATH | l TARGET PATH | x MODE CONTENT PATH
+# All goes into a new directory that gets its name once everything is there and synced.
+
+# plain WORD: sets PLAIN. Most names need no decoding, and a subshell each would cost.
+plain() {
+  case $1 in
+    *\\*) PLAIN=$(printf '%bx' "$1") && PLAIN=${PLAIN%x} ;;
+    *) PLAIN=$1 ;;
+  esac
+}
+
+# cut OFFSET LENGTH: those bytes of the image. Extents begin at blocks of 2048; larger blocks where they fit.
+cut() {
+  block=2048
+  while [ "$block" -lt 1048576 ] && [ "$(($1 % (block * 2)))" = 0 ] && [ "$2" -ge "$((block * 2))" ]; do block=$((block * 2)); done
+  dd if="$P/image.iso" bs="$block" skip="$(($1 / block))" count="$((($2 + block - 1) / block))" 2>/dev/null | head -c "$2"
+}
+
+extents() {
+  rest=$1
+  while [ -n "$rest" ]; do
+    one=${rest%%,*}
+    case $rest in *,*) rest=${rest#*,} ;; *) rest= ;; esac
+    cut "${one%%:*}" "${one#*:}"
+  done
+}
+
+state_path "$1"
+sha=$2
+fence "$3" "$4"
+P=$S/packages/$sha
+[ -f "$P/image.iso" ] || die stage-missing "the package $sha is not staged"
+[ ! -d "$P/files" ] || { cat >/dev/null; exit 0; }
+rm -rf "$P"/files.new.*
+new=$P/files.new.$$
+umask 022
+mkdir "$new"
+made=0 expected=0
+while read -r kind a b c d; do
+  case $kind in
+    d)
+      plain "$b"
+      mkdir -p "$new/$PLAIN"
+      ;;
+    f)
+      plain "$d"
+      target=$new/$PLAIN
+      if [ "$b" = 0 ]; then : >"$target"; else extents "$c" >"$target"; fi
+      chmod "$a" "$target"
+      made=$((made + $(wc -c <"$target"))) expected=$((expected + b))
+      [ "$made" = "$expected" ] || die unpack-failed "$PLAIN came out with the wrong size"
+      ;;
+    l)
+      plain "$a"
+      link=$PLAIN
+      plain "$b"
+      ln -s -- "$link" "$new/$PLAIN"
+      ;;
+    x)
+      plain "$c"
+      target=$new/$PLAIN
+      mkdir -p "${target%/*}"
+      printf %b "$b" >"$target"
+      chmod "$a" "$target"
+      ;;
+    *) die unpack-failed "an entry of kind $kind is not known" ;;
+  esac
+done
+if [ -f "$new/SHA256SUMS" ] && command -v sha256sum >/dev/null 2>&1; then
+  (cd "$new" && sha256sum -c SHA256SUMS >/dev/null 2>&1) || die unpack-failed "the files do not fit SHA256SUMS"
+fi
+sync_path "$P/image.iso" "$new"
+sync
+mv "$new" "$P/files"
+sync_path "$P"
+emit bytes "$made"
