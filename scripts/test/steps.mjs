@@ -1,0 +1,83 @@
+// The steps of `npm test`: one for each folder of unit tests, one for each file of the slower suites.
+import { spawnSync } from 'node:child_process';
+import { readdirSync } from 'node:fs';
+import { basename, join, relative } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+const REPORTER = fileURLToPath(import.meta.resolve('./reporter.cjs'));
+const NODE = process.execPath;
+
+/** Longest first keeps both cores busy to the end (minutes it may take; most are far quicker). */
+const MINUTES = { unit: 8, integration: 10, faults: 20, vscode: 15 };
+
+/** @returns {import('./run-step.mjs').Step[]} */
+export function allSteps() {
+  const long = process.env.LONG ? 6 : 1;
+  return [
+    { name: 'build', command: ['npm', 'run', '--silent', 'build'], minutes: 5 },
+    ...lintChecks().map((check) => ({
+      name: `lint/${check.replaceAll(' ', '-')}`,
+      command: [NODE, 'scripts/lint.mjs', check],
+      minutes: 5,
+    })),
+    ...folders('test/unit').map((folder) =>
+      mocha(`unit/${folder}`, `test/unit/${folder}/**/*.test.ts`, MINUTES.unit * long),
+    ),
+    ...files('test/vscode').map((file) => ({
+      ...mocha(nameOf(file), file, MINUTES.vscode),
+      after: ['build', 'vscode-editor'],
+    })),
+    { name: 'vscode-editor', command: [NODE, 'scripts/editor.mjs'], minutes: 15 },
+    ...files('test/faults').map((file) => ({ ...mocha(nameOf(file), file, MINUTES.faults * long), after: ['build'] })),
+    ...files('test/integration').map((file) => ({
+      ...mocha(nameOf(file), file, MINUTES.integration * long),
+      after: ['build'],
+    })),
+  ];
+}
+
+/** The steps that a person named by the beginnings of their names, and what these wait for. */
+export function chosen(steps, names) {
+  if (names.length === 0) return steps;
+  const wanted = new Set(
+    steps.filter(({ name }) => names.some((each) => name.startsWith(each.replace(/^test\//, '')))),
+  );
+  for (const { after = [] } of wanted) {
+    for (const step of steps) if (after.includes(step.name)) wanted.add(step);
+  }
+  return steps.filter((step) => wanted.has(step));
+}
+
+function mocha(name, files, minutes) {
+  return {
+    name,
+    command: [NODE, 'node_modules/mocha/bin/mocha.js', '--reporter', REPORTER, files],
+    mocha: true,
+    minutes,
+  };
+}
+
+function lintChecks() {
+  const { stdout } = spawnSync(NODE, ['scripts/lint.mjs', '--list'], { cwd: ROOT, encoding: 'utf8' });
+  return stdout.split('\n').filter((line) => line !== '');
+}
+
+function folders(parent) {
+  return readdirSync(join(ROOT, parent), { withFileTypes: true })
+    .filter((entry) => entry.isDirectory() && files(join(parent, entry.name)).length > 0)
+    .map(({ name }) => name);
+}
+
+/** All test files below, except those of the editor itself. */
+function files(parent) {
+  return readdirSync(join(ROOT, parent), { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile() && entry.name.endsWith('.test.ts'))
+    .map((entry) => relative(ROOT, join(entry.parentPath, entry.name)))
+    .filter((file) => !file.includes('node_modules'))
+    .sort();
+}
+
+function nameOf(file) {
+  return join(relative('test', file), '..', basename(file, '.test.ts'));
+}
