@@ -29,11 +29,6 @@ read_secrets() {
   rm -rf "${1%/*}"
 }
 
-unescape() {
-  VALUE=$(printf '%bx' "$1")
-  VALUE=${VALUE%x}
-}
-
 claim_job() {
   pid_start $$
   mine=$J/.claim.$$
@@ -72,14 +67,14 @@ begin_record() {
   product=$VALUE
   [ -n "$product" ] || return 0
   mkdir -p "$S/installed/$product"
-  put "$S/installed/$product/record.json" <"$J/record"
+  record=$S/installed/$product/record.json
+  sed "s/^\"time\":[0-9]*/\"time\":$(date +%s)/" "$J/record" | put "$record"
   sync_path "$S/installed/$product" "$S/installed"
 }
 
 # end_record STATE: before rc, so that whoever sees rc sees the record, too.
 end_record() {
   [ -n "$product" ] || return 0
-  record=$S/installed/$product/record.json
   sed -e "s/^\"state\":\"[a-z-]*\"/\"state\":\"$1\"/" -e "s/^\"time\":[0-9]*/\"time\":$(date +%s)/" "$record" | put "$record"
 }
 
@@ -114,23 +109,13 @@ run_job() {
   finish "$rc"
 }
 
-# The home directory of the user that we are, whatever sudo left in the environment.
-own_home() {
-  own_uid=$(id -u)
-  while IFS=: read -r _ _ passwd_uid _ _ passwd_home _; do
-    [ "$passwd_uid" != "$own_uid" ] || HOME=$passwd_home
-  done </etc/passwd
-  export HOME="${HOME:-/}"
-}
-
 become_script() {
   pid_start $$
   printf '%s %s\n' $$ "$START" >"$J/child.new"
   mv -f "$J/child.new" "$J/child"
   # Whoever looked between the death of our parent and this line has seen nobody alive: then nothing may start.
   lives "$J/started/pid" || exit 125
-  own_home
-  unset SSH_CONNECTION SSH_CLIENT SSH_TTY SUDO_USER SUDO_UID SUDO_GID SUDO_COMMAND LANG LANGUAGE TMPDIR ENV
+  plain_environment
   export CLUSTERLIFT_OUTPUT="$J/output"
   directory=/ command=
   set --
@@ -145,10 +130,11 @@ become_script() {
   done <"$J/spec"
   umask 022
   cd "$directory" || exit 126
-  # A package without Rock Ridge has no modes: then the file is a shell script.
   if [ -z "$command" ]; then exec sh "$J/script" "$@"; fi
-  if [ -x "$command" ]; then exec "$command" "$@"; fi
-  exec sh "$command" "$@"
+  set -- "$command" "$@"
+  # A package without Rock Ridge has no modes: then the file is a shell script.
+  [ -x "$1" ] || set -- sh "$@"
+  exec "$@"
 }
 
 state_path "$2"

@@ -5,6 +5,7 @@ import { escape } from './command';
 import type { NodeConnection } from './connection';
 import wrapper from './job-wrapper.sh';
 import text from './job.sh';
+import starting from './lib-script.sh';
 import { broken, compose, execute } from './script';
 
 /**
@@ -32,7 +33,10 @@ export interface JobSpec {
   readonly secrets?: Readonly<Record<string, string>>;
   /** What the script asks for in `$CLUSTERLIFT_OUTPUT` is kept in `requests/`, with this node's name. */
   readonly requests?: { readonly node: string };
-  /** The record of an upgrade: `begun` before the script, `script-ok` or `failed` after it, before the job counts as ended. */
+  /**
+   * The record of an upgrade, a JSON object. The node puts `state` and `time` (seconds) first: `begun` before the script,
+   * `script-ok` or `failed` after it and before the job counts as ended.
+   */
   readonly record?: { readonly product: string; readonly json: string };
 }
 
@@ -208,7 +212,12 @@ export function parseWishes(output: string): Wishes {
 // Arguments and stdin of `start` in job.sh: the secrets, a line each, then the files one after the other.
 function upload(spec: JobSpec): { args: string[]; stdin: Buffer } {
   const { id, stateDir, fence, command, record } = spec;
-  const files = [compose(wrapper), command.kind === 'text' ? command.text : '', specText(spec), record?.json ?? ''];
+  const files = [
+    compose(starting, wrapper),
+    command.kind === 'text' ? command.text : '',
+    specText(spec),
+    record ? recordText(record.json) : '',
+  ];
   const parts = files.map((each) => Buffer.from(each));
   const secrets = Object.entries(spec.secrets ?? {}).map(([name, value]) => assignment(name, value));
   const sizes = parts.map((each) => String(each.length));
@@ -234,12 +243,20 @@ function specText(spec: JobSpec): string {
   return `${lines.join('\n')}\n`;
 }
 
-function assignment(name: string, text: string): string {
+/** Line by line, so that the node can change one of them. The text of JSON has no line breaks inside of values. */
+export function recordText(json: string): string {
+  const fields = Object.entries(JSON.parse(json) as Record<string, unknown>)
+    .filter(([name]) => name !== 'state' && name !== 'time')
+    .map(([name, each]) => `,\n${JSON.stringify(name)}:${JSON.stringify(each)}`);
+  return `{\n"state":"begun",\n"time":0${fields.join('')}\n}\n`;
+}
+
+export function assignment(name: string, text: string): string {
   if (!/^[A-Za-z_][A-Za-z0-9_]*$/.test(name)) throw invalid(`${line(name, 40)} is no name of a variable`);
   return `${name}=${value(text)}`;
 }
 
-function value(text: string): string {
+export function value(text: string): string {
   if (text.includes('\0')) throw invalid('a value contains a NUL character');
   return escape(text);
 }

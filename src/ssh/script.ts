@@ -39,8 +39,8 @@ export async function execute(connection: NodeConnection, script: NodeScript): P
 }
 
 /** The text as it is sent: the library and the script, without lines that hold only a comment. */
-export function compose(text: string): string {
-  return `${library}\n${text}`.replace(/^[ \t]*#.*\n/gm, '');
+export function compose(...texts: readonly string[]): string {
+  return [library, ...texts].join('\n').replace(/^[ \t]*#.*\n/gm, '');
 }
 
 function failureOf(node: string, result: ExecResult): ClusterliftError {

@@ -157,15 +157,15 @@ underBothShells('A job', (place) => {
 
   it('writes the record before the script, and its result before it counts as ended', async () => {
     const { node, stateDir, root } = place();
-    const json = '{\n"state":"begun",\n"time":1,\n"to":"2"\n}\n';
-    const record = { product: 'acme', json };
+    const record = { product: 'acme', json: JSON.stringify({ run: 'r1', to: '2\n"state":"done"' }) };
     const file = join(stateDir, 'installed/acme/record.json');
     const look = { kind: 'text', text: `cat '${file.replaceAll("'", "'\\''")}' > seen` } as const;
     await runJob(node, job(place(), look, { id: 'r1.n1.u.1', cwd: root, record }));
-    assert.equal(await readFile(join(root, 'seen'), 'utf8'), json);
-    const result = JSON.parse(await readFile(file, 'utf8')) as { state: string; time: number; to: string };
+    const seen = JSON.parse(await readFile(join(root, 'seen'), 'utf8')) as Record<string, unknown>;
+    assert.deepEqual({ ...seen, time: 0 }, { state: 'begun', time: 0, run: 'r1', to: '2\n"state":"done"' });
+    const result = JSON.parse(await readFile(file, 'utf8')) as { state: string; time: number };
     assert.equal(result.state, 'script-ok');
-    assert.ok(result.time > 1);
+    assert.ok(result.time > 1_000_000_000);
     await runJob(node, job(place(), { kind: 'text', text: 'exit 4' }, { id: 'r1.n1.u.2', record }));
     assert.equal((JSON.parse(await readFile(file, 'utf8')) as { state: string }).state, 'failed');
   });
