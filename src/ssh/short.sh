@@ -49,7 +49,7 @@ script() {
 
 watchdog() {
   # shellcheck disable=SC2016,SC2086
-  $setsid sh -c 'sleep "$1"; : >"$2"; kill -KILL -- "-$3" 2>/dev/null || kill -KILL "$3"' sh "$seconds" "$T/late" "$1" \
+  $setsid sh -c 'sleep "$1"; : >"$2"; kill -KILL "-$3" 2>/dev/null || kill -KILL "$3"' sh "$seconds" "$T/late" "$1" \
     </dev/null >/dev/null 2>&1 &
   dog=$!
 }
@@ -62,7 +62,7 @@ go() {
   watchdog "$child"
   rc=0
   wait "$child" || rc=$?
-  kill -KILL -- "-$dog" 2>/dev/null || kill -KILL "$dog" 2>/dev/null || :
+  kill -KILL "-$dog" 2>/dev/null || kill -KILL "$dog" 2>/dev/null || :
   emit run "$name"
   if [ -e "$T/late" ]; then emit rc timeout; else emit rc "$rc"; fi
   emit_file out "$T/out" "$bytes"
