@@ -1,5 +1,7 @@
 import type { RandomReader } from '../base/reader';
 import type { Manifest } from '../package/manifest';
+import type { ExtraFile } from '../package/recipe';
+import type { UnpackPlan } from '../package/unpack-plan';
 
 /** The package of a run: its manifest, its digest, and a way to its bytes for as long as a node lacks them. */
 export interface RunPackage {
@@ -11,6 +13,13 @@ export interface RunPackage {
   readonly manifest: Manifest;
   /** The node where the image lies, when it lies on one. */
   readonly onNode: { readonly node: string; readonly path: string } | undefined;
-  /** Opens the whole, verified image; the caller closes it. */
-  open(): Promise<RandomReader>;
+  /** Opens the whole, verified image; the caller closes its reader. */
+  open(): Promise<PackageContent>;
+}
+
+/** An opened image and how it is unpacked. */
+export interface PackageContent {
+  readonly reader: RandomReader;
+  readonly unpack: UnpackPlan;
+  readonly extra: readonly ExtraFile[];
 }

@@ -1,7 +1,7 @@
 # shellcheck shell=sh disable=SC2154
 # Brings an image into the state directory: packages/<sha256>/image.iso is there only once its digest was right.
 #
-# incoming SHA                             as the login user: makes ~/.cache/clusterlift/incoming, tells path and size of the part
+# incoming SHA SIZE                        as the login user: makes ~/.cache/clusterlift/incoming, tells path and size of the part
 # begin STATE SHA SIZE RUN EPOCH SPACE     tells complete (yes/no), and path and size of the part in the state directory
 # finish STATE SHA SIZE RUN EPOCH FROM     FROM: '' = the part in the state directory, else a file that is copied there first
 # discard SHA                              as the login user: removes the part in incoming
@@ -28,6 +28,7 @@ free_bytes() {
   FREE=$((FREE * 1024))
 }
 
+# A part that is longer than the image is none.
 incoming() {
   dir=$HOME/.cache/clusterlift/incoming
   (umask 077 && mkdir -p "$dir") || die stage-space "cannot make $dir"
@@ -37,6 +38,10 @@ incoming() {
   if [ -L "$part" ] || { [ -e "$part" ] && [ ! -f "$part" ]; }; then rm -rf "$part"; fi
   [ ! -f "$part" ] || sync_path "$part"
   size_of "$part"
+  if [ "$SIZE_OF" -gt "$2" ]; then
+    rm -f "$part"
+    SIZE_OF=0
+  fi
   emit path "$part"
   emit offset "$SIZE_OF"
 }

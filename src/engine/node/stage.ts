@@ -40,7 +40,12 @@ export async function incomingPlace(
   connection: NodeConnection,
   target: StageTarget,
 ): Promise<{ path: string; offset: number }> {
-  const entries = await ask(connection, { text, args: ['incoming', target.sha256], as: 'login', ...signalOf(target) });
+  const entries = await ask(connection, {
+    text,
+    args: ['incoming', target.sha256, String(target.size)],
+    as: 'login',
+    ...signalOf(target),
+  });
   return { path: entries.required('path'), offset: entries.number('offset') };
 }
 

@@ -1,0 +1,191 @@
+import { mapLimit, sleep } from '../base/async';
+import { hasCode } from '../base/errors';
+import type { RandomReader } from '../base/reader';
+import { Meter } from '../package/sources/meter';
+import { Throttle } from '../ssh/throttle';
+import type { RunContext } from './context';
+import { fenceOf } from './locks';
+import { beginStage, discardIncoming, finishStage, incomingPlace, type StageTarget } from './node/stage';
+import { unpackImage } from './node/unpack';
+import type { PackageContent, RunPackage } from './runpackage';
+import { runStep } from './steps';
+
+/** Images travel to so many nodes at once: enough to fill an uplink, few enough that each one moves. */
+const AT_ONCE = 8;
+/** A staging link may be away for so long before the run is given up; nothing was changed yet. Milliseconds. */
+const STAGE_PATIENCE = 10 * 60_000;
+/** Milliseconds without a byte after which a transfer counts as dead. */
+const IDLE = 60_000;
+const PIECE = 1024 * 1024;
+
+/**
+ * Brings the image to every node that changes, proves its digest there and unpacks it. Returns when all nodes have it.
+ * @throws ClusterliftError the first failure: no node has been changed then
+ */
+export async function stageEverywhere(ctx: RunContext, pkg: RunPackage): Promise<void> {
+  await ctx.record({ type: 'phase', phase: 'stage' });
+  const nodes = ctx.plan.nodes.filter((node) => node.action === 'change').map((node) => node.name);
+  const source = new SharedContent(pkg);
+  const throttle = new Throttle(ctx.plan.options.limitRate);
+  try {
+    const results = await mapLimit(nodes, AT_ONCE, async (node) => {
+      await stage(ctx, pkg, node, source, throttle);
+      await unpack(ctx, pkg, node, source);
+    });
+    ctx.signal.throwIfAborted();
+    for (const result of results) if (result.status === 'rejected') throw result.reason;
+  } finally {
+    await source.close();
+  }
+}
+
+async function stage(
+  ctx: RunContext,
+  pkg: RunPackage,
+  node: string,
+  source: SharedContent,
+  throttle: Throttle,
+): Promise<void> {
+  await runStep(ctx, {
+    node,
+    step: 'stage',
+    repeatable: true,
+    run: async () => {
+      const target = targetOf(ctx, pkg, node);
+      const bytes = await ctx.insist(node, () => bringOver(ctx, pkg, node, target, source, throttle), STAGE_PATIENCE);
+      return { sent: bytes, sha256: pkg.sha256 };
+    },
+  });
+}
+
+/**
+ * Sends what is missing and has the node prove the digest. A transfer that was cut may have left a writer behind on the node,
+ * so a part that does not fit any more is begun anew, once or twice; the digest decides in any case.
+ * @returns bytes that were sent
+ */
+async function bringOver(
+  ctx: RunContext,
+  pkg: RunPackage,
+  node: string,
+  target: StageTarget,
+  source: SharedContent,
+  throttle: Throttle,
+): Promise<number> {
+  const connection = ctx.connection(node);
+  const space = await spaceFor(pkg, source);
+  for (let round = 1; ; round++) {
+    const place = await beginStage(connection, target, space);
+    if (place.complete) return 0;
+    const resumed = place.offset > 0 || round > 1;
+    try {
+      return await send(ctx, pkg, node, target, place, source, throttle);
+    } catch (error) {
+      const unfit = hasCode(error, 'append-offset') || (hasCode(error, 'stage-digest') && resumed);
+      if (!unfit || round >= 3) throw error;
+      await sleep(500, ctx.signal);
+    }
+  }
+}
+
+async function send(
+  ctx: RunContext,
+  pkg: RunPackage,
+  node: string,
+  target: StageTarget,
+  place: { readonly path: string; readonly offset: number },
+  source: SharedContent,
+  throttle: Throttle,
+): Promise<number> {
+  const connection = ctx.connection(node);
+  if (pkg.onNode?.node === node) {
+    await finishStage(connection, target, pkg.onNode.path);
+    return 0;
+  }
+  // With become the login user cannot write into the state directory: root copies from there, and trusts only its copy.
+  const become = ctx.node(node).model.become !== 'none';
+  const { path, offset } = become ? await incomingPlace(connection, target) : place;
+  if (offset < pkg.size) {
+    const meter = new Meter((progress) => {
+      ctx.live({ type: 'progress', node, step: 'stage', ...progress });
+    });
+    await connection.append({
+      path,
+      offset,
+      source: throttle.limit(await source.bytes(offset), ctx.signal),
+      idleTimeout: IDLE,
+      signal: ctx.signal,
+      onProgress: (sent) => {
+        meter.at(offset + sent, pkg.size);
+      },
+    });
+  }
+  try {
+    await finishStage(connection, target, become ? path : undefined);
+  } catch (error) {
+    if (become && hasCode(error, 'stage-digest')) await discardIncoming(connection, target);
+    throw error;
+  }
+  if (become) await discardIncoming(connection, target);
+  return pkg.size - offset;
+}
+
+async function unpack(ctx: RunContext, pkg: RunPackage, node: string, source: SharedContent): Promise<void> {
+  await runStep(ctx, {
+    node,
+    step: 'unpack',
+    repeatable: true,
+    run: async () => {
+      const { unpack: plan, extra } = await source.content();
+      await ctx.insist(
+        node,
+        (connection) => unpackImage(connection, targetOf(ctx, pkg, node), plan, extra),
+        STAGE_PATIENCE,
+      );
+      return { files: plan.files.length };
+    },
+  });
+}
+
+function targetOf(ctx: RunContext, pkg: RunPackage, node: string): StageTarget {
+  return {
+    stateDir: ctx.node(node).stateDir,
+    sha256: pkg.sha256,
+    size: pkg.size,
+    fence: fenceOf(ctx, node),
+    signal: ctx.signal,
+  };
+}
+
+/** The image twice and its files (design 6), and what the package itself needs. */
+async function spaceFor(pkg: RunPackage, source: SharedContent): Promise<number> {
+  const { unpack: plan } = await source.content();
+  return 2 * pkg.size + plan.bytes + pkg.manifest.needs.disk;
+}
+
+/** One reader for all nodes, opened when the first one needs it. */
+class SharedContent {
+  #content: Promise<PackageContent> | undefined;
+
+  constructor(private readonly pkg: RunPackage) {}
+
+  content(): Promise<PackageContent> {
+    this.#content ??= this.pkg.open();
+    return this.#content;
+  }
+
+  async bytes(offset: number): Promise<AsyncIterable<Uint8Array>> {
+    const { reader } = await this.content();
+    return pieces(reader, offset);
+  }
+
+  async close(): Promise<void> {
+    await this.#content?.then(
+      ({ reader }) => reader.close(),
+      () => undefined,
+    );
+  }
+}
+
+async function* pieces(reader: RandomReader, offset: number): AsyncGenerator<Uint8Array> {
+  for (let at = offset; at < reader.size; at += PIECE) yield await reader.read(at, Math.min(PIECE, reader.size - at));
+}
