@@ -10,7 +10,7 @@ export const CLUSTER_COMMANDS: readonly CommandSpec[] = [
     about: [
       'Verifies the whole package, checks every node, stages the package everywhere, makes and verifies the backup if one is asked for, and only then changes the first node.',
       'Without a word it upgrades all nodes at once and without a backup: there is no way back then. Words after the package come in any order.',
-      'Without a package it takes the newest one in the login user’s directory (and its media/) on the primary.',
+      "Without a package it takes the newest one in the login user's directory (and its media/) on the primary.",
       'A file named like one of the words is written with its folder: ./serial.',
     ],
     words: [

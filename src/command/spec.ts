@@ -57,7 +57,7 @@ export const MODE: WordSpec = {
   key: 'mode',
   choices: [
     { word: 'serial', about: 'one node after the other, by role; the next only when the last is healthy' },
-    { word: 'fast', about: 'all nodes at once' },
+    { word: 'fast', about: 'all nodes at once (the default)' },
   ],
 };
 export const place = (key: WordKey, value: Readable, about: string, required = true): WordSpec => ({
