@@ -64,6 +64,7 @@ export class EditorServer {
     /** Everything it keeps lies here: `data`, `extensions`, `home`. Removed by `stop`. */
     readonly folder: string,
     private readonly child: ChildProcess,
+    private readonly guard: ChildProcess,
     private readonly output: () => string,
   ) {}
 
@@ -101,6 +102,7 @@ export class EditorServer {
       detached: true,
       stdio: ['ignore', 'pipe', 'pipe'],
     });
+    const guard = endWithUs(child);
     let output = '';
     const port = await new Promise<number>((done, fail) => {
       const keep = (chunk: Buffer): void => {
@@ -114,7 +116,7 @@ export class EditorServer {
       child.once('exit', (code) => fail(new Error(`the editor's server ended with ${String(code)}\n${output}`)));
       setTimeout(() => fail(new Error(`the editor's server did not come up\n${output}`)), 60_000).unref();
     });
-    return new EditorServer(port, folder, child, () => output);
+    return new EditorServer(port, folder, child, guard, () => output);
   }
 
   get home(): string {
@@ -162,7 +164,7 @@ export class EditorServer {
   async stop(): Promise<void> {
     if (this.child.exitCode === null && this.child.signalCode === null && this.child.pid !== undefined) {
       const ended = new Promise((done) => this.child.once('exit', done));
-      process.kill(-this.child.pid, 'SIGTERM');
+      this.guard.stdin?.end();
       const timer = setTimeout(() => this.child.pid !== undefined && process.kill(-this.child.pid, 'SIGKILL'), 5_000);
       await ended;
       clearTimeout(timer);
@@ -170,6 +172,16 @@ export class EditorServer {
     // Children of the server may still write their last lines.
     await rm(this.folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 200 });
   }
+}
+
+/**
+ * Ends the group of a process when this one is gone, also after a `kill -9`: a pipe that only we hold closes then.
+ * Ending its stdin ends the group at once.
+ */
+function endWithUs(child: ChildProcess): ChildProcess {
+  const script = 'cat >/dev/null; kill -TERM "-$1"';
+  const args = ['-c', script, 'sh', String(child.pid)];
+  return spawn('sh', args, { detached: true, stdio: ['pipe', 'ignore', 'ignore'] });
 }
 
 /** The environment without what belongs to the test run: npm's, Node's and another editor's variables. */
