@@ -1,6 +1,6 @@
 import { ClusterliftError, ExitStatus } from '../base/errors';
 import type { BackupLocation } from '../cluster/model';
-import { LOCATION_NAME } from '../cluster/names';
+import { hasPassword, LOCATION_NAME } from '../cluster/names';
 
 /** The built-in location: a directory in the state directory of each node. It dies with the node. */
 export const LOCAL_BACKUP = 'localbackup';
@@ -36,8 +36,6 @@ export type Location =
 
 // eslint-disable-next-line no-control-regex -- they are what is refused
 const CONTROLS = /[\u0000-\u001f\u007f]/;
-/** `scheme://user:password@`, also inside a restic repository such as `rest:https://…`. */
-const PASSWORD = /:\/\/[^/@\s]*:[^/@\s]*@/;
 
 /** Is this the word for "no backup"? In any case of letters. */
 export function isNone(name: string): boolean {
@@ -60,7 +58,7 @@ export function checkLocationName(name: string): void {
  */
 export function parseLocation({ name, uri }: BackupLocation): Location {
   if (name === LOCAL_BACKUP && uri === LOCAL_BACKUP_URI) return { kind: 'directory', name, uri, path: undefined };
-  if (PASSWORD.test(uri)) throw password(name, uri);
+  if (hasPassword(uri)) throw password(name, uri);
   if (CONTROLS.test(uri) || /\s/.test(uri)) throw badUri(name, 'it has spaces or control characters; write %20 for a space');
   if (uri.startsWith('file:')) return directory(name, uri);
   if (uri.startsWith('sftp:')) return sftp(name, uri);

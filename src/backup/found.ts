@@ -1,0 +1,119 @@
+import { ClusterliftError, ExitStatus, messageOf } from '../base/errors';
+import { line } from '../base/text';
+import { sha256Hex } from './canonical';
+import { decodePoint, decodeStatus, type Point, type PointStatus, readPointId, type Verdict } from './point';
+import { type PartSeen, stateOf } from './state';
+import type { ListedPoint, ReadPoint } from './store';
+
+/** Makes points of what lies in a location, as seen from each node. Pure. */
+
+/** What one node (or the server) holds of a point. */
+export interface Seen {
+  readonly id: string;
+  /** Undefined: a server that holds the parts of all nodes. */
+  readonly node: string | undefined;
+  /** Text of `point.json` and `status.json`. */
+  readonly point?: string;
+  readonly status?: string;
+  readonly parts: readonly { readonly file: string; readonly bytes: number }[];
+}
+
+/** Brings together what nodes have seen; oldest first. What has no proper name is none of ours. */
+export function merge(seen: readonly Seen[]): ListedPoint[] {
+  const byId = new Map<string, Seen[]>();
+  for (const each of seen) {
+    if (readPointId(each.id)) byId.set(each.id, [...(byId.get(each.id) ?? []), each]);
+  }
+  return [...byId.entries()].sort(([a], [b]) => (a < b ? -1 : 1)).map(([id, parts]) => describe(id, parts));
+}
+
+function describe(id: string, seen: readonly Seen[]): ListedPoint {
+  const { cluster = '', created = '' } = readPointId(id) ?? {};
+  const nothing = { id, cluster, created, point: undefined, sha256: undefined, status: undefined, bytes: 0 };
+  if (!seen.some((each) => each.point !== undefined)) {
+    return { ...nothing, state: stateOf({ point: undefined, status: undefined, parts: {} }) };
+  }
+  try {
+    const { point, sha256, status } = readSeen(id, seen);
+    const parts = Object.fromEntries(Object.keys(point.nodes).map((node) => [node, partSeen(point, node, seen)]));
+    const known = Object.entries(parts).filter((entry): entry is [string, PartSeen] => entry[1] !== undefined);
+    const state = stateOf({ point, status, parts: Object.fromEntries(known) });
+    const bytes = Object.values(point.nodes).reduce((sum, part) => sum + part.data.bytes, 0);
+    return { id, cluster: point.cluster, created: point.created, state, point, sha256, status, bytes };
+  } catch (error) {
+    return { ...nothing, state: { kind: 'broken', reason: line(messageOf(error), 300) } };
+  }
+}
+
+/** Undefined: nobody could look. */
+function partSeen(point: Point, node: string, seen: readonly Seen[]): PartSeen | undefined {
+  const part = point.nodes[node];
+  const where = seen.find((each) => each.node === undefined || each.node === node);
+  if (!part || !where) return undefined;
+  if (part.data.kind !== 'archive') return { kind: 'there' };
+  const { file, bytes } = part.data;
+  const found = where.parts.find((each) => each.file === file);
+  if (!found) return { kind: 'missing' };
+  return found.bytes === bytes ? { kind: 'there' } : { kind: 'resized', bytes: found.bytes };
+}
+
+/**
+ * Reads one point from what was seen of it.
+ * @throws ClusterliftError `point-unknown`, `point-differs`, and those of `decodePoint`
+ */
+export function listPoint(id: string, seen: readonly Seen[], location: string): ReadPoint {
+  if (!seen.some((each) => each.point !== undefined)) throw unknownPoint(id, location);
+  return readSeen(id, seen);
+}
+
+function readSeen(id: string, seen: readonly Seen[]): ReadPoint {
+  const texts = [...new Set(seen.map((each) => each.point).filter((each) => each !== undefined))];
+  const [text = ''] = texts;
+  // A torn copy is told as torn, not as different.
+  const points = texts.map((each) => decodePoint(each, id));
+  const [point] = points;
+  if (!point) throw unknownPoint(id, '');
+  if (texts.length > 1) {
+    throw new ClusterliftError({
+      code: 'point-differs',
+      message: `Restore point ${id} has different point.json files on its nodes`,
+      hint: 'Do not use it: somebody changed one of them.',
+      exit: ExitStatus.refused,
+    });
+  }
+  const sha256 = sha256Hex(text);
+  return { point, sha256, status: newest(id, sha256, seen) };
+}
+
+/** Each node has a copy of the status, and may have missed an update: of each verdict, the newest counts. */
+function newest(id: string, sha256: string, seen: readonly Seen[]): PointStatus | undefined {
+  const nodes: Record<string, Verdict> = {};
+  let any = false;
+  for (const each of seen) {
+    const status = each.status === undefined ? undefined : readable(each.status, id, sha256);
+    for (const [node, verdict] of Object.entries(status?.nodes ?? {})) {
+      any = true;
+      const known = nodes[node];
+      if (!known || known.at < verdict.at) nodes[node] = verdict;
+    }
+  }
+  return any ? { schema: 1, id, point: sha256, nodes } : undefined;
+}
+
+// A status that cannot be read is as none: the point is then complete, and can be verified again.
+function readable(text: string, id: string, sha256: string): PointStatus | undefined {
+  try {
+    return decodeStatus(text, id, sha256);
+  } catch {
+    return undefined;
+  }
+}
+
+export function unknownPoint(id: string, location: string): ClusterliftError {
+  return new ClusterliftError({
+    code: 'point-unknown',
+    message: `There is no restore point ${line(id, 120)} in ${location === '' ? 'this location' : location}`,
+    hint: `List them: clusterlift backup list${location === '' ? '' : ` ${location}`}`,
+    exit: ExitStatus.usage,
+  });
+}

@@ -1,0 +1,513 @@
+# shellcheck shell=sh disable=SC2154
+# Puts one node's part of a restore point back: unpack beside, check, swap. Goes after lib.sh, tar.sh and restic.sh.
+#
+# forward STATE TAG KIND … -- WANT PATH …   a job. KIND archive: FILE SHA256 COMPRESSION DEVICES MADE-BY
+#                                           TOPS-QUOTED TOPS-BARE (see tar.sh); KIND restic: REPOSITORY SNAPSHOT. WANT: present or absent
+# back STATE TAG                            a job: what was there before comes back
+# settle STATE TAG                          removes what was replaced
+# state STATE TAG                           how far it is
+#
+# R=$S/restore/TAG holds `phase` and for path number i the directory p<i>: path, want, had, stage, how, state.
+# Phases: preparing → unpacked → swapping → in, or backing → back.
+# A path goes ready → (kept →) aside → (filling →) in, and backing → back. Each word is on the disk before the next act.
+# how: rename = two atomic renames; copy = where that is not possible, with a copy of the old one kept meanwhile.
+
+# say WORD FILE: on the disk when it returns 0. Not `put`: it is used where a failure must be noticed, not end the script.
+say() {
+  case $2 in
+    */*) say_in=$R/${2%/*} ;;
+    *) say_in=$R ;;
+  esac
+  printf '%s\n' "$1" >"$R/$2.new" && sync_path "$R/$2.new" && mv -f "$R/$2.new" "$R/$2" && sync_path "$say_in"
+}
+
+phase() {
+  say "$1" phase
+}
+
+phase_now() {
+  PHASE=none
+  { read -r PHASE <"$R/phase"; } 2>/dev/null || :
+}
+
+# load I: everything about a path.
+load() {
+  I=$1
+  IFS= read -r P <"$R/p$I/path"
+  IFS= read -r STAGE <"$R/p$I/stage"
+  read -r WANT <"$R/p$I/want"
+  read -r HAD <"$R/p$I/had"
+  read -r HOW <"$R/p$I/how"
+  read -r STATE <"$R/p$I/state"
+  BASE=${P##*/}
+  PARENT=${P%/*}/
+  NEW=$STAGE/new$P
+  OLD=$STAGE/old/$I/$BASE
+}
+
+path_is() {
+  say "$1" "p$I/state" || return 1
+  STATE=$1
+}
+
+count_paths() {
+  N=0
+  while [ -d "$R/p$N" ]; do N=$((N + 1)); done
+}
+
+# mv copies where rename(2) is not possible, and a copy that is cut off would be a mixture.
+pick_renamer() {
+  if mv --help 2>&1 | grep -q -e --no-copy; then
+    RENAMER='mv'
+  elif perl -e 1 2>/dev/null; then
+    RENAMER=perl
+  elif python3 -c 'import os' 2>/dev/null; then
+    RENAMER=python3
+  else
+    RENAMER=plain
+  fi
+}
+
+# try_rename SOURCE TARGET: renames, or changes nothing and fails.
+try_rename() {
+  ! exists "$2" || return 1
+  case $RENAMER in
+    mv) mv --no-copy -T -- "$1" "$2" ;;
+    perl) perl -e 'exit(rename($ARGV[0], $ARGV[1]) ? 0 : 1)' "$1" "$2" ;;
+    python3) python3 -c 'import os, sys; os.rename(sys.argv[1], sys.argv[2])' "$1" "$2" ;;
+    plain) plain_rename "$1" "$2" ;;
+  esac 2>/dev/null || return 1
+  sync_path "${1%/*}/" "${2%/*}/"
+}
+
+# Only where a rename is known never to be refused.
+plain_rename() {
+  mount_of "${1%/*}/"
+  plain_mount=$MOUNT
+  mount_of "${2%/*}/"
+  [ "$MOUNT" = "$plain_mount" ] || return 1
+  case $MOUNT_TYPE in
+    ext2 | ext3 | ext4 | xfs | btrfs | f2fs | tmpfs | ramfs | zfs | jfs | bcachefs) mv "$1" "$2" ;;
+    *) return 1 ;;
+  esac
+}
+
+mount_of() {
+  MOUNT='' MOUNT_TYPE=''
+  while read -r _ mount_at mount_type _; do
+    case $1 in
+      "${mount_at%/}"/*)
+        if [ "${#mount_at}" -ge "${#MOUNT}" ]; then MOUNT=$mount_at MOUNT_TYPE=$mount_type; fi
+        ;;
+    esac
+  done </proc/mounts
+}
+
+# copy_tree DIRECTORY NAME INTO: a complete copy of DIRECTORY/NAME as INTO/NAME.
+copy_tree() {
+  copy_status=$R/copy-status
+  rm -f "$copy_status"
+  {
+    case $TAR in
+      gnu) tar -c --format=posix --numeric-owner --sparse ${ACLS:+"$ACLS"} ${XATTRS:+"$XATTRS" "--xattrs-include=*"} -C "$1" -f - "./$2" ;;
+      *) tar -c --numeric-owner -C "$1" -f - "./$2" ;;
+    esac || echo read >>"$copy_status"
+  } | {
+    case $TAR in
+      gnu) tar -x -p --same-owner --numeric-owner ${ACLS:+"$ACLS"} ${XATTRS:+"$XATTRS" "--xattrs-include=*"} -C "$3" -f - ;;
+      *) tar -x -p --numeric-owner -C "$3" -f - ;;
+    esac || echo write >>"$copy_status"
+  }
+  [ ! -e "$copy_status" ] || return 1
+  sync_path "$3"
+  sync
+}
+
+# trash PATH: out of the way at once when it can be renamed.
+trash() {
+  exists "$1" || return 0
+  mkdir -p "$STAGE/trash" || return 1
+  trash_n=0
+  while exists "$STAGE/trash/$trash_n"; do trash_n=$((trash_n + 1)); done
+  try_rename "$1" "$STAGE/trash/$trash_n" || rm -rf "$1"
+}
+
+# --- prepare -----------------------------------------------------------------
+
+# can_stage DIRECTORY: can what lies in there be renamed into PARENT? Tried with an empty directory.
+can_stage() {
+  rm -rf "$1/probe"
+  mkdir "$1/probe" 2>/dev/null || return 1
+  stage_probe=$PARENT.clusterlift-probe-$TAG
+  rmdir "$stage_probe" 2>/dev/null || :
+  if try_rename "$1/probe" "$stage_probe"; then
+    rmdir "$stage_probe"
+    return 0
+  fi
+  rm -rf "$1/probe"
+  return 1
+}
+
+# pick_stage: one place for all paths of a file system, so that hard links between them survive.
+pick_stage() {
+  stage_at=0 HOW=rename
+  while [ "$stage_at" -lt "$I" ]; do
+    IFS= read -r STAGE <"$R/p$stage_at/stage"
+    if can_stage "$STAGE"; then return 0; fi
+    stage_at=$((stage_at + 1))
+  done
+  STAGE=$PARENT.clusterlift-$TAG.$I
+  # Written first: whoever cleans up after us must know of it.
+  say "$STAGE" "p$I/stage"
+  rm -rf "$STAGE"
+  mkdir "$STAGE" || die restore-stage "$PARENT cannot be written"
+  mkdir "$STAGE/new" "$STAGE/old"
+  can_stage "$STAGE" || HOW=copy
+}
+
+prepare_path() {
+  I=$1 P=$3 PARENT=${3%/*}/
+  mkdir "$R/p$I"
+  say "$P" "p$I/path"
+  say "$2" "p$I/want"
+  if [ ! -d "$PARENT" ]; then
+    (umask 022 && mkdir -p "$PARENT") || die restore-stage "$PARENT cannot be made"
+  fi
+  pick_stage
+  say "$STAGE" "p$I/stage"
+  say "$HOW" "p$I/how"
+  if exists "$P"; then say present "p$I/had"; else say absent "p$I/had"; fi
+  say ready "p$I/state"
+}
+
+# Whatever an attempt that did not come to the swap has left.
+clear_stages() {
+  for clear_file in "$R"/p*/stage; do
+    [ -f "$clear_file" ] || continue
+    IFS= read -r clear_stage <"$clear_file"
+    case $clear_stage in
+      */.clusterlift-"$TAG".*)
+        rm -rf "$clear_stage"
+        rmdir "${clear_stage%/*}/.clusterlift-probe-$TAG" 2>/dev/null || :
+        ;;
+    esac
+  done
+}
+
+# --- unpack ------------------------------------------------------------------
+
+# stages: each stage once, one a line.
+stages() {
+  for stages_file in "$R"/p*/stage; do cat "$stages_file"; done | awk '!seen[$0]++'
+}
+
+# of_stage STAGE: the present paths that go there, one a line.
+of_stage() {
+  of_i=0
+  while [ "$of_i" -lt "$N" ]; do
+    load "$of_i"
+    if [ "$STAGE" = "$1" ] && [ "$WANT" = present ]; then printf '%s\n' "$P"; fi
+    of_i=$((of_i + 1))
+  done
+}
+
+# each_stage COMMAND: runs COMMAND STAGE PATH… for every stage that gets something.
+each_stage() {
+  each_command=$1
+  stages >"$R/stages"
+  while IFS= read -r each_stage; do
+    of_stage "$each_stage" >"$R/members"
+    [ -s "$R/members" ] || continue
+    set -- "$each_stage"
+    while IFS= read -r each_path; do set -- "$@" "$each_path"; done <"$R/members"
+    "$each_command" "$@" </dev/null
+  done <"$R/stages"
+}
+
+# What is unpacked is what is hashed: the file may lie where others can write.
+unpack_archive() {
+  unpack_into=$1
+  shift
+  unpack_status=$WORK/unpack-status
+  rm -f "$unpack_status" "$WORK/pipe"
+  mkfifo "$WORK/pipe"
+  digest <"$WORK/pipe" >"$WORK/sha256" &
+  {
+    tee "$WORK/pipe" <"$FILE" || echo read >>"$unpack_status"
+  } | {
+    decompress || echo decompress >>"$unpack_status"
+    cat >/dev/null
+  } | {
+    tar_extract "$unpack_into/new" "$@" || echo tar >>"$unpack_status"
+    cat >/dev/null
+  }
+  wait "$!" || :
+  [ ! -e "$unpack_status" ] || die restore-unpack "the archive could not be unpacked; nothing was replaced"
+  [ "$(cat "$WORK/sha256")" = "$SHA" ] || die restore-digest "the archive has another digest than recorded; nothing was replaced"
+  [ "$TAR" != gnu ] || compare_archive "$unpack_into" "$@"
+}
+
+# Reads everything again and compares it with what was unpacked.
+compare_archive() {
+  compare_in=$1
+  shift
+  compare_n=$#
+  for compare_path in "$@"; do set -- "$@" ".$compare_path"; done
+  shift "$compare_n"
+  decompress <"$FILE" | {
+    tar -d --numeric-owner ${ACLS:+"$ACLS"} ${XATTRS:+"$XATTRS" "--xattrs-include=*"} -C "$compare_in/new" -f - -- "$@" || echo compare >>"$unpack_status"
+    cat >/dev/null
+  }
+  [ ! -e "$unpack_status" ] || die restore-compare "what was unpacked is not what is in the archive; nothing was replaced"
+}
+
+check_archive() {
+  case $FILE in /*) ;; *) FILE=$S/backups/$FILE ;; esac
+  if [ ! -f "$FILE" ] || [ -L "$FILE" ]; then die restore-missing "the archive $FILE is missing"; fi
+  if [ "$COMPRESSION" = zstd ] && ! command -v zstd >/dev/null 2>&1; then die zstd-missing "the archive is compressed with zstd, which is not here"; fi
+  [ "$(digest <"$FILE")" = "$SHA" ] || die restore-digest "the archive has another digest than recorded; nothing was unpacked"
+  unpacked_table "$FILE" >"$WORK/table" || die restore-unpack "the archive is not complete; nothing was unpacked"
+  members_fault "$FILE" "$WORK/table"
+  [ -z "$FAULT" ] || die restore-members "the archive is not safe to unpack ($FAULT)"
+}
+
+# A target that is empty: with the options for restoring in place, restic removes what lies beside.
+unpack_snapshot() {
+  snapshot_into=$1
+  shift
+  snapshot_n=$#
+  for snapshot_path in "$@"; do
+    set -- "$@" --include "$(printf %s "$snapshot_path" | sed 's/[][*?\\]/\\&/g')"
+  done
+  shift "$snapshot_n"
+  restic_do restore "$SNAPSHOT" --target "$snapshot_into/new" --sparse --verify "$@" || die restore-unpack "restic could not restore; nothing was replaced"
+}
+
+check_unpacked() {
+  check_i=0
+  while [ "$check_i" -lt "$N" ]; do
+    load "$check_i"
+    if [ "$WANT" = present ] && ! exists "$NEW"; then die restore-unpack "$P did not come out of the backup; nothing was replaced"; fi
+    check_i=$((check_i + 1))
+  done
+}
+
+# unpack KIND … -- WANT PATH …
+unpack() {
+  rm -rf "$R"
+  mkdir -p "$R"
+  phase preparing
+  kind=$1
+  case $kind in
+    archive)
+      FILE=$2 SHA=$3 COMPRESSION=$4 DEVICES=$5
+      pick_tops "$6" "$7" "$8"
+      export TOPS DEVICES
+      ;;
+    restic) REPOSITORY=$2 SNAPSHOT=$3 ;;
+  esac
+  while [ "$1" != -- ]; do shift; done
+  shift
+  WORK=$R/work
+  mkdir "$WORK"
+  : >"$WORK/errors"
+  [ "$kind" != archive ] || check_archive
+  at=0
+  while [ $# -gt 0 ]; do
+    prepare_path "$at" "$1" "$2"
+    at=$((at + 1))
+    shift 2
+  done
+  count_paths
+  if [ "$kind" = restic ]; then
+    restic_open "$REPOSITORY"
+    each_stage unpack_snapshot
+  else
+    each_stage unpack_archive
+  fi
+  check_unpacked
+  rm -rf "$WORK"
+  # All of it on the disk before anything is moved.
+  sync
+  phase unpacked
+}
+
+# --- swap --------------------------------------------------------------------
+
+keep_copy() {
+  rm -rf "$STAGE/old/$I" "$STAGE/old/$I.new"
+  mkdir "$STAGE/old/$I.new" || return 1
+  copy_tree "$PARENT" "$BASE" "$STAGE/old/$I.new" || return 1
+  mv "$STAGE/old/$I.new" "$STAGE/old/$I" || return 1
+  sync_path "$STAGE/old"
+}
+
+old_aside() {
+  if [ "$STATE" = ready ] && [ "$HAD" = present ]; then
+    # When the old one is there already, only the word for it was lost.
+    if ! exists "$OLD"; then
+      if [ "$HOW" = rename ]; then
+        mkdir -p "$STAGE/old/$I" || return 1
+        if ! try_rename "$P" "$OLD"; then
+          say copy "p$I/how" || return 1
+          HOW=copy
+        fi
+      fi
+      if [ "$HOW" = copy ]; then keep_copy || return 1; fi
+    fi
+    if [ "$HOW" = copy ]; then path_is kept || return 1; fi
+  fi
+  if [ "$STATE" = kept ]; then rm -rf "$P" || return 1; fi
+  case $STATE in ready | kept) path_is aside || return 1 ;; esac
+}
+
+new_in() {
+  if [ "$WANT" = absent ]; then
+    trash "$P" || return 1
+  elif [ "$STATE" = filling ]; then
+    rm -rf "$P" || return 1
+    copy_tree "${NEW%/*}" "$BASE" "$PARENT" || return 1
+  elif exists "$NEW"; then
+    # Somebody made it anew meanwhile.
+    trash "$P" || return 1
+    if ! try_rename "$NEW" "$P"; then
+      path_is filling || return 1
+      new_in || return 1
+    fi
+  elif ! exists "$P"; then
+    return 1
+  fi
+}
+
+forward_path() {
+  load "$1"
+  [ "$STATE" != in ] || return 0
+  old_aside || return 1
+  new_in || return 1
+  path_is in
+}
+
+old_back() {
+  [ "$HAD" = present ] || return 0
+  try_rename "$OLD" "$P" && return 0
+  rm -rf "$P" || return 1
+  copy_tree "${OLD%/*}" "$BASE" "$PARENT"
+}
+
+back_path() {
+  load "$1"
+  [ "$STATE" != back ] || return 0
+  if [ "$STATE" = ready ]; then
+    # A rename that was not written down any more; a copy beside means that the old one was not touched.
+    if [ "$HAD" = present ] && [ "$HOW" = rename ] && exists "$OLD"; then
+      trash "$P" && old_back || return 1
+    fi
+  else
+    path_is backing || return 1
+    # While the old one is still aside, what stands in its place is not it.
+    if [ "$HAD" = absent ]; then
+      trash "$P" || return 1
+    elif exists "$OLD"; then
+      trash "$P" && old_back || return 1
+    elif ! exists "$P"; then
+      return 1
+    fi
+  fi
+  path_is back
+}
+
+all_back() {
+  phase backing
+  all_n=$N
+  while [ "$all_n" -gt 0 ]; do
+    all_n=$((all_n - 1))
+    back_path "$all_n" || die swap-stuck "$P could not be put back; what was there before lies in $OLD"
+  done
+  phase back
+  clear_stages
+}
+
+all_forward() {
+  phase swapping
+  all_n=0
+  while [ "$all_n" -lt "$N" ]; do
+    if ! forward_path "$all_n"; then
+      failed=$P
+      all_back
+      die swap-went-back "$failed could not be replaced; everything is as it was before"
+    fi
+    all_n=$((all_n + 1))
+  done
+  phase in
+}
+
+forward() {
+  case $PHASE in
+    none | preparing)
+      clear_stages
+      trap unpack_failed EXIT
+      unpack "$@"
+      trap - EXIT
+      ;;
+    backing | back) die swap-backwards "this restore was turned back before" ;;
+    in) return 0 ;;
+  esac
+  count_paths
+  all_forward
+}
+
+unpack_failed() {
+  status=$?
+  trap - EXIT
+  clear_stages
+  rm -rf "$R"
+  exit "$status"
+}
+
+back() {
+  count_paths
+  case $PHASE in
+    none | back) ;;
+    preparing | unpacked)
+      clear_stages
+      phase back
+      ;;
+    *) all_back ;;
+  esac
+}
+
+settle() {
+  case $PHASE in
+    swapping | backing) die swap-open "the swap is not at its end; it goes forwards or back first" ;;
+  esac
+  clear_stages
+  rm -rf "$R"
+}
+
+tell_state() {
+  emit phase "$PHASE"
+  count_paths
+  tell_n=0
+  while [ "$tell_n" -lt "$N" ]; do
+    if [ -f "$R/p$tell_n/state" ]; then
+      load "$tell_n"
+      emit path "$STATE $HOW $HAD $WANT $P"
+    fi
+    tell_n=$((tell_n + 1))
+  done
+}
+
+state_path "$2"
+TAG=$3 R=$S/restore/$3
+mkdir -p "$S/restore"
+phase_now
+tar_facts
+pick_renamer
+verb=$1
+shift 3
+case $verb in
+  forward) forward "$@" ;;
+  back) back ;;
+  settle) settle ;;
+  state) tell_state ;;
+esac

@@ -1,0 +1,209 @@
+# shellcheck shell=sh disable=SC2034
+# What archive.sh and swap.sh share: which tar this is and what it keeps, digests, compression, canonical listings, safe members.
+# Member names are the absolute paths with a dot in front ("./opt/acme"), so no name can be read as an option.
+TZ=UTC0
+export TZ
+
+# tar_facts: sets TAR to gnu, busybox or none; ACLS, XATTRS and SELINUX to a flag or nothing; KEPT and LOST.
+tar_facts() {
+  TAR=none ACLS='' XATTRS='' SELINUX=''
+  case $(tar --version 2>&1 </dev/null) in
+    *'GNU tar'*) TAR=gnu ;;
+    *[Bb]usy[Bb]ox*) TAR=busybox ;;
+  esac
+  KEPT=owners LOST='subsecond-times acls xattrs sparse'
+  [ $TAR = gnu ] || return 0
+  KEPT='owners subsecond-times sparse' LOST=
+  if tar_can --acls; then ACLS=--acls KEPT="$KEPT acls"; else LOST="$LOST acls"; fi
+  if tar_can --xattrs; then XATTRS=--xattrs KEPT="$KEPT xattrs"; else LOST="$LOST xattrs"; fi
+  if [ -e /sys/fs/selinux/enforce ] && tar_can --selinux; then SELINUX=--selinux; fi
+}
+
+# A tar that was built without them knows the option and only warns.
+tar_can() {
+  tar_said=$(tar -c "$1" -f /dev/null -T /dev/null 2>&1) && [ -z "$tar_said" ]
+}
+
+# Both read everything of stdin; openssl is several times faster where it is there.
+digest() {
+  if command -v openssl >/dev/null 2>&1; then
+    openssl dgst -sha256 -r
+  else
+    sha256sum
+  fi | cut -c 1-64
+}
+
+# pick_compression WANTED: sets COMPRESSION to zstd or gzip.
+pick_compression() {
+  COMPRESSION=gzip
+  if [ "$1" != gzip ] && command -v zstd >/dev/null 2>&1; then COMPRESSION=zstd; fi
+}
+
+compress() {
+  case $COMPRESSION in
+    zstd) zstd -q -3 -c ;;
+    *) gzip -c ;;
+  esac
+}
+
+decompress() {
+  case $COMPRESSION in
+    zstd) zstd -q -d -c ;;
+    *) gzip -d -c ;;
+  esac
+}
+
+# exists PATH: also a link that leads nowhere.
+exists() {
+  [ -e "$1" ] || [ -L "$1" ]
+}
+
+# tar_create LISTING EXCLUDES PATH…: the archive on stdout; LISTING gets what was written (GNU only; may be /dev/null).
+tar_create() {
+  tar_listing=$1 tar_excludes=$2
+  shift 2
+  tar_count=$#
+  for tar_path in "$@"; do
+    set -- "$@" ".$tar_path"
+  done
+  shift "$tar_count"
+  case $TAR in
+    gnu)
+      tar -c --format=posix --numeric-owner --sparse ${ACLS:+"$ACLS"} ${XATTRS:+"$XATTRS" "--xattrs-include=*"} \
+        ${SELINUX:+"$SELINUX"} --full-time --quoting-style=c -vv --index-file="$tar_listing" \
+        --exclude-from="$tar_excludes" -C / -f - -- "$@"
+      ;;
+    busybox)
+      # Some are built without -X; prepare() has looked.
+      [ ! -s "$tar_excludes" ] || set -- -X "$tar_excludes" "$@"
+      tar -c --numeric-owner -C / -f - "$@"
+      ;;
+    *) die tar-missing "there is neither GNU tar nor that of busybox" ;;
+  esac
+}
+
+# tar_extract DIRECTORY PATH…: stdin is the archive; all members when no path is given.
+tar_extract() {
+  tar_into=$1
+  shift
+  tar_count=$#
+  for tar_path in "$@"; do
+    set -- "$@" ".$tar_path"
+  done
+  shift "$tar_count"
+  case $TAR in
+    gnu)
+      tar -x -p --same-owner --numeric-owner ${ACLS:+"$ACLS"} ${XATTRS:+"$XATTRS" "--xattrs-include=*"} \
+        ${SELINUX:+"$SELINUX"} -C "$tar_into" -f - -- "$@"
+      ;;
+    busybox) tar -x -p --numeric-owner -C "$tar_into" -f - "$@" ;;
+    *) die tar-missing "there is neither GNU tar nor that of busybox" ;;
+  esac
+}
+
+# tar_table: stdin is an archive, stdout what is in it, as this tar tells it.
+tar_table() {
+  case $TAR in
+    gnu) tar -tv --numeric-owner --full-time --quoting-style=c -f - ;;
+    *) tar -tv --numeric-owner -f - ;;
+  esac
+}
+
+# canonical: the columns of a table without their padding: mode owner/group size date time name[ -> target].
+# The mark of an ACL behind the mode is there only when tar wrote the archive.
+canonical() {
+  awk '{
+    rest = $0
+    for (i = 0; i < 5; i++) sub(/^[^ ]+ +/, "", rest)
+    print substr($1, 1, 10) " " $2 " " $3 " " $4 " " $5 " " rest
+  }'
+}
+
+# unpacked_table ARCHIVE: writes the canonical table, and fails unless the archive is complete.
+# tar stops at the end mark; what comes after it is read as well, so that a cut or broken stream is noticed.
+unpacked_table() {
+  table_status=$WORK/table-status
+  {
+    decompress <"$1" 2>>"$WORK/errors" || echo decompress >>"$table_status"
+  } | {
+    tar_table 2>>"$WORK/errors" || echo tar >>"$table_status"
+    cat >/dev/null
+  } | canonical
+  [ ! -e "$table_status" ]
+}
+
+# check_members TABLE NAMES: stdout says why the members are not safe; nothing when they are.
+# NAMES (busybox only, else empty): the bare names, because that tar quotes nothing.
+# TOPS (exported): the members that may stand at the top, quoted as in the table, one a line. DEVICES: yes when they may be there.
+check_members() {
+  awk -v names="$2" '
+    function fail(why) { print why ": " substr(name, 1, 300); failed = 1; exit }
+    BEGIN {
+      wanted = split(ENVIRON["TOPS"], list, "\n")
+      for (i = 1; i <= wanted; i++) if (list[i] != "") top[list[i]] = 1
+    }
+    {
+      type = substr($0, 1, 1)
+      rest = $0
+      for (i = 0; i < 5; i++) sub(/^[^ ]+ /, "", rest)
+      if (names == "") {
+        if (!match(rest, /^"([^"\\]|\\.)*"/)) fail("a line that makes no sense")
+        name = substr(rest, 2, RLENGTH - 2)
+        tail = substr(rest, RLENGTH + 1)
+      } else {
+        if ((getline name <names) <= 0) fail("names with line breaks")
+        if (substr(rest, 1, length(name)) != name) fail("names with line breaks")
+        tail = substr(rest, length(name) + 1)
+        if (type == "-" && tail != "") { type = "h"; tail = " link to \"" substr(tail, 5) "\"" }
+      }
+      sub(/\/$/, "", name)
+      if (type !~ /^[-dlhpcb]$/) fail("a member of a kind that we do not make")
+      if (type ~ /[cb]/ && ENVIRON["DEVICES"] != "yes") fail("a device")
+      if (name !~ /^\.\//) fail("a member with an absolute or foreign name")
+      if (name ~ /\/\.\.?(\/|$)/ || name ~ /\/\//) fail("a member that leads elsewhere")
+      if (name in seen) fail("a member that is there twice")
+      parent = name
+      sub(/\/[^\/]*$/, "", parent)
+      if (!(name in top)) {
+        if (!(parent in seen)) fail("a member outside of the saved paths")
+        if (seen[parent] != "d") fail("a member below something that is no directory")
+      }
+      if (type == "h") {
+        if (tail !~ /^ link to ".*"$/) fail("a hard link without a target")
+        target = substr(tail, 11, length(tail) - 11)
+        if (!(target in seen) || seen[target] == "d") fail("a hard link to something else")
+      }
+      seen[name] = type
+    }
+    END {
+      if (failed) exit
+      for (path in top) if (!(path in seen)) { print "a saved path is missing: " path; exit }
+    }
+  ' "$1"
+}
+
+# pick_tops MADE-BY QUOTED BARE: sets TOPS as this tar writes names. Only GNU tar reads everything that GNU tar writes.
+pick_tops() {
+  [ "$TAR" != none ] || die tar-missing "there is neither GNU tar nor that of busybox"
+  if [ "$1" = gnu ] && [ "$TAR" != gnu ]; then die tar-missing "the archive was made by GNU tar, which is not here"; fi
+  TOPS=$3
+  [ "$TAR" != gnu ] || TOPS=$2
+}
+
+# bare_names ARCHIVE: for check_members under busybox.
+bare_names() {
+  decompress <"$1" 2>/dev/null | {
+    tar -tf - 2>/dev/null || :
+    cat >/dev/null
+  }
+}
+
+# members_fault ARCHIVE TABLE: sets FAULT to why the members are not safe, or to nothing.
+members_fault() {
+  names=
+  if [ "$TAR" != gnu ]; then
+    names=$WORK/names
+    bare_names "$1" >"$names"
+  fi
+  FAULT=$(check_members "$2" "$names")
+}
