@@ -1,9 +1,13 @@
-import { clearRequests } from './acts';
 import { outcomeOf } from './bracket';
+import { ClusterliftError } from '../base/errors';
 import type { RunContext } from './context';
+import { finishRun, refuseRun } from './finish';
+import { fenceOf, lockAll, unlockAll } from './locks';
+import { clearRequest } from './node/requests';
 import { scriptJob } from './jobstep';
 import { isGood } from './outcome';
 import type { RunPackage } from './runpackage';
+import { settleAll } from './settle';
 
 /**
  * Runs the cluster's provision script once, on the primary, when the manifest always wants it or a node asked for it
@@ -12,6 +16,28 @@ import type { RunPackage } from './runpackage';
 export async function provisionIfAsked(ctx: RunContext, pkg: RunPackage): Promise<void> {
   if (!provisionIsDue(ctx, pkg)) return;
   await provision(ctx, pkg);
+}
+
+/** The action `provision` by itself: the script of what is installed, health of all nodes, and the commit. */
+export async function runProvision(ctx: RunContext, pkg: RunPackage): Promise<void> {
+  try {
+    await lockAll(ctx);
+  } catch (error) {
+    ctx.signal.throwIfAborted();
+    return refuseRun(ctx, error);
+  }
+  if (!ctx.view.committed) {
+    try {
+      await provision(ctx, pkg);
+      await settleAll(ctx, pkg);
+      await ctx.record({ type: 'committed' });
+    } catch (error) {
+      ctx.signal.throwIfAborted();
+      if (!(error instanceof ClusterliftError)) throw error;
+    }
+  }
+  await unlockAll(ctx);
+  await finishRun(ctx);
 }
 
 export function provisionIsDue(ctx: RunContext, pkg: RunPackage): boolean {
@@ -36,10 +62,16 @@ export async function provision(ctx: RunContext, pkg: RunPackage): Promise<void>
     await ctx.finishNode(primary, outcomeOf(error), error);
     throw error;
   }
-  await Promise.all(ctx.plan.nodes.map(({ name }) => ctx.insist(name, () => clearRequests(ctx, name, 'provision'))));
+  await Promise.all(ctx.plan.nodes.map(({ name }) => clear(ctx, name)));
   // A node counts as provisioned only where that was all there was to do.
   for (const { name } of ctx.plan.nodes) {
     if (!isGood(ctx.nodeView(name).outcome) && ctx.plan.action === 'provision')
       await ctx.finishNode(name, 'provisioned');
   }
+}
+
+async function clear(ctx: RunContext, name: string): Promise<void> {
+  await ctx.insist(name, (connection) =>
+    clearRequest(connection, ctx.node(name).stateDir, fenceOf(ctx, name), 'provision'),
+  );
 }

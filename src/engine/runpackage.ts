@@ -1,6 +1,7 @@
 import type { RandomReader } from '../base/reader';
 import type { Manifest } from '../package/manifest';
 import type { ExtraFile } from '../package/recipe';
+import type { ShortFile } from '../ssh/short';
 import type { UnpackPlan } from '../package/unpack-plan';
 
 /** The package of a run: its manifest, its digest, and a way to its bytes for as long as a node lacks them. */
@@ -15,6 +16,8 @@ export interface RunPackage {
   readonly onNode: { readonly node: string; readonly path: string } | undefined;
   /** Opens the whole, verified image; the caller closes its reader. */
   open(): Promise<PackageContent>;
+  /** The scripts and what lies beside them, for nodes that do not have the package. */
+  scriptFiles(): Promise<readonly ShortFile[]>;
 }
 
 /** An opened image and how it is unpacked. */

@@ -1,5 +1,4 @@
 import { ClusterliftError } from '../base/errors';
-import { backUp } from './backup';
 import { upgradeNode } from './bracket';
 import type { RunContext } from './context';
 import { finishRun, refuseRun } from './finish';
@@ -7,7 +6,6 @@ import { lockAll, unlockAll } from './locks';
 import { budgetAllows } from './order';
 import { isGood, tally } from './outcome';
 import { provisionIfAsked } from './provision';
-import { rollBack } from './rollback';
 import type { RunPackage } from './runpackage';
 import { settleAll } from './settle';
 import { stageEverywhere } from './staging';
@@ -28,7 +26,6 @@ export async function runUpgrade(ctx: RunContext, pkg: RunPackage): Promise<void
   if (!ctx.view.committed) {
     await changeInBatches(ctx, pkg);
     if (everyNodeIsGood(ctx)) await proveAndCommit(ctx, pkg);
-    else if (rollbackIsDue(ctx)) await rollBack(ctx, pkg);
   }
   await unlockAll(ctx);
   await finishRun(ctx);
@@ -38,7 +35,6 @@ export async function runUpgrade(ctx: RunContext, pkg: RunPackage): Promise<void
 async function prepareNodes(ctx: RunContext, pkg: RunPackage): Promise<void> {
   if (Object.values(ctx.view.nodes).some(bracketBegun)) return;
   await stageEverywhere(ctx, pkg);
-  await backUp(ctx, pkg);
 }
 
 async function changeInBatches(ctx: RunContext, pkg: RunPackage): Promise<void> {
@@ -70,11 +66,6 @@ async function tellBudget(ctx: RunContext): Promise<void> {
   const { total, failed, unknown } = tally(ctx.view);
   const { exceeded, allowed } = budgetAllows({ maxFailures: ctx.plan.options.maxFailures, total, failed, unknown });
   if (exceeded && !ctx.view.budget) await ctx.record({ type: 'budget.exceeded', failed, unknown, allowed });
-}
-
-function rollbackIsDue(ctx: RunContext): boolean {
-  const rolling = Object.values(ctx.view.nodes).some((node) => node.steps.some((step) => step.lane === 'rollback'));
-  return ctx.plan.options.onFailure === 'rollback' && (rolling || ctx.view.budget !== undefined);
 }
 
 function everyNodeIsGood(ctx: RunContext): boolean {

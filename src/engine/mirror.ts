@@ -1,0 +1,74 @@
+import { open } from 'node:fs/promises';
+import { join } from 'node:path';
+import { within } from '../base/async';
+import type { RunContext } from './context';
+import { mirrorPiece } from './node/mirror';
+import { planText } from './runs';
+import { stepOf } from './view';
+
+/** Milliseconds between two rounds while the run is on. */
+const EVERY = 3000;
+/** The last round may take so long; a node that does not answer has an older copy then. Milliseconds. */
+const LAST_ROUND = 10_000;
+
+/**
+ * Copies plan and journal to every node while the run is on. A copy that lags is no harm: whoever takes over asks the
+ * node's jobs, which know best. A copy that cannot be written stops nothing.
+ */
+export function keepMirrors(ctx: RunContext): { stop: () => Promise<void> } {
+  const sent = new Map<string, number>();
+  const busy = new Map<string, Promise<void>>();
+  const path = join(ctx.folder, 'journal.jsonl');
+
+  const send = async (name: string): Promise<void> => {
+    const offset = sent.get(name) ?? 0;
+    const journal = await readFrom(path, offset);
+    if (journal.length === 0) return;
+    const size = await mirrorPiece(ctx.connection(name), {
+      stateDir: ctx.node(name).stateDir,
+      run: ctx.plan.run,
+      plan: offset === 0 ? planText(ctx.plan) : undefined,
+      offset,
+      journal,
+      closed: ctx.view.state === 'finished' && ctx.view.outcome !== 'unknown',
+    });
+    sent.set(name, size);
+  };
+  const round = (): Promise<unknown> =>
+    Promise.all(
+      ctx.plan.nodes
+        .filter(({ name }) => stepOf(ctx.nodeView(name), 'lock')?.state === 'done')
+        .map(({ name }) => {
+          const running = busy.get(name);
+          if (running) return running;
+          const next = send(name)
+            .catch(() => undefined)
+            .finally(() => busy.delete(name));
+          busy.set(name, next);
+          return next;
+        }),
+    );
+
+  const timer = setInterval(() => void round(), EVERY);
+  return {
+    stop: async () => {
+      clearInterval(timer);
+      if (ctx.signal.aborted) return;
+      const last = Promise.all(busy.values()).then(round);
+      await within(LAST_ROUND, last, () => new Error('late')).catch(() => undefined);
+    },
+  };
+}
+
+async function readFrom(path: string, offset: number): Promise<Uint8Array> {
+  const file = await open(path, 'r');
+  try {
+    const { size } = await file.stat();
+    const bytes = Buffer.alloc(Math.max(0, size - offset));
+    const { bytesRead } = await file.read(bytes, 0, bytes.length, offset);
+    // Only whole lines: a line is written before it is synced.
+    return bytes.subarray(0, bytes.subarray(0, bytesRead).lastIndexOf(0x0a) + 1);
+  } finally {
+    await file.close();
+  }
+}

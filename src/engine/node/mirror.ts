@@ -1,0 +1,76 @@
+import { line } from '../../base/text';
+import { ClusterliftError, ExitStatus } from '../../base/errors';
+import type { NodeConnection } from '../../ssh/connection';
+import { ask } from '../../ssh/script';
+import text from './mirror.sh';
+
+/** A piece of a run's journal on its way to a node. */
+export interface MirrorPiece {
+  readonly stateDir: string | undefined;
+  readonly run: string;
+  /** A process that a later one took over from is refused. */
+  readonly epoch: number;
+  /** The text of the plan, with the first piece. */
+  readonly plan: string | undefined;
+  /** Where the piece begins in the journal, bytes. What the node has beyond it is replaced. */
+  readonly offset: number;
+  readonly journal: Uint8Array;
+  /** The run is over: its lock, if it was left, may be freed, and its files may be pruned some day. */
+  readonly closed: boolean;
+}
+
+/**
+ * Copies a piece of the journal. Cheap and repeatable.
+ * @returns the size of the node's copy; less than `offset` when the node lacks earlier pieces: send from there
+ * @throws ClusterliftError `fenced` when a later epoch wrote there
+ */
+export async function mirrorPiece(connection: NodeConnection, piece: MirrorPiece): Promise<number> {
+  const plan = Buffer.from(piece.plan ?? '');
+  const numbers = [piece.epoch, plan.length, piece.offset, piece.journal.length].map(String);
+  const entries = await ask(connection, {
+    text,
+    args: ['write', piece.stateDir ?? '', checkedRun(piece.run), ...numbers, piece.closed ? 'yes' : 'no'],
+    stdin: Buffer.concat([plan, piece.journal]),
+  });
+  return entries.number('size');
+}
+
+/** The runs that a node knows. */
+export async function listMirrors(
+  connection: NodeConnection,
+  stateDir: string | undefined,
+): Promise<{ readonly run: string; readonly open: boolean }[]> {
+  const entries = await ask(connection, { text, args: ['list', stateDir ?? ''] });
+  const open = entries.all('open');
+  return entries.all('run').map((run, at) => ({ run, open: open[at] === 'yes' }));
+}
+
+/**
+ * Plan and journal as a node has them, for `resume --from-nodes`. To be checked like any foreign data.
+ * @throws ClusterliftError `run-unknown`
+ */
+export async function readMirror(
+  connection: NodeConnection,
+  stateDir: string | undefined,
+  run: string,
+): Promise<{ readonly plan: Buffer; readonly journal: Buffer }> {
+  const entries = await ask(connection, {
+    text,
+    args: ['read', stateDir ?? '', checkedRun(run)],
+    maxOutput: 96 * 1024 * 1024,
+    timeout: 10 * 60_000,
+  });
+  const bytes = (key: string): Buffer => entries.list().find((each) => each.key === key)?.value ?? Buffer.alloc(0);
+  return { plan: bytes('plan'), journal: bytes('journal') };
+}
+
+/** Run ids are names of directories on nodes. */
+function checkedRun(run: string): string {
+  if (/^[A-Za-z0-9][A-Za-z0-9._-]{0,200}$/.test(run)) return run;
+  throw new ClusterliftError({
+    code: 'run-unknown',
+    message: `${line(run, 80)} cannot be the name of a run`,
+    hint: 'List the runs with `clusterlift runs`.',
+    exit: ExitStatus.usage,
+  });
+}

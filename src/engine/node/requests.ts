@@ -1,0 +1,17 @@
+import type { NodeConnection } from '../../ssh/connection';
+import { ask } from '../../ssh/script';
+import type { Fence } from './lock';
+import text from './requests.sh';
+
+/** What a script may ask for that is kept on its node until somebody fulfilled it, across runs. */
+export type RequestKind = 'provision' | 'reboot';
+
+/** Forgets a request that was fulfilled; there need not be one. @throws ClusterliftError `fenced` */
+export async function clearRequest(
+  connection: NodeConnection,
+  stateDir: string | undefined,
+  fence: Fence,
+  kind: RequestKind,
+): Promise<void> {
+  await ask(connection, { text, args: [stateDir ?? '', fence.run, String(fence.epoch), kind] });
+}

@@ -1,0 +1,35 @@
+import { runScripts, type ShortResult } from '../ssh/short';
+import type { RunContext } from './context';
+import { environmentOf, packageDirectory, type ScriptAction } from './environment';
+import type { RunPackage } from './runpackage';
+import { stepOf } from './view';
+
+export type { ShortResult } from '../ssh/short';
+
+/**
+ * Runs a script that changes nothing (`version`, `health`) on a node: from the unpacked package, or on a node that was
+ * passed over from a temporary directory. It is killed when it takes longer than `timeout` milliseconds.
+ * @throws ClusterliftError `node-unknown` when the node does not answer
+ */
+export async function runShort(
+  ctx: RunContext,
+  pkg: RunPackage,
+  node: string,
+  script: 'version' | 'health',
+  action: ScriptAction,
+  timeout: number,
+): Promise<ShortResult> {
+  const unpacked = stepOf(ctx.nodeView(node), 'unpack')?.state === 'done';
+  const dir = packageDirectory(ctx.node(node).stateDir, pkg.sha256);
+  const from = unpacked ? { dir } : { files: await pkg.scriptFiles() };
+  const path = pkg.manifest.scripts[script] ?? '';
+  return ctx.insist(node, async (connection) => {
+    const [result] = await runScripts(connection, {
+      from,
+      scripts: [{ name: script, path, timeoutMs: timeout }],
+      env: environmentOf(ctx, node, action, dir),
+      signal: ctx.signal,
+    });
+    return result as ShortResult;
+  });
+}
