@@ -13,7 +13,15 @@ const noDefaultExport = {
 };
 
 export default defineConfig(
-  globalIgnores(['dist/', 'out/', '.cache/', 'coverage/', 'test/vscode/editor/', 'test/vscode/screenshots/']),
+  globalIgnores([
+    'dist/',
+    'out/',
+    '.cache/',
+    'coverage/',
+    '.vscode-test/',
+    'test/vscode/editor/',
+    'test/vscode/screenshots/',
+  ]),
   { linterOptions: { reportUnusedDisableDirectives: 'error', reportUnusedInlineConfigs: 'error' } },
 
   {
