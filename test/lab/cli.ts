@@ -96,7 +96,7 @@ export class CliRun {
     const fits = typeof what === 'string' ? (event: CliEvent): boolean => event.type === what : what;
     const past = this.events.find(fits);
     if (past !== undefined) return past;
-    let watch = (_event: CliEvent): void => undefined;
+    let watch: (event: CliEvent) => void = () => undefined;
     const promise = new Promise<CliEvent>((found) => {
       watch = (event) => {
         if (fits(event)) found(event);
