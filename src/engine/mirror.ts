@@ -27,6 +27,7 @@ export function keepMirrors(ctx: RunContext): { stop: () => Promise<void> } {
     const size = await mirrorPiece(ctx.connection(name), {
       stateDir: ctx.node(name).stateDir,
       run: ctx.plan.run,
+      epoch: ctx.epoch,
       plan: offset === 0 ? planText(ctx.plan) : undefined,
       offset,
       journal,

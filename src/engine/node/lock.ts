@@ -210,8 +210,8 @@ export async function breakLock(
   await ask(connection, { text, args: ['break', stateDir ?? '', String(held.owner.epoch), line(reason)] });
 }
 
-/** Run ids are names of directories on nodes. */
-function checkedRun(run: string): string {
+/** Run ids are names of directories on nodes. @throws ClusterliftError `run-unknown` */
+export function checkedRun(run: string): string {
   if (/^[A-Za-z0-9][A-Za-z0-9._-]{0,200}$/.test(run)) return run;
   throw new ClusterliftError({
     code: 'run-unknown',

@@ -1,7 +1,6 @@
-import { line } from '../../base/text';
-import { ClusterliftError, ExitStatus } from '../../base/errors';
 import type { NodeConnection } from '../../ssh/connection';
 import { ask } from '../../ssh/script';
+import { checkedRun } from './lock';
 import text from './mirror.sh';
 
 /** A piece of a run's journal on its way to a node. */
@@ -62,15 +61,4 @@ export async function readMirror(
   });
   const bytes = (key: string): Buffer => entries.list().find((each) => each.key === key)?.value ?? Buffer.alloc(0);
   return { plan: bytes('plan'), journal: bytes('journal') };
-}
-
-/** Run ids are names of directories on nodes. */
-function checkedRun(run: string): string {
-  if (/^[A-Za-z0-9][A-Za-z0-9._-]{0,200}$/.test(run)) return run;
-  throw new ClusterliftError({
-    code: 'run-unknown',
-    message: `${line(run, 80)} cannot be the name of a run`,
-    hint: 'List the runs with `clusterlift runs`.',
-    exit: ExitStatus.usage,
-  });
 }
