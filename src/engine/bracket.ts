@@ -2,7 +2,10 @@ import { ClusterliftError, ExitStatus, hasCode } from '../base/errors';
 import { compareVersions } from '../package/version';
 import type { RunContext } from './context';
 import type { Lane } from './events';
+import { packageDirectory } from './environment';
 import { scriptJob } from './jobstep';
+import { fenceOf } from './locks';
+import { finishRecord } from './node/record';
 import { budgetAllows } from './order';
 import { tally } from './outcome';
 import { waitUntilHealthy } from './health';
@@ -19,6 +22,7 @@ export async function upgradeNode(ctx: RunContext, pkg: RunPackage, node: string
   try {
     await changeNode(ctx, pkg, node);
     await bringUp(ctx, pkg, node, 'main', pkg.version);
+    await keepRecord(ctx, pkg, node);
     await ctx.finishNode(node, 'upgraded');
   } catch (error) {
     ctx.signal.throwIfAborted();
@@ -37,6 +41,16 @@ async function changeNode(ctx: RunContext, pkg: RunPackage, node: string): Promi
     if (!hasUnknownOutcome(error) && !rollbackFollows(ctx)) await startAnyway(ctx, pkg, node);
     throw error;
   }
+}
+
+/** From now on the node answers for this version by itself: status and provision need no package. */
+async function keepRecord(ctx: RunContext, pkg: RunPackage, node: string): Promise<void> {
+  const { stateDir } = ctx.node(node);
+  const { product, sha256, manifestValue: manifest, scriptPaths: files } = pkg;
+  const directory = packageDirectory(stateDir, sha256);
+  await ctx.insist(node, (connection) =>
+    finishRecord(connection, { stateDir, fence: fenceOf(ctx, node), product, sha256, manifest, files, directory }),
+  );
 }
 
 /** From changed to proven: start, reboot when asked for, the version, and health for as long as it must hold. */

@@ -8,6 +8,7 @@ import type { RunContext } from './context';
 import { environmentOf, packageDirectory, type ScriptAction } from './environment';
 import type { Lane, StepData, StepKey } from './events';
 import { fenceOf } from './locks';
+import { recordText } from './node/record';
 import type { RunPackage } from './runpackage';
 import { ATTEMPT_LOST, jobId, runStep } from './steps';
 
@@ -158,15 +159,9 @@ async function tellWishes(ctx: RunContext, node: string, wishes: Wishes): Promis
 }
 
 function recordOf(ctx: RunContext, pkg: RunPackage, node: string): { product: string; json: string } {
-  const { from, to } = ctx.node(node);
-  const json = JSON.stringify({
-    run: ctx.plan.run,
-    product: pkg.product,
-    from: from ?? null,
-    to: to ?? null,
-    sha256: pkg.sha256,
-  });
-  return { product: pkg.product, json };
+  const { from = null, to = null } = ctx.node(node);
+  const { product, sha256 } = pkg;
+  return { product, json: recordText({ run: ctx.plan.run, product, from, to, sha256 }) };
 }
 
 /** The end of an output, for the error of a script that fails. */

@@ -12,6 +12,10 @@ export interface RunPackage {
   /** Bytes of the image. */
   readonly size: number;
   readonly manifest: Manifest;
+  /** The JSON value that the manifest was read from. */
+  readonly manifestValue: unknown;
+  /** Paths in the image of the scripts and what lies beside them: kept on a node for status and provision. */
+  readonly scriptPaths: readonly string[];
   /** The node where the image lies, when it lies on one. */
   readonly onNode: { readonly node: string; readonly path: string } | undefined;
   /** Opens the whole, verified image; the caller closes its reader. */

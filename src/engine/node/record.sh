@@ -1,0 +1,36 @@
+# shellcheck shell=sh disable=SC2154
+# STATE RUN EPOCH PRODUCT SHA MANIFEST FROM
+# The upgrade came to its proven end. stdin: MANIFEST bytes of the manifest, then the paths of the scripts, one a line, for printf %b.
+# FROM is the directory of the unpacked package. What is installed answers status and provision without a package from then on.
+plain() {
+  case $1 in
+    *\\*) PLAIN=$(printf '%bx' "$1") && PLAIN=${PLAIN%x} ;;
+    *) PLAIN=$1 ;;
+  esac
+}
+
+state_path "$1"
+fence "$2" "$3"
+D=$S/installed/$4
+record=$D/record.json
+[ -f "$record" ] || die record-missing "there is no record of an upgrade of $4"
+payload=$D/.payload.$$
+cat >"$payload"
+head -c "$6" <"$payload" | put "$D/manifest.json"
+rm -rf "$D"/files.new.*
+new=$D/files.new.$$
+mkdir -p "$new"
+tail -c "+$(($6 + 1))" <"$payload" | while IFS= read -r path; do
+  plain "$path"
+  case $PLAIN in */*) mkdir -p "$new/${PLAIN%/*}" ;; esac
+  cp -p "$7/$PLAIN" "$new/$PLAIN"
+done
+rm -f "$payload"
+chmod -R u+rwX,go+rX "$new"
+rm -rf "$D/files.old"
+[ ! -d "$D/files" ] || mv "$D/files" "$D/files.old"
+mv "$new" "$D/files"
+rm -rf "$D/files.old"
+sed -e "s/^\"state\":\"[a-z-]*\"/\"state\":\"done\"/" -e "s/^\"time\":[0-9]*/\"time\":$(date +%s)/" "$record" | put "$record"
+sync_path "$D" "$S/installed"
+emit finished yes

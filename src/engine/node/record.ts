@@ -1,0 +1,71 @@
+import { z } from 'zod';
+import { escapeText } from '../../package/unpack-plan';
+import type { NodeConnection } from '../../ssh/connection';
+import { ask } from '../../ssh/script';
+import type { Fence } from './lock';
+import text from './record.sh';
+
+/**
+ * installed/<product>/record.json: how the last upgrade of a product went on a node.
+ * `begun` and `script-ok`/`failed` are written by the job itself, `done` only once version and health were proven.
+ */
+const recordSchema = z.object({
+  state: z.enum(['begun', 'script-ok', 'failed', 'done']),
+  /** Seconds since 1970, the node's clock. */
+  time: z.number().int().nonnegative(),
+  run: z.string().max(255),
+  product: z.string().max(255),
+  from: z.string().max(255).nullable(),
+  to: z.string().max(255).nullable(),
+  sha256: z.string().regex(/^[0-9a-f]{64}$/),
+});
+export type InstallRecord = z.infer<typeof recordSchema>;
+
+/** The record at the start of an upgrade. A line a key: the job on the node changes two of them with sed. */
+export function recordText(record: Omit<InstallRecord, 'state' | 'time'>): string {
+  const entries: [string, unknown][] = [['state', 'begun'], ['time', 0], ...Object.entries(record)];
+  return `{\n${entries.map(([key, value]) => `${JSON.stringify(key)}:${JSON.stringify(value)}`).join(',\n')}\n}\n`;
+}
+
+/** Reads a record as a node has it; undefined when it makes no sense. */
+export function parseRecord(text: string): InstallRecord | undefined {
+  try {
+    return recordSchema.parse(JSON.parse(text));
+  } catch {
+    return undefined;
+  }
+}
+
+export interface FinishedInstall {
+  readonly stateDir: string;
+  readonly fence: Fence;
+  readonly product: string;
+  readonly sha256: string;
+  /** The JSON value of the manifest. */
+  readonly manifest: unknown;
+  /** Files of the package that are kept for status and provision, relative to its directory. */
+  readonly files: readonly string[];
+  /** Directory of the unpacked package. */
+  readonly directory: string;
+}
+
+/** Writes that an upgrade ended well, and keeps manifest and scripts. May be repeated. @throws ClusterliftError `fenced`, `record-missing` */
+export async function finishRecord(connection: NodeConnection, install: FinishedInstall): Promise<void> {
+  const { stateDir, fence, product, sha256, directory } = install;
+  const manifest = Buffer.from(JSON.stringify(install.manifest));
+  const list = Buffer.from(install.files.map((path) => `${escapeText(path)}\n`).join(''));
+  await ask(connection, {
+    text,
+    args: [
+      'finish',
+      stateDir,
+      fence.run,
+      String(fence.epoch),
+      product,
+      sha256,
+      String(manifest.length),
+      directory,
+    ].slice(1),
+    stdin: Buffer.concat([manifest, list]),
+  });
+}
