@@ -6,27 +6,6 @@
 # take STATE RUN TOKEN OWNER LEAST STALE WHY EXPECTED | beat STATE RUN EPOCH | release STATE RUN EPOCH
 # show STATE STALE | break STATE EXPECTED REASON STALE
 
-# Seconds since boot where there is /proc: a clock that is set anew makes no lock stale.
-now() {
-  WALL=$(date +%s)
-  { read -r UP _ </proc/uptime; } 2>/dev/null || UP=$WALL
-  UP=${UP%%.*}
-}
-
-# age EPOCH: sets AGE to the seconds since its last heartbeat, BEAT to its time.
-age() {
-  now
-  beat_boot='' beat_up=0 BEAT=0
-  { read -r beat_boot beat_up BEAT <"$S/lock/e$1/beat"; } 2>/dev/null || :
-  if [ "$beat_boot" = "$BOOT" ]; then
-    AGE=$((UP - beat_up))
-    return 0
-  fi
-  # Another boot: since the machine came up, at most.
-  AGE=$((WALL - BEAT))
-  [ "$AGE" -ge 0 ] && [ "$AGE" -le "$UP" ] || AGE=$UP
-}
-
 write_beat() {
   now
   printf '%s %s %s\n' "$BOOT" "$UP" "$WALL" >"$1/beat.new"
@@ -36,20 +15,6 @@ write_beat() {
 write_view() {
   sed 's/}$/,"heartbeat":'"$WALL"'}/' "$S/lock/e$1/owner.json" >"$S/lock/owner.json.new.$$"
   mv -f "$S/lock/owner.json.new.$$" "$S/lock/owner.json"
-}
-
-report() {
-  held=$S/lock/e$EPOCH
-  held_run=$(cat "$held/run")
-  age "$EPOCH"
-  jobs_alive "$held_run"
-  emit result "$1"
-  emit epoch "$EPOCH"
-  emit_file owner "$held/owner.json" 65536
-  emit heartbeat "$BEAT"
-  emit age "$AGE"
-  emit jobs "$ALIVE"
-  [ ! -e "$S/runs/$held_run/closed" ] || emit closed 1
 }
 
 # May the holder be taken over? Only the one that the caller saw, and never past a living job of another run.

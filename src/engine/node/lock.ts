@@ -3,7 +3,10 @@ import { bootId, liveness, type ProcessIdentity } from '../../base/process';
 import { line } from '../../base/text';
 import type { NodeConnection } from '../../ssh/connection';
 import { ask, type Entries } from '../../ssh/script';
-import text from './lock.sh';
+import reporting from './lock-report.sh';
+import locking from './lock.sh';
+
+const text = `${reporting}\n${locking}`;
 
 /**
  * The lock of a node (design 6). On the node a claim is one atomic rename, numbered by its epoch; the highest counts.

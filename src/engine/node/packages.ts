@@ -1,0 +1,63 @@
+import type { NodeConnection } from '../../ssh/connection';
+import { ask, broken, type Entries } from '../../ssh/script';
+import text from './packages.sh';
+
+/** A file that may be a package, on a node. The path is foreign text. */
+export interface FileOnNode {
+  readonly path: string;
+  /** Bytes. */
+  readonly size: number;
+  /** Milliseconds since 1970. */
+  readonly mtime: number;
+}
+
+/** Hashing gigabytes on a slow disk. Milliseconds. */
+const LONG = 2 * 3_600_000;
+
+/** Images in these directories of a node (`~` is the login user's), 200 at most. */
+export async function listPackages(
+  connection: NodeConnection,
+  dirs: readonly string[],
+  signal?: AbortSignal,
+): Promise<FileOnNode[]> {
+  const entries = await ask(connection, { text, args: ['list', ...dirs], as: 'login', ...(signal ? { signal } : {}) });
+  return filesOf(entries, connection.node);
+}
+
+/** A file by its absolute path, or by its name in these directories; undefined: there is none. */
+export async function findPackage(
+  connection: NodeConnection,
+  name: string,
+  dirs: readonly string[],
+  signal?: AbortSignal,
+): Promise<FileOnNode | undefined> {
+  const entries = await ask(connection, {
+    text,
+    args: ['find', name, ...dirs],
+    as: 'login',
+    ...(signal ? { signal } : {}),
+  });
+  return filesOf(entries, connection.node)[0];
+}
+
+/** sha256 of a file on a node, in hex, computed there. */
+export async function digestOnNode(connection: NodeConnection, path: string, signal?: AbortSignal): Promise<string> {
+  const entries = await ask(connection, {
+    text,
+    args: ['digest', path],
+    as: 'login',
+    timeout: LONG,
+    ...(signal ? { signal } : {}),
+  });
+  const digest = entries.required('digest');
+  if (!/^[0-9a-f]{64}$/.test(digest)) throw broken(connection.node, 'a digest is none');
+  return digest;
+}
+
+function filesOf(entries: Entries, node: string): FileOnNode[] {
+  return entries.all('file').map((told) => {
+    const match = /^(\d{1,15}) (\d{1,12}) ([\s\S]+)$/.exec(told);
+    if (!match) throw broken(node, 'a file has no size');
+    return { path: match[3] as string, size: Number(match[1]), mtime: Number(match[2]) * 1000 };
+  });
+}
