@@ -7,8 +7,8 @@ import { bad, noNodes } from './rules';
 import { secretProblems } from './secrets';
 
 /** More than anyone has; they bound the work on a hostile file. */
-export const MAX_NODES = 1000;
-export const MAX_NAMES = 500;
+const MAX_NODES = 1000;
+const MAX_NAMES = 500;
 
 /** Roles of the documented product: a roleOrder may name them although a small cluster has no such node. */
 const COMMON_ROLES = ['database', 'application', 'webproxy'];

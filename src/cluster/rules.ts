@@ -76,7 +76,7 @@ function problemsOf(document: ConfigDocument, issue: z.core.$ZodIssue): Problem[
 }
 
 /** `clusters.staging.nodes[0].port` */
-export function display(path: Path): string {
+function display(path: Path): string {
   if (path.length === 0) return 'the file';
   return path
     .map((segment, index) =>

@@ -64,7 +64,7 @@ const node = z
       jump: text(
         JUMP,
         jumpRule,
-        'Reach this node through that node or SSH host; "none": directly. Beats the jump of the cluster.',
+        'Reach this node through that node or SSH host; "none": not through the jump of the cluster. Beats that jump.',
       ).optional(),
       identityFile: text(
         NO_CONTROLS,

@@ -96,6 +96,6 @@ function packageWord(source: string | undefined): string | undefined {
 }
 
 /** One word for a POSIX shell. */
-export function shellQuote(word: string): string {
+function shellQuote(word: string): string {
   return /^[A-Za-z0-9_@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
 }

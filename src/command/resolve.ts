@@ -4,7 +4,7 @@ import type { Cluster, ClustersFile, Mode, NodeModel, OnFailure } from '../clust
 import type { Command, Options, UpgradeCommand } from './command';
 
 /** Milliseconds; `--give-up`. */
-export const GIVE_UP = 2 * 60 * 60 * 1000;
+const GIVE_UP = 2 * 60 * 60 * 1000;
 
 /** What a manifest has to say about how it wants to be installed. */
 export interface ManifestDefaults {
@@ -77,7 +77,7 @@ function modeOf({ mode, options }: UpgradeCommand, cluster: Cluster): Pick<Resol
 }
 
 /** @throws `usage-unknown-location` */
-export function checkLocation(location: string, file: ClustersFile): void {
+function checkLocation(location: string, file: ClustersFile): void {
   const known = ['localbackup', ...file.locations.map((each) => each.name)];
   if (known.includes(location)) return;
   const others = `Locations: ${known.slice(0, 20).join(', ')}. Add one with: clusterlift backup add ${location} <uri>`;
