@@ -202,12 +202,8 @@ function packageOf(group: ReadonlyMap<string, string>): StagedPackage[] {
 }
 
 function jobStateOf(text: string | undefined, node: string): OpenJobState {
-  switch (text) {
-    case 'unclaimed':
-    case 'running':
-    case 'dead':
-    case 'other-boot':
-      return text;
-  }
-  throw broken(node, 'the state of a job makes no sense');
+  const known: readonly OpenJobState[] = ['unclaimed', 'running', 'dead', 'other-boot'];
+  const state = known.find((each) => each === text);
+  if (state === undefined) throw broken(node, 'the state of a job makes no sense');
+  return state;
 }
