@@ -26,10 +26,15 @@ const SOCKET_TROUBLE: Partial<Record<string, string>> = {
   ECONNRESET: 'it reset the connection',
 };
 
+/** The server said no; trying again would only say it again. */
+export function isDecided(error: unknown): boolean {
+  return /authentication methods failed|too many authentication failures|no matching/i.test(messageOf(error));
+}
+
 /** Tells what a failed attempt means. */
 export function explainFailure(error: unknown, target: Target, authenticator: Authenticator): ClusterliftError {
   const text = messageOf(error);
-  if (/authentication methods failed|too many authentication failures/i.test(text)) return authenticator.failure(error);
+  if (isDecided(error)) return authenticator.failure(error);
   const { code } = error as NodeJS.ErrnoException;
   return unreachable(target, (typeof code === 'string' ? SOCKET_TROUBLE[code] : undefined) ?? line(text, 200), error);
 }

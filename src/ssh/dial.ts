@@ -6,7 +6,7 @@ import { ClusterliftError } from '../base/errors';
 import type { Authenticator } from './auth';
 import type { Asker } from './connection';
 import { deferred } from './deferred';
-import { explainFailure, isBusy, noCommonAlgorithm, unreachable } from './dial-trouble';
+import { explainFailure, isBusy, isDecided, noCommonAlgorithm, unreachable } from './dial-trouble';
 import type { Host, HostKeys } from './host-keys';
 import { Patience } from './patience';
 import type { Target } from './target';
@@ -118,7 +118,7 @@ class Attempt {
 
   worthRepeating(error: unknown): boolean {
     if (error instanceof ClusterliftError && error.code !== 'host-unreachable') return false;
-    return this.patience.asked || isBusy(error);
+    return isBusy(error) || (this.patience.asked && !isDecided(error));
   }
 
   async explain(error: unknown): Promise<unknown> {

@@ -200,14 +200,15 @@ class Session {
       stdin.end(source);
       return;
     }
-    const over = this.pipe.ended.then(
-      () => true,
-      () => true,
-    );
+    const valve = new Valve(stdin);
+    const close = (): void => {
+      valve.open();
+    };
+    this.pipe.ended.then(close, close);
     for await (const chunk of source) {
       if (chunk.length === 0) continue;
-      if (stdin.write(chunk)) continue;
-      if (await Promise.race([drained(stdin), over])) return;
+      if (!stdin.write(chunk)) await valve.drained();
+      if (valve.over) return;
     }
     stdin.end();
   }
@@ -223,16 +224,32 @@ class Session {
   }
 }
 
-// Resolves to false, so that a race tells it from the end of the process.
-function drained(stdin: Writable): Promise<boolean> {
-  return new Promise((resolve) => {
-    stdin.once('drain', () => {
-      resolve(false);
+/** Holds a source back until the writer has room again, or for ever nobody reads any more. */
+class Valve {
+  over = false;
+  private waiting: (() => void) | undefined;
+
+  constructor(stdin: Writable) {
+    stdin.on('drain', () => {
+      this.waiting?.();
     });
-    stdin.once('close', () => {
-      resolve(true);
+    stdin.on('close', () => {
+      this.open();
     });
-  });
+  }
+
+  drained(): Promise<void> {
+    return new Promise((resolve) => {
+      this.waiting = resolve;
+      if (this.over) resolve();
+    });
+  }
+
+  /** The process ended: let the source run out. */
+  open(): void {
+    this.over = true;
+    this.waiting?.();
+  }
 }
 
 function timedOut(node: string, timeout: number, stderr: string): ClusterliftError {

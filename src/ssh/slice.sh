@@ -7,7 +7,9 @@ case $1 in
   *) path=./$1 ;;
 esac
 if [ $# -lt 3 ]; then
-  size=$(wc -c <"$path") || exit 94
+  [ -f "$path" ] || { echo "not a file: $path" >&2; exit 94; }
+  # busybox counts by reading, so wc is only the last resort
+  size=$(stat -L -c %s "$path" 2>/dev/null) || size=$(wc -c <"$path") || exit 94
   echo "$((size))"
   exit 0
 fi

@@ -21,6 +21,7 @@ export function whyNoSshd(): string | undefined {
 export interface SshdOptions {
   /** Lines for sshd_config; they beat our own. */
   readonly config?: readonly string[];
+  readonly sftp?: boolean;
   /** Host key types that it has. */
   readonly hostKeys?: readonly string[];
 }
@@ -142,7 +143,7 @@ async function launch(dir: string, port: number, options: SshdOptions): Promise<
     'KbdInteractiveAuthentication no',
     'LogLevel VERBOSE',
     'MaxStartups 100',
-    'Subsystem sftp internal-sftp',
+    ...(options.sftp === false ? [] : ['Subsystem sftp internal-sftp']),
   ];
   const file = join(dir, 'sshd_config');
   await writeFile(file, `${config.join('\n')}\n`);
