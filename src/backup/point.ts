@@ -15,7 +15,7 @@ export const MAX_POINT_BYTES = 16 * 1024 * 1024;
 export const POINT_ID = /^\d{8}T\d{6}Z-[A-Za-z0-9][A-Za-z0-9._-]{0,62}-[0-9a-f]{6}$/;
 
 /** What a part may or may not keep, besides names, contents, modes, link targets and hard links. */
-export const FEATURES = ['owners', 'subsecond-times', 'acls', 'xattrs', 'sparse'] as const;
+export const FEATURES = ['owners', 'directory-times', 'subsecond-times', 'acls', 'xattrs', 'sparse'] as const;
 export type Feature = (typeof FEATURES)[number];
 
 const digest = z.string().regex(/^[0-9a-f]{64}$/);

@@ -103,6 +103,11 @@ mount_of() {
   done </proc/mounts
 }
 
+# sync_all PATH: everything on its file system.
+sync_all() {
+  sync -f "$1" 2>/dev/null || sync
+}
+
 # copy_tree DIRECTORY NAME INTO: a complete copy of DIRECTORY/NAME as INTO/NAME.
 copy_tree() {
   copy_status=$R/copy-status
@@ -119,8 +124,7 @@ copy_tree() {
     esac || echo write >>"$copy_status"
   }
   [ ! -e "$copy_status" ] || return 1
-  sync_path "$3"
-  sync
+  sync_all "$3"
 }
 
 # trash PATH: out of the way at once when it can be renamed.
@@ -214,7 +218,6 @@ of_stage() {
 # each_stage COMMAND: runs COMMAND STAGE PATH… for every stage that gets something.
 each_stage() {
   each_command=$1
-  stages >"$R/stages"
   while IFS= read -r each_stage; do
     of_stage "$each_stage" >"$R/members"
     [ -s "$R/members" ] || continue
@@ -319,6 +322,7 @@ unpack() {
     shift 2
   done
   count_paths
+  stages >"$R/stages"
   if [ "$kind" = restic ]; then
     restic_open "$REPOSITORY"
     each_stage unpack_snapshot
@@ -328,7 +332,7 @@ unpack() {
   check_unpacked
   rm -rf "$WORK"
   # All of it on the disk before anything is moved.
-  sync
+  while IFS= read -r unpack_stage; do sync_all "$unpack_stage"; done <"$R/stages"
   phase unpacked
 }
 

@@ -11,9 +11,9 @@ tar_facts() {
     *'GNU tar'*) TAR=gnu ;;
     *[Bb]usy[Bb]ox*) TAR=busybox ;;
   esac
-  KEPT=owners LOST='subsecond-times acls xattrs sparse'
+  KEPT=owners LOST='directory-times subsecond-times acls xattrs sparse'
   [ $TAR = gnu ] || return 0
-  KEPT='owners subsecond-times sparse' LOST=
+  KEPT='owners directory-times subsecond-times sparse' LOST=
   if tar_can --acls; then ACLS=--acls KEPT="$KEPT acls"; else LOST="$LOST acls"; fi
   if tar_can --xattrs; then XATTRS=--xattrs KEPT="$KEPT xattrs"; else LOST="$LOST xattrs"; fi
   if [ -e /sys/fs/selinux/enforce ] && tar_can --selinux; then SELINUX=--selinux; fi

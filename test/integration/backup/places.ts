@@ -54,7 +54,7 @@ export class ShellConnection implements NodeConnection {
   edit(script: string): string {
     const { path, before } = this.options;
     const found = path === undefined ? script : script.replace(/^PATH=.*$/m, `PATH=${path}`);
-    return before === undefined ? found : found.replace(/^export LC_ALL PATH$/m, `$&\n${before}`);
+    return before === undefined ? found : found.replace(/^export LC_ALL PATH$/m, (all) => `${all}\n${before}`);
   }
 
   private async feed(stdin: NodeJS.WritableStream, data: ExecRequest['stdin']): Promise<void> {
@@ -148,7 +148,7 @@ export async function census(dir: string, detail: 'all' | 'plain' = 'all'): Prom
   const format = detail === 'all' ? '%y %m %U:%G %s %T@ %n %P -> %l\\0' : '%y %m %U:%G %Ts %P -> %l\\0';
   const found = await output('find', [dir, '-printf', format]);
   const entries = found.stdout.split('\0').filter((each) => each !== '').sort();
-  const hash = await output('sh', ['-c', 'find "$1" -type f -print0 | sort -z | xargs -0r sha256sum -z | sed -z "s,$1,,"', 'sh', dir], { timeout: 120_000 });
+  const hash = await output('sh', ['-c', CONTENTS, 'sh', dir], { timeout: 120_000 });
   const inodes = await output('find', [dir, '-type', 'f', '-links', '+1', '-printf', '%i %P\\0']);
   const groups = new Map<string, string[]>();
   for (const each of inodes.stdout.split('\0').filter((line) => line !== '')) {
@@ -156,7 +156,7 @@ export async function census(dir: string, detail: 'all' | 'plain' = 'all'): Prom
     groups.set(each.slice(0, at), [...(groups.get(each.slice(0, at)) ?? []), each.slice(at + 1)].sort());
   }
   const links = [...groups.values()].map((each) => each.join(' = ')).sort();
-  const lines = [...entries, ...hash.stdout.split('\0'), ...links];
+  const lines = [...entries, hash.stdout, ...links];
   if (detail === 'all') {
     lines.push(await succeed('sh', ['-c', 'cd "$1" && getfattr -R -h -d -m - . 2>/dev/null | sed "/^$/d" | sort', 'sh', dir]));
     lines.push(await succeed('sh', ['-c', 'cd "$1" && getfacl -R -n -p . 2>/dev/null | sort', 'sh', dir]));
@@ -164,15 +164,19 @@ export async function census(dir: string, detail: 'all' | 'plain' = 'all'): Prom
   return lines.map((each) => JSON.stringify(each)).join('\n');
 }
 
+// Of huge files only what is not a hole: reading two gigabytes of nothing takes long.
+const CONTENTS = `cd "$1" && find . -type f -size -1000M -print0 | sort -z | xargs -0r openssl dgst -sha256 -r
+find . -type f -size +999M -exec sh -c 'tar -c -S --format=gnu --mtime=@0 "$1" | sha256sum' sh {} ';'`;
+
 /** Blocks on the disk of a file. */
 export async function blocks(file: string): Promise<number> {
   return Number(await succeed('stat', ['-c', '%b', file]));
 }
 
 /** The tree of issue 3: everything that backups get wrong. */
-export async function oddTree(dir: string): Promise<void> {
+export async function oddTree(dir: string, sparse = '20M'): Promise<void> {
   await mkdir(dir, { recursive: true });
-  await succeed('sh', ['-ceu', ODD, 'sh', dir]);
+  await succeed('sh', ['-ceu', ODD, 'sh', dir, sparse]);
 }
 
 const ODD = `
@@ -194,7 +198,7 @@ ln -s /nowhere/at/all dangling
 ln -s 'x -> y' 'l -> m'
 ln -s sub dirlink
 ln -s ../../../../etc/passwd up
-truncate -s 2G sparse
+truncate -s "$2" sparse
 printf data | dd of=sparse bs=1 seek=1000000 conv=notrunc 2>/dev/null
 head -c 300000 /dev/urandom > blob
 printf '#!/bin/sh\\n' > setuid; chown 123:456 setuid; chmod 6755 setuid

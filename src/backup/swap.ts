@@ -1,0 +1,56 @@
+import { broken } from '../ssh/script';
+import type { SavedPath } from './point';
+import resticScript from './restic.sh';
+import type { BackupNode, RestoreSource } from './store';
+import swapScript from './swap.sh';
+import tarScript from './tar.sh';
+import { askNode, nodeTask, type NodeTask } from './task';
+
+/**
+ * The swap of one node: unpack beside, check, then path by path the old one aside and the new one in. Forwards and
+ * backwards are jobs that may be repeated; what was replaced is kept until `settle`.
+ */
+
+const SCRIPTS = [tarScript, resticScript, swapScript];
+
+/** How far a swap is. `none`: it never began, failed before anything was replaced, or is settled. */
+export type SwapPhase = 'none' | 'preparing' | 'unpacked' | 'swapping' | 'in' | 'backing' | 'back';
+const PHASES: readonly SwapPhase[] = ['none', 'preparing', 'unpacked', 'swapping', 'in', 'backing', 'back'];
+
+export interface SwapState {
+  readonly phase: SwapPhase;
+  /** `<state> <how> <had> <want> <path>`, for people. */
+  readonly paths: readonly string[];
+}
+
+/** The name of a restore on its node, from which the names beside the paths are made. */
+export function swapTag(run: string): string {
+  return run.replace(/[^A-Za-z0-9_-]/g, '_').slice(0, 120);
+}
+
+/** Restores the paths; repeated, it goes on where it stopped. */
+export function forwardTask(node: BackupNode, tag: string, source: RestoreSource, paths: readonly SavedPath[]): NodeTask {
+  const wanted = paths.flatMap((each) => [each.state, each.path]);
+  return nodeTask(SCRIPTS, ['forward', node.stateDir, tag, ...source.args, '--', ...wanted], source.secrets);
+}
+
+/** Puts back what was there before the restore; repeated, it goes on where it stopped. */
+export function backTask(node: BackupNode, tag: string): NodeTask {
+  return nodeTask(SCRIPTS, ['back', node.stateDir, tag]);
+}
+
+export async function swapState(node: BackupNode, tag: string, signal?: AbortSignal): Promise<SwapState> {
+  const entries = await askNode(node.connection, SCRIPTS, { args: ['state', node.stateDir, tag], ...(signal && { signal }) });
+  const said = entries.required('phase');
+  const phase = PHASES.find((each) => each === said);
+  if (phase === undefined) throw broken(node.name, 'the state of a restore is not known');
+  return { phase, paths: entries.all('path') };
+}
+
+/**
+ * Removes what was replaced: from then on there is no way back. Only when the node is healthy, or the swap went back.
+ * @throws ClusterliftError `swap-open`
+ */
+export async function settle(node: BackupNode, tag: string, signal?: AbortSignal): Promise<void> {
+  await askNode(node.connection, SCRIPTS, { args: ['settle', node.stateDir, tag], timeout: 3_600_000, ...(signal && { signal }) });
+}
