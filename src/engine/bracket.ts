@@ -20,9 +20,9 @@ import { readVersion } from './version';
  */
 export async function upgradeNode(ctx: RunContext, pkg: RunPackage, node: string): Promise<void> {
   try {
-    await changeNode(ctx, pkg, node);
+    if (ctx.node(node).steps.includes('upgrade')) await changeNode(ctx, pkg, node);
     await bringUp(ctx, pkg, node, 'main', pkg.version);
-    await keepRecord(ctx, pkg, node);
+    if (ctx.node(node).steps.includes('upgrade')) await keepRecord(ctx, pkg, node);
     await ctx.finishNode(node, 'upgraded');
   } catch (error) {
     ctx.signal.throwIfAborted();
@@ -62,7 +62,7 @@ export async function bringUp(
   target: string,
 ): Promise<void> {
   const action = lane === 'rollback' ? 'restore' : 'upgrade';
-  if (pkg.manifest.scripts.start !== undefined) {
+  if (ctx.node(node).steps.includes('start') || lane === 'rollback') {
     await scriptJob(ctx, pkg, { node, step: 'start', action, lane, repeatable: true });
   }
   if (ctx.nodeView(node).wantsReboot && lane === 'main') await rebootAndWait(ctx, pkg, node);

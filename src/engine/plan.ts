@@ -54,6 +54,8 @@ export interface PlanNode {
   readonly to: string | undefined;
   /** `skip`: already at the target, healthy, its last upgrade ended well. */
   readonly action: 'change' | 'skip';
+  /** Asked for by earlier runs and not fulfilled yet. */
+  readonly requests: readonly ('provision' | 'reboot')[];
   readonly steps: readonly StepName[];
 }
 

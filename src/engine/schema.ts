@@ -49,6 +49,7 @@ const planSchema = z.object({
         from: optional(text),
         to: optional(text),
         action: z.enum(['change', 'skip']),
+        requests: z.array(z.enum(['provision', 'reboot'])).max(2),
         steps: z.array(step).max(100),
       }),
     )

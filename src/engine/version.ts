@@ -2,7 +2,7 @@ import { ClusterliftError, ExitStatus } from '../base/errors';
 import { lastLines } from '../base/text';
 import type { RunContext } from './context';
 import type { RunPackage } from './runpackage';
-import { runShort } from './short';
+import { runShort, type ShortResult } from './short';
 
 /** Longest version text that is taken for one. */
 const MAX_VERSION = 128;
@@ -14,16 +14,7 @@ const MAX_VERSION = 128;
  */
 export async function readVersion(ctx: RunContext, pkg: RunPackage, node: string): Promise<string | undefined> {
   const result = await runShort(ctx, pkg, node, 'version', 'status', 60_000);
-  if (result.rc !== 0) {
-    throw new ClusterliftError({
-      code: 'version-script',
-      message: `The version script ${result.rc === 'timeout' ? 'hung' : `ended with status ${String(result.rc)}`} on ${node}`,
-      hint: 'Mend the script bin/version of the package; it must print the installed version and end with 0.',
-      exit: ExitStatus.failed,
-      node,
-      log: lastLines(`${result.stdout}\n${result.stderr}`),
-    });
-  }
+  if (result.rc !== 0) throw versionScriptFailed(result, node);
   return parseVersionOutput(result.stdout, node);
 }
 
@@ -42,4 +33,15 @@ export function parseVersionOutput(stdout: string, node: string): string | undef
     });
   }
   return text;
+}
+
+export function versionScriptFailed(result: ShortResult, node: string): ClusterliftError {
+  return new ClusterliftError({
+    code: 'version-script',
+    message: `The version script ${result.rc === 'timeout' ? 'hung' : `ended with status ${String(result.rc)}`} on ${node}`,
+    hint: 'Mend the script bin/version of the package; it must print the installed version and end with 0.',
+    exit: ExitStatus.failed,
+    node,
+    log: lastLines(`${result.stdout}\n${result.stderr}`),
+  });
 }

@@ -1,7 +1,7 @@
 # shellcheck shell=sh disable=SC2154
-# STATE RUN EPOCH PRODUCT SHA MANIFEST FROM
+# STATE RUN EPOCH PRODUCT SHA MANIFEST FROM SIZE
 # The upgrade came to its proven end. stdin: MANIFEST bytes of the manifest, then the paths of the scripts, one a line, for printf %b.
-# FROM is the directory of the unpacked package. What is installed answers status and provision without a package from then on.
+# SIZE is that of all that. FROM is the directory of the unpacked package. What is installed answers status and provision without a package from then on.
 plain() {
   case $1 in
     *\\*) PLAIN=$(printf '%bx' "$1") && PLAIN=${PLAIN%x} ;;
@@ -15,7 +15,9 @@ D=$S/installed/$4
 record=$D/record.json
 [ -f "$record" ] || die record-missing "there is no record of an upgrade of $4"
 payload=$D/.payload.$$
+trap 'rm -f "$payload"' EXIT
 cat >"$payload"
+[ "$(($(wc -c <"$payload")))" = "$8" ] || die record-missing "the list of scripts was cut short"
 head -c "$6" <"$payload" | put "$D/manifest.json"
 rm -rf "$D"/files.new.*
 new=$D/files.new.$$
@@ -25,7 +27,6 @@ tail -c "+$(($6 + 1))" <"$payload" | while IFS= read -r path; do
   case $PLAIN in */*) mkdir -p "$new/${PLAIN%/*}" ;; esac
   cp -p "$7/$PLAIN" "$new/$PLAIN"
 done
-rm -f "$payload"
 chmod -R u+rwX,go+rX "$new"
 rm -rf "$D/files.old"
 [ ! -d "$D/files" ] || mv "$D/files" "$D/files.old"

@@ -57,7 +57,6 @@ export async function finishRecord(connection: NodeConnection, install: Finished
   await ask(connection, {
     text,
     args: [
-      'finish',
       stateDir,
       fence.run,
       String(fence.epoch),
@@ -65,7 +64,8 @@ export async function finishRecord(connection: NodeConnection, install: Finished
       sha256,
       String(manifest.length),
       directory,
-    ].slice(1),
+      String(manifest.length + list.length),
+    ],
     stdin: Buffer.concat([manifest, list]),
   });
 }

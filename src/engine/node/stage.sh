@@ -81,14 +81,14 @@ finish() {
     return 0
   fi
   if [ -n "$6" ]; then
-    [ -f "$6" ] || die stage-source "$6 is no regular file"
+    if [ ! -f "$6" ] || [ -L "$6" ]; then die stage-source "$6 is no regular file"; fi
     # Only what was copied here is looked at and used: whoever changes the source later changes nothing.
     head -c "$3" <"$6" >"$part" || die stage-source "$6 could not be copied"
   fi
   size_of "$part"
   [ "$SIZE_OF" = "$3" ] || { rm -f "$part"; die stage-digest "the copy has $SIZE_OF bytes instead of $3"; }
   digest "$part"
-  [ "$DIGEST" = "$2" ] || { rm -f "$part"; die stage-digest "the copy has the digest $DIGEST instead of $2"; }
+  [ "$DIGEST" = "$2" ] || { rm -f "$part"; die stage-digest "the copy does not have the digest $2"; }
   chmod 600 "$part"
   sync_path "$part"
   mv -f "$part" "$P/image.iso"

@@ -31,8 +31,10 @@ export async function unpackImage(
 /** The lines of unpack.sh, some kilobytes at a time. */
 async function* chunks(plan: UnpackPlan, extra: readonly ExtraFile[]): AsyncGenerator<Uint8Array> {
   let block = '';
+  let count = extra.length;
   for (const line of planLines(plan)) {
     block += line;
+    count++;
     if (block.length < 65_536) continue;
     yield Buffer.from(block);
     block = '';
@@ -40,5 +42,6 @@ async function* chunks(plan: UnpackPlan, extra: readonly ExtraFile[]): AsyncGene
     await Promise.resolve();
   }
   for (const { path, content } of extra) block += `x 755 ${escapeText(content)} ${escapeText(path)}\n`;
-  if (block !== '') yield Buffer.from(block);
+  // Tells a whole list from one that a lost link cut short.
+  yield Buffer.from(`${block}end ${count}\n`);
 }

@@ -37,6 +37,7 @@ export function planOf(names: readonly string[], over: Partial<Plan> = {}): Plan
       from: '1.0',
       to: '2.0',
       action: 'change',
+      requests: [],
       steps: [],
     })),
     batches: [names],

@@ -1,0 +1,158 @@
+import { mapLimit } from '../../base/async';
+import { ClusterliftError, ExitStatus, messageOf } from '../../base/errors';
+import type { Cluster, NodeModel } from '../../cluster/model';
+import type { Manifest } from '../../package/manifest';
+import { sameVersion } from '../../package/version';
+import type { NodeConnection } from '../../ssh/connection';
+import { runScripts, type ShortFile, type ShortRequest, type ShortResult } from '../../ssh/short';
+import { scriptEnvironment, type ScriptAction } from '../environment';
+import { gatherFacts, type GatheredFacts } from '../node/facts';
+import { parseRecord } from '../node/record';
+import type { PlanNode } from '../plan';
+import { parseVersionOutput, versionScriptFailed } from '../version';
+import type { NodeProbe } from './checks';
+
+/** So many nodes are asked at once. */
+const AT_ONCE = 20;
+
+/** What the scripts of a package need to be run on nodes that do not have it. */
+export interface ProbePackage {
+  readonly product: string;
+  readonly version: string;
+  readonly manifest: Manifest;
+  scriptFiles(): Promise<readonly ShortFile[]>;
+}
+
+export interface ProbeRequest {
+  readonly cluster: Cluster;
+  readonly nodes: readonly NodeModel[];
+  readonly package: ProbePackage | undefined;
+  readonly action: ScriptAction;
+  readonly commands: readonly string[];
+  readonly paths: readonly string[];
+  readonly signal: AbortSignal;
+  connect(node: NodeModel): NodeConnection;
+}
+
+/**
+ * Asks all nodes at once: facts, then the package's version and check from a temporary directory that is removed at once.
+ * A node that cannot be asked is a finding, not an error.
+ */
+export async function probeNodes(request: ProbeRequest): Promise<NodeProbe[]> {
+  const results = await mapLimit(request.nodes, AT_ONCE, (model) => probeNode(request, model));
+  request.signal.throwIfAborted();
+  return results.map((result, index) =>
+    result.status === 'fulfilled' ? result.value : failed(request.nodes[index] as NodeModel, result.reason),
+  );
+}
+
+async function probeNode(request: ProbeRequest, model: NodeModel): Promise<NodeProbe> {
+  const connection = request.connect(model);
+  const { commands, paths, signal } = request;
+  const facts = await gatherFacts(connection, { stateDir: model.stateDir, commands, paths, signal });
+  const base = { ...NOTHING, model, facts, lock: facts.lock };
+  const pkg = request.package;
+  if (!pkg || unusable(facts)) return base;
+  const { check } = pkg.manifest.scripts;
+  const scripts = [shortOf(pkg, 'version'), ...(check === undefined ? [] : [shortOf(pkg, 'check')])];
+  const env = environment(request, pkg, model, facts);
+  const from = { files: await pkg.scriptFiles() };
+  const [versionResult, checkResult] = await runScripts(connection, { from, scripts, env, signal });
+  const probe = { ...base, check: checkResult, ...versionOf(versionResult as ShortResult, model.name) };
+  if (probe.version === undefined || !sameVersion(probe.version, pkg.version)) return probe;
+  return { ...probe, healthy: await isHealthy(connection, pkg, { from, env, signal }) };
+}
+
+function versionOf(result: ShortResult, node: string): Pick<NodeProbe, 'version' | 'versionError'> {
+  try {
+    if (result.rc !== 0) throw versionScriptFailed(result, node);
+    return { version: parseVersionOutput(result.stdout, node), versionError: undefined };
+  } catch (error) {
+    if (!(error instanceof ClusterliftError)) throw error;
+    return { version: undefined, versionError: error };
+  }
+}
+
+async function isHealthy(
+  connection: NodeConnection,
+  pkg: ProbePackage,
+  how: Pick<ShortRequest, 'from' | 'env' | 'signal'>,
+): Promise<boolean> {
+  if (pkg.manifest.scripts.health === undefined) return true;
+  const [result] = await runScripts(connection, { ...how, scripts: [shortOf(pkg, 'health')] });
+  return result?.rc === 0;
+}
+
+function shortOf(
+  pkg: ProbePackage,
+  name: 'version' | 'check' | 'health',
+): { name: string; path: string; timeoutMs: number } {
+  return { name, path: pkg.manifest.scripts[name] ?? '', timeoutMs: Math.min(pkg.manifest.timeouts[name], 5 * 60_000) };
+}
+
+function environment(
+  request: ProbeRequest,
+  pkg: ProbePackage,
+  model: NodeModel,
+  facts: GatheredFacts,
+): Record<string, string> {
+  const planned = (node: NodeModel): PlanNode => plannedNode(node, facts.state.path);
+  return scriptEnvironment({
+    action: request.action,
+    cluster: request.cluster.name,
+    run: '',
+    primary: request.cluster.primary,
+    node: planned(model),
+    nodes: request.cluster.nodes.map(planned),
+    directory: '',
+    from: installedVersion(facts, pkg.product),
+    to: pkg.version,
+  });
+}
+
+function plannedNode(model: NodeModel, stateDir: string): PlanNode {
+  return {
+    name: model.name,
+    model,
+    stateDir,
+    from: undefined,
+    to: undefined,
+    action: 'change',
+    requests: [],
+    steps: [],
+  };
+}
+
+/** The version that the node's own record names. */
+export function installedVersion(facts: GatheredFacts, product: string): string | undefined {
+  const text = facts.products.find((each) => each.product === product)?.record;
+  return (text === undefined ? undefined : parseRecord(text)?.to) ?? undefined;
+}
+
+/** Where nothing can be run, nothing is tried: the finding is in the facts. */
+function unusable({ state }: GatheredFacts): boolean {
+  return state.foreign;
+}
+
+const NOTHING = {
+  error: undefined,
+  facts: undefined,
+  lock: undefined,
+  version: undefined,
+  versionError: undefined,
+  check: undefined,
+  healthy: undefined,
+} as const;
+
+function failed(model: NodeModel, reason: unknown): NodeProbe {
+  if (reason instanceof ClusterliftError) return { ...NOTHING, model, error: reason };
+  const error = new ClusterliftError({
+    code: 'node-not-asked',
+    message: `${model.name} could not be asked: ${messageOf(reason)}`,
+    hint: 'This is a fault of Clusterlift: please report it.',
+    exit: ExitStatus.refused,
+    node: model.name,
+    cause: reason,
+  });
+  return { ...NOTHING, model, error };
+}

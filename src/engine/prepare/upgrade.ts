@@ -1,0 +1,112 @@
+import type { Cluster, NodeModel } from '../../cluster/model';
+import type { PackageCache } from '../../package/sources/cache';
+import type { NodeConnection } from '../../ssh/connection';
+import type { EventSink } from '../events';
+import { gatherFacts } from '../node/facts';
+import { parseRecord } from '../node/record';
+import type { Plan, PlanOptions } from '../plan';
+import { newRunId } from '../runs';
+import { checkAll, type NodeProbe } from './checks';
+import { getPackage, type ReadyPackage } from './package';
+import { planUpgrade } from './plan';
+import { probeNodes } from './probe';
+
+export interface PrepareUpgrade {
+  readonly cluster: Cluster;
+  readonly nodes: readonly NodeModel[];
+  readonly given: string | undefined;
+  readonly sha256: string | undefined;
+  /** Merged options; `healthStable` and `roleOrder` of the manifest apply where they are undefined. */
+  readonly options: PlanOptions;
+  readonly batch: readonly string[] | undefined;
+  readonly overrides: readonly string[];
+  /** False: the report only. */
+  readonly changes: boolean;
+  readonly command: string;
+  readonly cwd: string;
+  readonly cache: PackageCache;
+  readonly urlAuth: string | undefined;
+  readonly sink: EventSink;
+  readonly signal: AbortSignal;
+  connect(node: NodeModel): NodeConnection;
+}
+
+export interface PreparedUpgrade {
+  readonly plan: Plan;
+  readonly package: ReadyPackage;
+  readonly probes: readonly NodeProbe[];
+}
+
+/**
+ * Everything before the first lock: the whole package verified, all nodes asked, all checks in one report, the plan frozen.
+ * Nothing is changed anywhere but a temporary directory on each node, which is removed at once.
+ */
+export async function prepareUpgrade(request: PrepareUpgrade): Promise<PreparedUpgrade> {
+  const { cluster, nodes, signal, sink, cwd, cache, urlAuth } = request;
+  const primary = cluster.nodes.find((node) => node.name === cluster.primary) as NodeModel;
+  const pkg = await getPackage({
+    given: request.given,
+    sha256: request.sha256,
+    cluster,
+    cwd,
+    cache,
+    urlAuth,
+    sink,
+    signal,
+    primary: { name: primary.name, connection: () => request.connect(primary) },
+    installed: async () => installedOn(request.connect(primary), primary, signal),
+  });
+  const probes = await probeNodes({
+    cluster,
+    nodes,
+    package: pkg,
+    action: 'check',
+    commands: pkg.manifest.needs.commands,
+    paths: [],
+    signal,
+    connect: (node) => request.connect(node),
+  });
+  const checks = checkAll({
+    cluster,
+    probes,
+    package: pkg,
+    backup: request.options.backup,
+    changes: request.changes,
+    primaryLeftOut: !nodes.some((node) => node.name === cluster.primary),
+    overrides: request.overrides,
+  });
+  const plan = planUpgrade({
+    run: newRunId(cluster.name),
+    created: new Date().toISOString(),
+    cluster: cluster.name,
+    configFile: cluster.file,
+    production: cluster.production,
+    primary: cluster.primary,
+    package: pkg,
+    probes,
+    checks,
+    options: request.options,
+    roleOrder: cluster.roleOrder,
+    batch: request.batch,
+    command: request.command,
+    overrides: request.overrides,
+    point: undefined,
+  });
+  return { plan, package: pkg, probes };
+}
+
+/** What the primary's own records say is installed: the product that was upgraded last. */
+async function installedOn(
+  connection: NodeConnection,
+  primary: NodeModel,
+  signal: AbortSignal,
+): Promise<{ product: string; version: string } | undefined> {
+  const facts = await gatherFacts(connection, { stateDir: primary.stateDir, signal });
+  const records = facts.products
+    .map((each) => (each.record === undefined ? undefined : parseRecord(each.record)))
+    .filter((record) => record?.state === 'done')
+    .filter((record) => record !== undefined)
+    .sort((a, b) => b.time - a.time);
+  const last = records[0];
+  return last?.to ? { product: last.product, version: last.to } : undefined;
+}
