@@ -23,10 +23,12 @@ function show({ step, ms, passed, failed, skipped, output }) {
   if (skipped.length > 0) parts.push(paint(33, `${skipped.length} skipped`));
   const mark = failed.length > 0 ? MARK.failed : passed === 0 ? MARK.skipped : MARK.passed;
   console.log(`${mark} ${step.name.padEnd(44)} ${parts.join(', ').padEnd(22)} ${seconds(ms).padStart(10)}`);
-  if (failed.length > 0) console.log(`${output.replace(/^/gm, '    ').trimEnd()}\n`);
+  // Everything it said, except what went well.
+  const said = step.mocha ? output.replace(/^ *✔ .*\n/gm, '') : output;
+  if (failed.length > 0) console.log(`${said.replace(/^/gm, '    ').trimEnd()}\n`);
 }
 
-/** Runs all steps, at most `lanes` at a time; a step waits for those it names, and does not run if one of them failed. */
+/** Runs all steps, at most `lanes` at a time; a step waits for those in `after`, and does not run if one in `needs` failed. */
 async function runAll(steps, lanes, context) {
   const results = [];
   const waiting = [...steps];
@@ -35,9 +37,11 @@ async function runAll(steps, lanes, context) {
   while (waiting.length > 0 || running.size > 0) {
     for (const step of [...waiting]) {
       if (running.size >= lanes) break;
-      const before = (step.after ?? []).filter((name) => steps.some((each) => each.name === name));
-      const broken = before.find((name) => (outcome(name)?.failed.length ?? 0) > 0);
-      if (broken === undefined && before.some((name) => outcome(name) === undefined)) continue;
+      const { after = [], needs = [] } = step;
+      const broken = needs.find((name) => (outcome(name)?.failed.length ?? 0) > 0);
+      const open = [...after, ...needs].filter((name) => steps.some((each) => each.name === name) && !outcome(name));
+      if (broken === undefined && open.length > 0) continue;
+      if (step.one && [...running.keys()].some((each) => each.one === step.one)) continue;
       waiting.splice(waiting.indexOf(step), 1);
       const run =
         broken === undefined

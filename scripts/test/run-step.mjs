@@ -9,7 +9,7 @@ const GRACE = 20_000;
 const groups = new Set();
 
 /**
- * @typedef {{ name: string, command: string[], mocha?: boolean, after?: string[], alone?: boolean, minutes: number, env?: Record<string, string> }} Step
+ * @typedef {{ name: string, command: string[], mocha?: boolean, after?: string[], needs?: string[], one?: string, minutes: number, env?: Record<string, string> }} Step
  * @typedef {{ step: Step, ms: number, passed: number, failed: string[], skipped: string[], output: string, trouble?: string }} Result
  */
 

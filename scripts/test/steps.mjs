@@ -8,34 +8,40 @@ const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const REPORTER = fileURLToPath(import.meta.resolve('./reporter.cjs'));
 const NODE = process.execPath;
 
-/** Longest first keeps both cores busy to the end (minutes it may take; most are far quicker). */
+/** Deadlines; nearly all are far quicker. */
 const MINUTES = { unit: 8, integration: 10, faults: 20, vscode: 15 };
+
+/** What takes long begins early, so that all cores are busy to the end. */
+const EARLY = ['build', 'vscode-editor', 'unit/node', 'lint/eslint', 'vscode/', 'faults/'];
 
 /** @returns {import('./run-step.mjs').Step[]} */
 export function allSteps() {
   const long = process.env.LONG ? 6 : 1;
-  return [
-    // The package that users get, and with it the build.
-    { name: 'build', command: ['npm', 'run', '--silent', 'package'], minutes: 5 },
+  // Two editors at once would only slow each other down.
+  const ofEditor = { needs: ['build', 'vscode-editor'], one: 'editor' };
+  // Not all need the bundles, but those that do must not meet old ones.
+  const withCli = { after: ['build'] };
+  const steps = [
+    { name: 'build', command: ['npm', 'run', '--silent', 'build'], minutes: 5 },
+    { name: 'vscode-editor', command: [NODE, 'scripts/editor.mjs'], minutes: 15 },
     ...lintChecks().map((check) => ({
       name: `lint/${check.replaceAll(' ', '-')}`,
       command: [NODE, 'scripts/lint.mjs', check],
       minutes: 5,
     })),
-    ...folders('test/unit').map((folder) =>
-      mocha(`unit/${folder}`, `test/unit/${folder}/**/*.test.ts`, MINUTES.unit * long),
-    ),
-    ...files('test/vscode').map((file) => ({
-      ...mocha(nameOf(file), file, MINUTES.vscode),
-      after: ['build', 'vscode-editor'],
-    })),
-    { name: 'vscode-editor', command: [NODE, 'scripts/editor.mjs'], minutes: 15 },
-    ...files('test/faults').map((file) => ({ ...mocha(nameOf(file), file, MINUTES.faults * long), after: ['build'] })),
+    ...folders('test/unit').map((name) => mocha(`unit/${name}`, `test/unit/${name}/**/*.test.ts`, MINUTES.unit * long)),
+    ...files('test/vscode').map((file) => ({ ...mocha(nameOf(file), file, MINUTES.vscode), ...ofEditor })),
+    ...files('test/faults').map((file) => ({ ...mocha(nameOf(file), file, MINUTES.faults * long), ...withCli })),
     ...files('test/integration').map((file) => ({
       ...mocha(nameOf(file), file, MINUTES.integration * long),
-      after: ['build'],
+      ...withCli,
     })),
   ];
+  const rank = ({ name }) => {
+    const index = EARLY.findIndex((each) => name.startsWith(each));
+    return index < 0 ? EARLY.length : index;
+  };
+  return steps.sort((a, b) => rank(a) - rank(b));
 }
 
 /** The steps that a person named by the beginnings of their names, and what these wait for. */
@@ -44,8 +50,8 @@ export function chosen(steps, names) {
   const wanted = new Set(
     steps.filter(({ name }) => names.some((each) => name.startsWith(each.replace(/^test\//, '')))),
   );
-  for (const { after = [] } of wanted) {
-    for (const step of steps) if (after.includes(step.name)) wanted.add(step);
+  for (const { after = [], needs = [] } of wanted) {
+    for (const step of steps) if ([...after, ...needs].includes(step.name)) wanted.add(step);
   }
   return steps.filter((step) => wanted.has(step));
 }
