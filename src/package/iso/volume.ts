@@ -73,7 +73,8 @@ function isJoliet(sector: Uint8Array): boolean {
 
 function volumeOf(sector: Uint8Array, text: (bytes: Uint8Array) => string): Volume {
   const blockSize = u16(sector, 128);
-  if (![512, 1024, 2048].includes(blockSize)) throw damaged(`its blocks have ${String(blockSize)} bytes`);
+  // ECMA-119 allows 512 and 1024 too; nobody makes such images, and nodes cut files out in sectors.
+  if (blockSize !== SECTOR) throw unsupported(`blocks of ${String(blockSize)} bytes`);
   return {
     id: text(sector.subarray(40, 72)).replace(/[\0 ]+$/, ''),
     blockSize,

@@ -121,6 +121,13 @@ describe('an image that means harm, or has suffered some', () => {
     );
   });
 
+  it('is refused for blocks of another size than a sector', async () => {
+    await refuses(
+      changed((image) => image.writeUInt16LE(512, 16 * BLOCK + 128)),
+      'package-unsupported',
+    );
+  });
+
   it('is refused for compressed files', async () => {
     await refuses(
       changed((image) => image.write('ZF', image.indexOf('TF', recordAt(image, BIN, 2)))),
