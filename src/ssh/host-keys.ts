@@ -1,6 +1,6 @@
 import { mkdir, open, readFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { ClusterliftError, ExitStatus, hasCode } from '../base/errors';
+import { ClusterliftError, ExitStatus } from '../base/errors';
 import type { Asker } from './connection';
 import {
   type KnownHost,
@@ -158,9 +158,4 @@ function revoked(host: Host, key: Uint8Array, at: KnownHost): ClusterliftError {
 function fileType(key: Uint8Array): string {
   const type = keyTypeOf(key);
   return type.startsWith('ecdsa') ? 'ecdsa' : type.replace(/^ssh-/, '');
-}
-
-/** Is it an error about a host key? */
-export function isHostKeyError(error: unknown): boolean {
-  return ['host-key-unknown', 'host-key-changed', 'host-key-revoked'].some((code) => hasCode(error, code));
 }

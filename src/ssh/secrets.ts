@@ -101,11 +101,6 @@ export class Secrets {
   }
 }
 
-/** The names that must never reach a child's environment. */
-export function isSecretVariable(name: string): boolean {
-  return Object.values(VARIABLES).some((variable) => name === variable || name === `${variable}_FILE`);
-}
-
 function fromFile(variable: string, file: string | undefined): string | undefined {
   if (file === undefined || file === '') return undefined;
   try {

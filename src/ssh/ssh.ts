@@ -1,5 +1,4 @@
 import type { RandomReader } from '../base/reader';
-import { hasCode } from '../base/errors';
 import type { NodeModel } from '../cluster/model';
 import { appendByExec } from './append';
 import { Runner } from './become';
@@ -119,9 +118,4 @@ export class SshConnection implements NodeConnection {
       return (await this.link.connect(signal)).exec(command);
     }
   }
-}
-
-/** Was the link lost, so that the outcome is unknown? */
-export function isLinkLost(error: unknown): boolean {
-  return hasCode(error, 'link-lost');
 }
