@@ -62,7 +62,7 @@ function pages() {
 }
 
 module.exports = (_env, { mode = 'production' }) => {
-  const extension = forNode(mode, 'extension', { without: ['ssh2', 'undici', 'ssh-config'], maxBytes: 300_000 });
+  const extension = forNode(mode, 'extension', { without: ['ssh2', 'undici'], maxBytes: 300_000 });
 
   const cli = forNode(mode, 'cli', { maxBytes: 4_000_000 });
   // One file: a run goes on although an update of the extension deletes the folder it came from. `import()` only puts
