@@ -48,6 +48,7 @@ const ADVICE: Readonly<Record<string, Advice>> = {
   'unpack-path': { hint: 'Ask the maker of the package for a repaired one.', exit: ExitStatus.refused },
   'record-missing': { hint: 'Run the upgrade again: it unpacks the package first.', exit: ExitStatus.failed },
   'mirror-offset': { hint: 'Run the command again; the journal is then copied anew.', exit: ExitStatus.failed },
+  'prune-cut': { hint: 'Run the command again: nothing was removed.', exit: ExitStatus.failed },
   'run-unknown': { hint: 'List the runs with `clusterlift runs`.', exit: ExitStatus.usage },
   'temp-create': { hint: 'Make room in /tmp there, or set TMPDIR.', exit: ExitStatus.refused },
 };
