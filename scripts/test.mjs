@@ -25,7 +25,7 @@ function installed() {
 function main() {
   if (!installed() || !existsSync(NODE)) {
     console.log('Installing dependencies (npm ci) …');
-    const { status } = spawnSync('npm', ['ci', '--no-audit', '--no-fund'], { cwd: ROOT, stdio: ['ignore', 2, 2] });
+    const { status } = spawnSync('npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error'], { cwd: ROOT, stdio: ['ignore', 2, 2] });
     if (status !== 0) {
       console.log('npm ci failed: nothing was tested.\n0 passed, 1 failed');
       return 1;
