@@ -43,12 +43,20 @@ function tracked(...patterns) {
   return stdout.split('\n').filter((each) => each !== '');
 }
 
-/** A lock file says what to install, not from where: that is for the machine to know. */
+/** A lock file says what to install, not from where, and it is complete: else `npm ci` refuses it on a new machine. */
 function lockFiles() {
-  const bad = tracked('package-lock.json', '**/package-lock.json').filter((file) =>
-    /"resolved": "https?:/.test(readFileSync(join(ROOT, file), 'utf8')),
-  );
-  return bad.map((file) => `${file} names a registry: npm config set omit-lockfile-registry-resolved true, then again`);
+  return tracked('package-lock.json', '**/package-lock.json').flatMap((file) => {
+    const text = readFileSync(join(ROOT, file), 'utf8');
+    const { packages } = JSON.parse(text);
+    const there = new Set(Object.keys(packages).map((path) => path.replace(/^.*node_modules\//, '')));
+    const missing = Object.values(packages)
+      .flatMap(({ optionalDependencies = {} }) => Object.keys(optionalDependencies))
+      .filter((name) => !there.has(name));
+    return [
+      ...(/"resolved": "https?:/.test(text) ? [`${file} names a registry: omit-lockfile-registry-resolved`] : []),
+      ...(missing.length > 0 ? [`${file} lacks ${missing.join(', ')}: does the registry have them?`] : []),
+    ];
+  });
 }
 
 /** @returns {Promise<{ outcome: 'ok' | 'failed' | 'missing', output: string }>} */
