@@ -12,11 +12,25 @@ plain() {
   esac
 }
 
-# cut OFFSET LENGTH: those bytes of the image. Extents begin at blocks of 2048; larger blocks where they fit.
+# cut OFFSET LENGTH: those bytes of the image, by one process where dd can count bytes.
+# Else by blocks: extents begin at multiples of 2048; larger blocks where they fit.
 cut() {
+  if [ "$counts_bytes" = yes ]; then
+    dd if="$P/image.iso" bs=1048576 skip="$1" count="$2" iflag=skip_bytes,count_bytes 2>/dev/null
+    return
+  fi
   block=2048
   while [ "$block" -lt 1048576 ] && [ "$(($1 % (block * 2)))" = 0 ] && [ "$2" -ge "$((block * 2))" ]; do block=$((block * 2)); done
   dd if="$P/image.iso" bs="$block" skip="$(($1 / block))" count="$((($2 + block - 1) / block))" 2>/dev/null | head -c "$2"
+}
+
+# Bytes of all files. One number a file, so that no name matters.
+sum_of() {
+  SUM=0
+  find "$1" -type f -exec stat -c %s {} + >"$P/sizes.$$" 2>/dev/null ||
+    find "$1" -type f -exec cat {} + | wc -c >"$P/sizes.$$"
+  while read -r one_size; do SUM=$((SUM + one_size)); done <"$P/sizes.$$"
+  rm -f "$P/sizes.$$"
 }
 
 extents() {
@@ -43,7 +57,9 @@ rm -rf "$P"/files.new.*
 new=$P/files.new.$$
 umask 022
 mkdir "$new"
-made=0 expected=0 count=0 end='' waiting=''
+counts_bytes=no
+[ "$(printf abcdef | dd bs=4 skip=1 count=3 iflag=skip_bytes,count_bytes 2>/dev/null)" != bcd ] || counts_bytes=yes
+expected=0 count=0 end='' waiting=''
 set --
 while read -r kind a b c d; do
   count=$((count + 1))
@@ -65,8 +81,7 @@ while read -r kind a b c d; do
         waiting=$a
         set -- "$@" "$target"
       fi
-      made=$((made + $(wc -c <"$target"))) expected=$((expected + b))
-      [ "$made" = "$expected" ] || die unpack-failed "$PLAIN came out with the wrong size"
+      expected=$((expected + b))
       ;;
     l)
       plain "$a"
@@ -79,6 +94,7 @@ while read -r kind a b c d; do
       target=$new/$PLAIN
       mkdir -p "${target%/*}"
       printf %b "$b" >"$target"
+      expected=$((expected + $(wc -c <"$target")))
       chmod "$a" "$target"
       ;;
     end) end=$a ;;
@@ -87,6 +103,8 @@ while read -r kind a b c d; do
 done
 [ "$end" = "$((count - 1))" ] || die unpack-failed "the list of files was cut short"
 [ $# = 0 ] || chmod "$waiting" "$@"
+sum_of "$new"
+[ "$SUM" = "$expected" ] || die unpack-failed "the files have $SUM bytes instead of $expected"
 if [ -f "$new/SHA256SUMS" ] && command -v sha256sum >/dev/null 2>&1; then
   (cd "$new" && sha256sum -c SHA256SUMS >/dev/null 2>&1) || die unpack-failed "the files do not fit SHA256SUMS"
 fi
@@ -94,4 +112,4 @@ fi
 sync -f "$new" 2>/dev/null || sync
 mv "$new" "$P/files"
 sync_path "$P"
-emit bytes "$made"
+emit bytes "$expected"

@@ -116,6 +116,21 @@ underBothShells('Unpacking an image', (place) => {
     await unpackImage(node, target, plan, []);
   });
 
+  it('also works where dd can only count blocks', async () => {
+    const { node } = place();
+    const files = { small: 'x', empty: '', large: content, exactly: content.subarray(0, 65_536) };
+    const made = await makePackage({ version: '1.0', scripts: { version: 'x', upgrade: 'x' }, files });
+    const { plan, target, directory } = await staged(place(), made);
+    const old = Object.assign(Object.create(node) as NodeConnection, {
+      exec: (request: Parameters<NodeConnection['exec']>[0]) =>
+        node.exec({ ...request, script: request.script.replace('counts_bytes=yes', 'counts_bytes=no') }),
+    });
+    await unpackImage(old, target, plan, []);
+    for (const [path, text] of Object.entries(files)) {
+      assert.ok((await readFile(join(directory, path))).equals(Buffer.from(text)), path);
+    }
+  });
+
   it('begins anew after it was cut short, and never takes half a list for a whole one', async () => {
     const { node } = place();
     const made = await makePackage({ version: '1.0', scripts: { version: 'echo 1.0', upgrade: 'true' } });
