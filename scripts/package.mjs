@@ -15,7 +15,15 @@ function run(file, ...args) {
 
 const vsix = join(ROOT, 'clusterlift.vsix');
 run('webpack/bin/webpack.js', '--mode=production');
-run('@vscode/vsce/vsce', 'package', '--no-dependencies', '--allow-missing-repository', '--out', vsix);
+run(
+  '@vscode/vsce/vsce',
+  'package',
+  '--no-dependencies',
+  '--allow-missing-repository',
+  '--no-rewrite-relative-links',
+  '--out',
+  vsix,
+);
 
 const { size } = statSync(vsix);
 console.log(`clusterlift.vsix: ${(size / 1e6).toFixed(2)} MB of at most ${MAX_BYTES / 1e6} MB`);
