@@ -50,7 +50,11 @@ const forNode = (mode, name, guard) => ({
   entry: { [name]: source(`${name}.ts`) },
   output: { path: dist, filename: '[name].js', library: { type: 'commonjs2' } },
   externals: { vscode: 'commonjs vscode' },
-  plugins: [new BundleGuard(guard), new Licenses(`${name}.licenses.txt`)],
+  plugins: [
+    new BundleGuard(guard),
+    new Licenses(`${name}.licenses.txt`),
+    new webpack.DefinePlugin({ CLUSTERLIFT_VERSION: JSON.stringify(require('./package.json').version) }),
+  ],
 });
 
 /** Each folder of src/webview with an index.ts is a page of its own. */

@@ -1,3 +1,79 @@
 /** Composition root of the command line: wires the rooms, decides nothing. */
-process.stderr.write('clusterlift: no command is built in yet\n');
-process.exitCode = 2;
+import { hostname, userInfo } from 'node:os';
+import { ClusterliftError, ExitStatus } from './base/errors';
+import { stateHome } from './base/paths';
+import type { Command } from './command/command';
+import { dispatch } from './command/dispatch';
+import { Face } from './command/face';
+import { parseCommand } from './command/parse';
+import { Interrupts } from './command/terminal/interrupts';
+import { Runs } from './engine/runs';
+import { LiveRunService } from './service/live-runs';
+import { Secrets } from './ssh/secrets';
+
+declare const CLUSTERLIFT_VERSION: string;
+
+async function main(argv: readonly string[]): Promise<ExitStatus> {
+  const { env, platform } = process;
+  const secrets = Secrets.take(env);
+  const command = parse(argv);
+  const interrupts = new Interrupts({
+    onStop: () => {
+      face.say('Stopping: no further node is begun. Ctrl-C again lets go of the run; what runs on the nodes goes on.');
+    },
+    onDetach: () => undefined,
+    onForce: () => process.exit(ExitStatus.interrupted),
+  });
+  const streams = { input: process.stdin, output: process.stdout, errors: process.stderr };
+  const options = 'error' in command ? { json: argv.includes('--json') as true } : command.options;
+  const face = new Face(streams, env, options, interrupts.press);
+  const live = new LiveRunService({
+    env,
+    terminal: face.asker,
+    alone: 'refuse',
+    sink: face.sink,
+    onProblem: (error) => {
+      face.say(`The run can only be followed here: ${error instanceof Error ? error.message : String(error)}`);
+    },
+  });
+  let status: ExitStatus;
+  try {
+    if ('error' in command) throw command.error;
+    status = await dispatch(command, {
+      env,
+      platform,
+      secrets,
+      face,
+      live,
+      cwd: process.cwd(),
+      asker: live.broker,
+      runs: new Runs(stateHome(env)),
+      version: CLUSTERLIFT_VERSION,
+      by: `${userInfo().username}@${hostname()}`,
+      stop: interrupts.stop,
+      detach: interrupts.detach,
+    });
+  } catch (error) {
+    status = interrupts.stop.aborted && !(error instanceof ClusterliftError) ? ExitStatus.interrupted : statusOf(error);
+    if (status !== ExitStatus.interrupted || error instanceof ClusterliftError) face.error(error);
+  }
+  await face.end(status);
+  interrupts.dispose();
+  return status;
+}
+
+function parse(argv: readonly string[]): Command | { error: unknown } {
+  try {
+    return parseCommand(argv);
+  } catch (error) {
+    return { error };
+  }
+}
+
+function statusOf(error: unknown): ExitStatus {
+  return error instanceof ClusterliftError ? error.exit : ExitStatus.failed;
+}
+
+void main(process.argv.slice(2)).then((status) => {
+  process.exitCode = status;
+});

@@ -16,6 +16,8 @@ export interface CommandContext {
   readonly asker: Asker;
   readonly secrets: Secrets;
   readonly runs: Runs;
+  /** Of this program. */
+  readonly version: string;
   /** `user@host` */
   readonly by: string;
   /** First Ctrl-C: no new node is begun. */

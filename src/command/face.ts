@@ -7,7 +7,7 @@ import type { Asker, Question } from '../ssh/connection';
 import type { Options } from './command';
 import { TerminalAsker, type KeySource } from './terminal/asker';
 import { renderError, renderUnexpected } from './terminal/error';
-import { JsonFace } from './terminal/json-face';
+import { JsonFace, type JsonResult } from './terminal/json-face';
 import { LiveTerminal } from './terminal/live-terminal';
 import { lookOf, type Look, type TerminalStream } from './terminal/look';
 import { renderPlan } from './terminal/plan';
@@ -72,6 +72,11 @@ export class Face {
     this.#live.print(lines);
   }
 
+  /** Text that was asked for (help, a script), as it is. */
+  print(text: string): void {
+    this.streams.output.write(text.endsWith('\n') ? text : `${text}\n`);
+  }
+
   /** A list: one JSON object a line, or the lines that `render` makes for people. */
   list(rows: readonly unknown[], render: (look: Look) => readonly string[]): void {
     if (this.#json) for (const row of rows) this.#json.row(row);
@@ -116,10 +121,15 @@ export class Face {
     throw this.#interactive() ? notConfirmed() : confirmationNeeded(typeName);
   }
 
+  /** How it ended where no run was needed. */
+  result(result: JsonResult): void {
+    this.#result = result;
+  }
+
   /** Ends the output; with `--json` the last line says how it ended, also when no run began. */
   async end(status: ExitStatus): Promise<void> {
     this.#live.end();
-    await this.#json?.end(this.#needsResult ? { outcome: 'refused', status, nodes: {} } : undefined);
+    await this.#json?.end(this.#result ?? (this.#needsResult ? { outcome: 'refused', status, nodes: {} } : undefined));
   }
 
   /** The command is one that ends with `run.finished`. */
@@ -128,6 +138,7 @@ export class Face {
   }
 
   #needsResult = false;
+  #result: JsonResult | undefined;
 
   #interactive(): boolean {
     return this.asker instanceof TerminalAsker && this.asker.interactive;

@@ -46,8 +46,9 @@ async function changeNode(ctx: RunContext, pkg: RunPackage, node: string): Promi
 /** From now on the node answers for this version by itself: status and provision need no package. */
 async function keepRecord(ctx: RunContext, pkg: RunPackage, node: string): Promise<void> {
   const { stateDir } = ctx.node(node);
-  const { product, sha256, manifestValue: manifest, scriptPaths: files } = pkg;
-  const directory = packageDirectory(stateDir, sha256);
+  const { product, sha256, manifestValue: manifest } = pkg;
+  const files = await pkg.scriptPaths();
+  const directory = packageDirectory(stateDir, pkg);
   await ctx.insist(node, (connection) =>
     finishRecord(connection, { stateDir, fence: fenceOf(ctx, node), product, sha256, manifest, files, directory }),
   );

@@ -1,5 +1,6 @@
 import type { RunContext } from './context';
 import type { Plan, PlanNode } from './plan';
+import type { RunPackage } from './runpackage';
 
 /** Why a script of the package runs (design 5, `CLUSTERLIFT_ACTION`). */
 export type ScriptAction = 'upgrade' | 'restore' | 'provision' | 'check' | 'backup' | 'status';
@@ -34,9 +35,9 @@ export function scriptEnvironment(situation: ScriptSituation): Record<string, st
   };
 }
 
-/** Where the files of a package lie on a node once it is unpacked there. */
-export function packageDirectory(stateDir: string, sha256: string): string {
-  return `${stateDir}/packages/${sha256}/files`;
+/** Where the files of a package lie on a node: unpacked, or kept from the last upgrade. */
+export function packageDirectory(stateDir: string, pkg: Pick<RunPackage, 'product' | 'sha256' | 'installed'>): string {
+  return pkg.installed ? `${stateDir}/installed/${pkg.product}/files` : `${stateDir}/packages/${pkg.sha256}/files`;
 }
 
 /** The environment of a script of the run's own package on one of its nodes. */

@@ -1,4 +1,4 @@
-import type { ErrorDetail } from '../base/errors';
+import type { ErrorDetail, ExitStatus } from '../base/errors';
 import type { Action, StepName } from './plan';
 
 /**
@@ -104,7 +104,7 @@ export type RunEvent =
   | {
       readonly type: 'run.finished';
       readonly outcome: RunOutcome;
-      readonly status: number;
+      readonly status: ExitStatus;
       readonly nodes: Readonly<Record<string, NodeResult>>;
     }
   | { readonly type: 'run.abandoned'; readonly reason: string; readonly by: string };

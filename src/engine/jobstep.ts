@@ -29,7 +29,7 @@ export async function scriptJob(ctx: RunContext, pkg: RunPackage, job: ScriptJob
   const script = pkg.manifest.scripts[job.step];
   if (script === undefined) return;
   const lane = job.lane ?? 'main';
-  const directory = packageDirectory(ctx.node(job.node).stateDir, pkg.sha256);
+  const directory = packageDirectory(ctx.node(job.node).stateDir, pkg);
   await jobStep(
     ctx,
     { ...job, lane, timeout: pkg.manifest.timeouts[job.step] },

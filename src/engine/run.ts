@@ -9,12 +9,15 @@ import type { Plan } from './plan';
 import { runProvision } from './provision';
 import type { RunPackage } from './runpackage';
 import { planDigest, type OwnedRun, type Runs } from './runs';
+import { requestStop } from './stop';
 import { runUpgrade } from './upgrade';
 import type { RunView } from './view';
 
 /** What is needed to work on a run, besides what the run itself needs. */
 export interface RunHost extends RunServices {
   readonly runs: Runs;
+  /** Aborts when a person wants no further node to be begun. */
+  readonly stop: AbortSignal;
   /** The package of a plan, with a way to its bytes. */
   openPackage(plan: Plan): Promise<RunPackage>;
   /** Lets others follow, stop and answer while the run is on. */
@@ -46,11 +49,17 @@ export async function startRun(host: RunHost, plan: Plan): Promise<RunView> {
 }
 
 /** Goes on with a run that nobody works on. @throws ClusterliftError `run-owned`, `run-closed`, and as `startRun` */
-export async function resumeRun(host: RunHost, run: string, decisions: readonly Decision[]): Promise<RunView> {
+export async function resumeRun(
+  host: RunHost,
+  run: string,
+  decisions: readonly Decision[],
+  overrides: readonly string[],
+): Promise<RunView> {
   const owned = await host.runs.take(run);
   return work(host, owned, async (ctx) => {
     const { host: machine, pid } = self();
     await ctx.record({ type: 'run.resumed', host: machine, pid, epoch: ctx.epoch });
+    for (const code of overrides) await ctx.record({ type: 'override', code, by: host.by });
     await applyDecisions(ctx, decisions);
   });
 }
@@ -67,6 +76,10 @@ async function work(host: RunHost, owned: OwnedRun, open: (ctx: RunContext) => P
     sinks.push((event) => {
       control.sink(event);
     });
+  const onStop = (): void => {
+    requestStop(ctx, host.by);
+  };
+  host.stop.addEventListener('abort', onStop);
   const locks = keepLocks(ctx);
   const mirrors = keepMirrors(ctx);
   try {
@@ -74,6 +87,7 @@ async function work(host: RunHost, owned: OwnedRun, open: (ctx: RunContext) => P
     await act(ctx, await host.openPackage(owned.plan));
     return ctx.view;
   } finally {
+    host.stop.removeEventListener('abort', onStop);
     locks.stop();
     await mirrors.stop();
     await control?.close();

@@ -15,7 +15,9 @@ export interface RunPackage {
   /** The JSON value that the manifest was read from. */
   readonly manifestValue: unknown;
   /** Paths in the image of the scripts and what lies beside them: kept on a node for status and provision. */
-  readonly scriptPaths: readonly string[];
+  scriptPaths(): Promise<readonly string[]>;
+  /** It is what the last upgrade left on the nodes, not an image that is brought there. */
+  readonly installed: boolean;
   /** The node where the image lies, when it lies on one. */
   readonly onNode: { readonly node: string; readonly path: string } | undefined;
   /** Opens the whole, verified image; the caller closes its reader. */

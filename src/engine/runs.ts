@@ -102,6 +102,12 @@ export class Runs {
     return { run, folder, plan, view, owner, state: stateOf(view, owner) };
   }
 
+  /** The journal of a run, read only. */
+  async entries(run: string): Promise<{ entries: JournalEntry[] }> {
+    const path = join(this.folder(run), 'journal.jsonl');
+    return parseJournal(await readFile(path, 'utf8').catch(() => ''), path);
+  }
+
   /** All runs that can be read, oldest first; folders that cannot are left out. */
   async list(): Promise<RunRecord[]> {
     const names = await readdir(join(this.home, 'runs')).catch(() => []);

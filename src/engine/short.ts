@@ -19,8 +19,8 @@ export async function runShort(
   action: ScriptAction,
   timeout: number,
 ): Promise<ShortResult> {
-  const unpacked = stepOf(ctx.nodeView(node), 'unpack')?.state === 'done';
-  const dir = packageDirectory(ctx.node(node).stateDir, pkg.sha256);
+  const unpacked = pkg.installed || stepOf(ctx.nodeView(node), 'unpack')?.state === 'done';
+  const dir = packageDirectory(ctx.node(node).stateDir, pkg);
   const from = unpacked ? { dir } : { files: await pkg.scriptFiles() };
   const path = pkg.manifest.scripts[script] ?? '';
   return ctx.insist(node, async (connection) => {

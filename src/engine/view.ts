@@ -1,3 +1,4 @@
+import type { ExitStatus } from '../base/errors';
 import type {
   ErrorRecord,
   Event,
@@ -78,7 +79,7 @@ export interface RunView {
     | { readonly id: string; readonly location: string; readonly state: string; readonly sha256: string | undefined }
     | undefined;
   readonly outcome: RunOutcome | undefined;
-  readonly exit: number | undefined;
+  readonly exit: ExitStatus | undefined;
   readonly results: Readonly<Record<string, NodeResult>> | undefined;
   readonly startedAt: string | undefined;
   readonly finishedAt: string | undefined;

@@ -24,7 +24,7 @@ export interface TerminalAskerOptions {
   /** Takes the live block away while a question is open; returns what brings it back. */
   readonly pause: () => () => void;
   /** Ctrl-C during a question: it is cancelled, and the press counts. */
-  readonly interrupt: () => void;
+  readonly onInterrupt: () => void;
 }
 
 type Typed = { readonly kind: 'text'; readonly text: string } | { readonly kind: 'none' };
@@ -116,7 +116,7 @@ export class TerminalAsker implements Asker {
         }
         // What was typed or pasted beyond this answer is dropped: it was not meant for a question not seen yet.
         finish(event.kind === 'enter' ? { kind: 'text', text: event.text } : NOBODY);
-        if (event.kind === 'interrupt') this.#options.interrupt();
+        if (event.kind === 'interrupt') this.#options.onInterrupt();
       };
       const onData = (chunk: Buffer | string): void => {
         take(typeof chunk === 'string' ? chunk : decoder.decode(chunk, { stream: true }));

@@ -204,6 +204,7 @@ async function verified(
     manifest: info.manifest,
     manifestValue: info.manifestValue,
     sha256: origin.sha256,
+    installed: false,
     size: reader.size,
     source: origin.source,
     signedBy: signedBy?.name,
@@ -211,7 +212,7 @@ async function verified(
     reason: origin.reason,
     unpackedSize: unpack.bytes,
     onNode: origin.source.kind === 'node' ? origin.source : undefined,
-    scriptPaths: scriptPathsOf(unpack, info),
+    scriptPaths: () => Promise.resolve(scriptPathsOf(unpack, info)),
     scriptFiles: () => Promise.resolve(files),
     open: () => reopen(origin, recipe),
   };

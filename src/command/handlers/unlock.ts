@@ -1,0 +1,50 @@
+import { ClusterliftError, ExitStatus } from '../../base/errors';
+import { breakLock, showLock } from '../../engine/node/lock';
+import type { Options } from '../command';
+import type { CommandContext } from '../context';
+import { openSite } from '../site';
+
+/** `unlock --reason TEXT`: frees the locks of a holder that is gone, after showing whose they are. */
+export async function unlock(ctx: CommandContext, options: Options & { readonly reason: string }): Promise<ExitStatus> {
+  const site = await openSite(ctx, options);
+  try {
+    const held = await Promise.all(
+      site.nodes.map(async (node) => ({ node, lock: await showLock(site.connect(node), node.stateDir) })),
+    );
+    const locked = held.flatMap(({ node, lock }) => (lock ? [{ node, lock }] : []));
+    if (locked.length === 0) {
+      ctx.face.say(`No node of ${site.cluster.name} is locked.`);
+      return ExitStatus.ok;
+    }
+    for (const { node, lock } of locked) {
+      const { run, user, host, age } = lock.owner;
+      const jobs = lock.jobsAlive.length > 0 ? `; jobs that still run: ${lock.jobsAlive.join(', ')}` : '';
+      ctx.face.say(
+        `${node.name} is locked by run ${run} (${user} on ${host}, last heard of ${String(age)} s ago)${jobs}`,
+      );
+      if (lock.jobsAlive.length > 0) throw jobsAlive(node.name, lock.jobsAlive);
+    }
+    await ctx.face.confirm(
+      `Free ${String(locked.length)} locks of ${site.cluster.name}? A run that still works there will be refused by its nodes.`,
+      site.cluster.production ? site.cluster.name : undefined,
+    );
+    for (const { node, lock } of locked) await breakLock(site.connect(node), node.stateDir, lock, options.reason);
+    ctx.face.list(
+      locked.map(({ node, lock }) => ({ node: node.name, run: lock.owner.run, freed: true, reason: options.reason })),
+      () => [`Freed: ${locked.map(({ node }) => node.name).join(', ')}.`],
+    );
+    return ExitStatus.ok;
+  } finally {
+    await site.close();
+  }
+}
+
+function jobsAlive(node: string, jobs: readonly string[]): ClusterliftError {
+  return new ClusterliftError({
+    code: 'lock-jobs-alive',
+    message: `Work of the run still goes on on ${node}: ${jobs.join(', ')}`,
+    hint: 'Wait until it has ended, or go on with the run by `clusterlift resume`.',
+    exit: ExitStatus.locked,
+    node,
+  });
+}

@@ -1,0 +1,144 @@
+import { ClusterliftError, ExitStatus } from '../../base/errors';
+import { startRun } from '../../engine/run';
+import type { Plan, PlanOptions } from '../../engine/plan';
+import { blocksOf } from '../../engine/prepare/checks';
+import { prepareUpgrade, type PreparedUpgrade } from '../../engine/prepare/upgrade';
+import type { Options, UpgradeCommand } from '../command';
+import type { CommandContext } from '../context';
+import { formatCommand } from '../format';
+import { resolveUpgrade, type ResolvedUpgrade } from '../resolve';
+import { openSite, packageCache, type Site } from '../site';
+import { runHost } from './host';
+
+/** `upgrade`: prepare, report, confirm, run. */
+export async function upgrade(ctx: CommandContext, command: UpgradeCommand): Promise<ExitStatus> {
+  ctx.face.expectRun();
+  const site = await openSite(ctx, command.options);
+  try {
+    const resolved = resolveUpgrade(command, site.cluster, site.file);
+    const prepared = await prepare(ctx, site, command, resolved, true);
+    const { plan } = prepared;
+    tell(ctx, prepared);
+    const blocks = blocksOf(plan.checks);
+    if (resolved.dryRun) {
+      ctx.face.plan(plan);
+      return blocks.length > 0 ? refusal(blocks) : ExitStatus.ok;
+    }
+    if (blocks.length > 0) throw refused(blocks, site.cluster.name);
+    if (nothingToDo(plan)) return sayNothingToDo(ctx, plan);
+    if (site.cluster.production) await ctx.face.confirm(question(plan), site.cluster.name);
+    ctx.face.begin(plan);
+    const view = await startRun(
+      runHost(ctx, site, () => Promise.resolve(prepared.package)),
+      plan,
+    );
+    ctx.face.summary(view, ctx.runs.folder(plan.run));
+    return view.exit ?? ExitStatus.unknown;
+  } finally {
+    await site.close();
+  }
+}
+
+/** `check`: the report only; no lock, and nothing is written but a temporary directory that is removed at once. */
+export async function check(ctx: CommandContext, given: string | undefined, options: Options): Promise<ExitStatus> {
+  const site = await openSite(ctx, options);
+  try {
+    const command: UpgradeCommand = { kind: 'upgrade', ...(given === undefined ? {} : { package: given }), options };
+    const resolved = resolveUpgrade(command, site.cluster, site.file);
+    const prepared = await prepare(ctx, site, command, resolved, false);
+    const { checks } = prepared.plan;
+    tell(ctx, prepared);
+    if (ctx.face.json) ctx.face.list(checks, () => []);
+    const blocks = blocksOf(checks);
+    if (blocks.length > 0) return refusal(blocks);
+    ctx.face.say(`${site.cluster.name} is ready for ${prepared.package.product} ${prepared.package.version}.`);
+    return ExitStatus.ok;
+  } finally {
+    await site.close();
+  }
+}
+
+async function prepare(
+  ctx: CommandContext,
+  site: Site,
+  command: UpgradeCommand,
+  resolved: ResolvedUpgrade,
+  changes: boolean,
+): Promise<PreparedUpgrade> {
+  const { cluster, nodes } = site;
+  if (resolved.backup !== 'none') throw noBackupYet(resolved.backup);
+  return prepareUpgrade({
+    cluster,
+    nodes,
+    given: command.package,
+    sha256: resolved.sha256,
+    options: planOptions(resolved, cluster.upgrade.healthStable),
+    batch: resolved.batch,
+    overrides: resolved.overrides,
+    changes,
+    command: formatCommand(command),
+    cwd: ctx.cwd,
+    cache: packageCache(ctx),
+    urlAuth: ctx.secrets.get('url-auth'),
+    sink: ctx.face.sink,
+    signal: AbortSignal.any([ctx.stop, ctx.detach]),
+    connect: (node) => site.connect(node),
+  });
+}
+
+export function planOptions(resolved: ResolvedUpgrade, healthStable: number | undefined): PlanOptions {
+  const { mode, backup, maxFailures, onFailure, giveUp, limitRate, distribution } = resolved;
+  return { mode, backup, maxFailures, onFailure, giveUp, healthStable, limitRate, distribution, provisionMode: mode };
+}
+
+function tell(ctx: CommandContext, { plan, package: pkg }: PreparedUpgrade): void {
+  if (pkg.reason !== undefined) ctx.face.say(pkg.reason);
+  ctx.face.report(plan.checks);
+}
+
+/** Every node is at the target, and nobody waits for a provision that could be done. */
+function nothingToDo(plan: Plan): boolean {
+  return plan.nodes.every((node) => node.action === 'skip' && !node.requests.includes('provision'));
+}
+
+function sayNothingToDo(ctx: CommandContext, plan: Plan): ExitStatus {
+  const target = `${plan.package?.product ?? ''} ${plan.package?.version ?? ''}`;
+  ctx.face.say(
+    `Nothing to do: all ${String(plan.nodes.length)} nodes of ${plan.cluster} have ${target} and are healthy.`,
+  );
+  const nodes = plan.nodes.map(({ name, from }) => [name, { outcome: 'unchanged' as const, from, to: from }] as const);
+  ctx.face.result({ outcome: 'succeeded', status: ExitStatus.ok, nodes: Object.fromEntries(nodes) });
+  return ExitStatus.ok;
+}
+
+function question(plan: Plan): string {
+  const changing = plan.nodes.filter((node) => node.action === 'change');
+  const versions = [...new Set(changing.map((node) => node.from ?? 'not installed'))].join(', ');
+  return `${plan.cluster} is a production cluster. Upgrade ${String(changing.length)} nodes (${versions}) to ${plan.package?.version ?? ''}${plan.options.backup === 'none' ? ' without a backup' : ''}?`;
+}
+
+/** Only locks in the way: status 5; anything else that blocks: 3. */
+function refusal(blocks: readonly { code: string }[]): ExitStatus {
+  return blocks.every((each) => each.code === 'locked') ? ExitStatus.locked : ExitStatus.refused;
+}
+
+export function refused(blocks: Plan['checks'], cluster: string): ClusterliftError {
+  const [first] = blocks;
+  const only = blocks.length === 1 && first;
+  return new ClusterliftError({
+    code: only ? first.code : 'checks-failed',
+    message: only ? first.message : `${String(blocks.length)} checks block the run on ${cluster}; nothing was changed`,
+    hint: only ? first.fix : 'Mend what the report names, then run the same command again.',
+    exit: refusal(blocks),
+    node: only ? first.node : undefined,
+  });
+}
+
+function noBackupYet(location: string): ClusterliftError {
+  return new ClusterliftError({
+    code: 'backup-unavailable',
+    message: `Backups are not built in yet, so there is no backup to "${location}"`,
+    hint: 'Leave `backup` out, or say `backup none`: then there is no way back.',
+    exit: ExitStatus.usage,
+  });
+}

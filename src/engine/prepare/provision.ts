@@ -1,0 +1,144 @@
+import { ClusterliftError, ExitStatus } from '../../base/errors';
+import type { Cluster, NodeModel } from '../../cluster/model';
+import { manifestOf } from '../../package/manifest';
+import type { NodeConnection } from '../../ssh/connection';
+import { parseRecord } from '../node/record';
+import type { Plan, PlanOptions, StepName } from '../plan';
+import type { RunPackage } from '../runpackage';
+import { newRunId } from '../runs';
+import { checkAll, type NodeProbe } from './checks';
+import { probeNodes } from './probe';
+
+export interface PrepareProvision {
+  readonly cluster: Cluster;
+  readonly nodes: readonly NodeModel[];
+  readonly options: PlanOptions;
+  readonly overrides: readonly string[];
+  readonly command: string;
+  readonly signal: AbortSignal;
+  connect(node: NodeModel): NodeConnection;
+}
+
+/** A run that only provisions, with the script that the last upgrade left on the primary. */
+export async function prepareProvision(request: PrepareProvision): Promise<{ plan: Plan; package: RunPackage }> {
+  const { cluster, nodes, options, signal } = request;
+  const probes = await probeNodes({
+    cluster,
+    nodes,
+    package: undefined,
+    action: 'provision',
+    commands: [],
+    paths: [],
+    signal,
+    connect: (node) => request.connect(node),
+  });
+  const primaryLeftOut = !nodes.some((node) => node.name === cluster.primary);
+  if (primaryLeftOut) throw leftOut(cluster.primary);
+  const checks = checkAll({
+    cluster,
+    probes,
+    package: undefined,
+    backup: 'none',
+    changes: true,
+    primaryLeftOut,
+    overrides: request.overrides,
+  });
+  const pkg = installedPackage(probes, cluster.primary);
+  const plan: Plan = {
+    schema: 1,
+    run: newRunId(cluster.name),
+    created: new Date().toISOString(),
+    action: 'provision',
+    cluster: cluster.name,
+    configFile: cluster.file,
+    production: cluster.production,
+    primary: cluster.primary,
+    nodes: probes.map((probe) => ({
+      name: probe.model.name,
+      model: probe.model,
+      stateDir: probe.facts?.state.path ?? '/var/lib/clusterlift',
+      from: pkg.version,
+      to: pkg.version,
+      action: 'change',
+      requests: [...new Set(probe.facts?.requests.map((each) => each.kind))],
+      steps: stepsOf(probe.model.name === cluster.primary, pkg),
+    })),
+    batches: [],
+    package: {
+      product: pkg.product,
+      version: pkg.version,
+      sha256: pkg.sha256,
+      size: 0,
+      source: { kind: 'node', node: cluster.primary, path: 'installed' },
+      manifest: pkg.manifestValue,
+      signedBy: undefined,
+    },
+    options,
+    checks,
+    command: request.command,
+    point: undefined,
+  };
+  return { plan, package: pkg };
+}
+
+function stepsOf(primary: boolean, pkg: RunPackage): StepName[] {
+  const health = pkg.manifest.scripts.health !== undefined;
+  return ['lock', ...(primary ? (['provision'] as const) : []), ...(health ? (['settle'] as const) : []), 'unlock'];
+}
+
+/** What the primary keeps of the last upgrade that ended well. @throws ClusterliftError `not-installed`, `no-provision` */
+function installedPackage(probes: readonly NodeProbe[], primary: string): RunPackage {
+  const probe = probes.find((each) => each.model.name === primary);
+  if (probe?.error) throw probe.error;
+  const kept = (probe?.facts?.products ?? []).flatMap(({ product, record: text, manifest, files }) => {
+    const record = text === undefined ? undefined : parseRecord(text);
+    return record && manifest !== undefined && files !== undefined ? [{ product, record, manifest }] : [];
+  });
+  const last = kept.sort((a, b) => b.record.time - a.record.time)[0];
+  if (!last) throw notInstalled(primary);
+  const value: unknown = JSON.parse(last.manifest);
+  const manifest = manifestOf(value);
+  if (manifest.scripts.provision === undefined) throw noProvision(last.product);
+  const nothing = (): Promise<never> => Promise.reject(notInstalled(primary));
+  return {
+    product: last.product,
+    version: last.record.to ?? manifest.version,
+    sha256: last.record.sha256,
+    installed: true,
+    size: 0,
+    manifest,
+    manifestValue: value,
+    onNode: undefined,
+    scriptPaths: () => Promise.resolve([]),
+    scriptFiles: nothing,
+    open: nothing,
+  };
+}
+
+function leftOut(primary: string): ClusterliftError {
+  return new ClusterliftError({
+    code: 'primary-left-out',
+    message: `Provisioning runs on the primary ${primary}, which --nodes leaves out`,
+    hint: `Add ${primary} to --nodes, or leave --nodes away.`,
+    exit: ExitStatus.refused,
+  });
+}
+
+function notInstalled(primary: string): ClusterliftError {
+  return new ClusterliftError({
+    code: 'not-installed',
+    message: `${primary} keeps nothing of an upgrade by Clusterlift, so there is no provision script`,
+    hint: 'Upgrade the cluster first: `clusterlift upgrade <ISO>`.',
+    exit: ExitStatus.refused,
+    node: primary,
+  });
+}
+
+function noProvision(product: string): ClusterliftError {
+  return new ClusterliftError({
+    code: 'no-provision',
+    message: `${product} has no provision script`,
+    hint: 'There is nothing to provision.',
+    exit: ExitStatus.refused,
+  });
+}

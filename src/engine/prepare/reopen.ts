@@ -1,0 +1,102 @@
+import { ClusterliftError, ExitStatus } from '../../base/errors';
+import type { RandomReader } from '../../base/reader';
+import { openPackage } from '../../package/inspect';
+import { manifestOf } from '../../package/manifest';
+import { parseAddress } from '../../package/sources/address';
+import type { PackageCache } from '../../package/sources/cache';
+import { fetchPackage } from '../../package/sources/fetch';
+import { openFileReader } from '../../package/sources/file';
+import type { NodeConnection } from '../../ssh/connection';
+import type { EventSink } from '../events';
+import type { Plan, PlanNode, PlanPackage } from '../plan';
+import type { RunPackage } from '../runpackage';
+import { contentOf, scriptFilesOf, scriptPathsOf } from './content';
+
+export interface ReopenRequest {
+  readonly cache: PackageCache;
+  readonly urlAuth: string | undefined;
+  readonly sink: EventSink;
+  readonly signal: AbortSignal;
+  connect(node: PlanNode): NodeConnection;
+}
+
+/**
+ * The package of a plan, for a run that goes on. Its bytes are looked for only when a node lacks them; the plan's digest
+ * pins them: whatever is found is hashed on the node before it is used.
+ */
+export async function reopenPackage(plan: Plan, request: ReopenRequest): Promise<RunPackage> {
+  const pinned = plan.package;
+  if (!pinned) throw noPackage(plan.run);
+  const manifest = manifestOf(pinned.manifest);
+  let content:
+    | Promise<{
+        content: Awaited<ReturnType<RunPackage['open']>>;
+        files: Awaited<ReturnType<RunPackage['scriptFiles']>>;
+        paths: string[];
+      }>
+    | undefined;
+  const opened = (): NonNullable<typeof content> => (content ??= open(plan, pinned, request));
+  return Promise.resolve({
+    product: pinned.product,
+    version: pinned.version,
+    sha256: pinned.sha256,
+    size: pinned.size,
+    installed: plan.action === 'provision',
+    manifest,
+    manifestValue: pinned.manifest,
+    onNode: pinned.source.kind === 'node' ? pinned.source : undefined,
+    scriptPaths: async () => (await opened()).paths,
+    scriptFiles: async () => (await opened()).files,
+    open: async () => (await opened()).content,
+  });
+}
+
+async function open(plan: Plan, pinned: PlanPackage, request: ReopenRequest) {
+  const reader = await find(plan, pinned, request);
+  if (reader.size !== pinned.size) throw changed(pinned);
+  const { info, image } = await openPackage(reader);
+  const content = await contentOf(image, reader, info.extraFiles);
+  return { content, files: await scriptFilesOf(image, info), paths: scriptPathsOf(content.unpack, info) };
+}
+
+async function find(plan: Plan, { source, sha256 }: PlanPackage, request: ReopenRequest): Promise<RandomReader> {
+  const cached = await request.cache.find(sha256, { signal: request.signal });
+  if (cached !== undefined) return openFileReader(cached);
+  switch (source.kind) {
+    case 'file':
+      return openFileReader(source.path);
+    case 'node': {
+      const node = plan.nodes.find((each) => each.name === source.node);
+      if (!node) throw noPackage(plan.run);
+      return request.connect(node).openReader(source.path, request.signal);
+    }
+    case 'url': {
+      const { path } = await fetchPackage(parseAddress(source.url, request.urlAuth), request.cache, {
+        signal: request.signal,
+        expectedSha256: sha256,
+        onProgress: (progress) => {
+          request.sink({ type: 'progress', node: undefined, step: 'download', ...progress });
+        },
+      });
+      return openFileReader(path);
+    }
+  }
+}
+
+function changed({ source }: PlanPackage): ClusterliftError {
+  return new ClusterliftError({
+    code: 'package-changed',
+    message: `The package is not the one of the plan any more (${source.kind === 'url' ? source.url : source.path})`,
+    hint: 'Put the same file back where it was, then resume; or close the run with `clusterlift runs abandon RUN`.',
+    exit: ExitStatus.refused,
+  });
+}
+
+function noPackage(run: string): ClusterliftError {
+  return new ClusterliftError({
+    code: 'package-missing',
+    message: `The package of run ${run} cannot be found again`,
+    hint: 'Close the run with `clusterlift runs abandon RUN` and start the upgrade anew.',
+    exit: ExitStatus.refused,
+  });
+}

@@ -1,0 +1,168 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { ExitStatus } from '../base/errors';
+import type { LiveRuns } from '../command/context';
+import type { Face } from '../command/face';
+import type { RunContext } from '../engine/context';
+import type { Event, JournalEntry, LiveEvent } from '../engine/events';
+import { parseJournal } from '../engine/journal';
+import { requestStop } from '../engine/stop';
+import type { RunRecord } from '../engine/runs';
+import { bracketBegun, type RunView } from '../engine/view';
+import type { Asker } from '../ssh/connection';
+import { QuestionBroker } from './broker';
+import { isNotLive, RunClient, type FollowEnd } from './client';
+import { ControlServer } from './control';
+import type { RunEnd } from './protocol';
+
+/** Milliseconds that a question waits with nobody there: a run that changed nothing yet can simply be started again. */
+const BEFORE_FIRST_CHANGE = 10 * 60_000;
+const AFTER_FIRST_CHANGE = 24 * 3_600_000;
+
+export interface LiveRunsOptions {
+  readonly env: NodeJS.ProcessEnv;
+  /**
+   * Who is asked first: the terminal of this process. Undefined: no terminal.
+   */
+  readonly terminal: Asker | undefined;
+  /** With nobody there, `wait` for somebody to attach, or answer as unattended at once. */
+  readonly alone: 'wait' | 'refuse';
+  /** Gets `question` events of this process. */
+  readonly sink: (event: LiveEvent) => void;
+  /** The run goes on without a control socket; people should know why `attach` finds nothing. */
+  readonly onProblem: (error: unknown) => void;
+  /** The one that is open already, in a process that was started for one run. */
+  readonly server?: () => ControlServer | undefined;
+}
+
+/** Runs that processes work on: opens the socket of ours, and reaches those of others. */
+export class LiveRunService implements LiveRuns {
+  readonly broker: QuestionBroker;
+  readonly #options: LiveRunsOptions;
+  #view: (() => RunView) | undefined;
+  #control: ControlServer | undefined;
+
+  constructor(options: LiveRunsOptions) {
+    this.#options = options;
+    this.broker = new QuestionBroker({
+      sink: (event) => {
+        options.sink(event as LiveEvent);
+        this.#control?.sink(event);
+      },
+      patience: () => this.#patience(),
+    });
+    if (options.terminal) this.broker.attachAsker(options.terminal);
+  }
+
+  /** Opens the control socket of a run that this process works on. Without one the run goes on all the same. */
+  async serve(ctx: RunContext): Promise<{ close(): Promise<void>; sink(event: Event | JournalEntry): void }> {
+    this.#view = () => ctx.view;
+    const server = await this.#open(ctx).catch((error: unknown) => {
+      this.#options.onProblem(error);
+      return undefined;
+    });
+    if (!server) return { close: () => Promise.resolve(), sink: () => undefined };
+    this.#control = server;
+    return {
+      sink: server.sink,
+      close: async () => {
+        server.finish(endOf(ctx.view, ctx.signal.aborted));
+        // A socket that was opened for the process is closed by the process, after it told how all ended.
+        if (!this.#options.server) await server.close();
+      },
+    };
+  }
+
+  async #open(ctx: RunContext): Promise<ControlServer> {
+    const server =
+      this.#options.server?.() ??
+      (await ControlServer.open({
+        broker: this.broker,
+        env: this.#options.env,
+        stop: (by) => {
+          requestStop(ctx, by);
+        },
+      }));
+    try {
+      await server.announce(ctx.folder);
+      const text = await readFile(join(ctx.folder, 'journal.jsonl'), 'utf8');
+      server.adopt(ctx.plan, ctx.folder, parseJournal(text, ctx.folder).entries);
+      return server;
+    } catch (error) {
+      if (!this.#options.server) await server.close();
+      throw error;
+    }
+  }
+
+  #patience(): number {
+    if (this.#options.alone === 'refuse') return 0;
+    const changed = Object.values(this.#view?.().nodes ?? {}).some(bracketBegun);
+    return changed ? AFTER_FIRST_CHANGE : BEFORE_FIRST_CHANGE;
+  }
+
+  /** Replays the run on a face and follows it; its questions are asked there. Ends when the run does, or with `detach`. */
+  async follow(record: RunRecord, face: Face, detach: AbortSignal): Promise<void> {
+    let client: RunClient;
+    try {
+      client = await RunClient.connect(record.folder);
+    } catch (error) {
+      // It ended between the look at its folder and now: the caller reads the journal.
+      if (isNotLive(error)) return;
+      throw error;
+    }
+    const onDetach = (): void => {
+      client.close();
+    };
+    detach.addEventListener('abort', onDetach, { once: true });
+    try {
+      await followOn(client, face);
+    } finally {
+      detach.removeEventListener('abort', onDetach);
+      client.close();
+    }
+  }
+
+  async stop(record: RunRecord, by: string): Promise<boolean> {
+    let client: RunClient | undefined;
+    try {
+      client = await RunClient.connect(record.folder);
+      await client.stop(by);
+      return true;
+    } catch (error) {
+      if (isNotLive(error)) return false;
+      throw error;
+    } finally {
+      client?.close();
+    }
+  }
+}
+
+async function followOn(client: RunClient, face: Face): Promise<FollowEnd> {
+  const open = new Map<string, AbortController>();
+  const { plan } = await client.follow(1, {
+    planned: (later) => {
+      face.begin(later);
+    },
+    events: (events) => {
+      for (const event of events) face.sink(event);
+    },
+    question: ({ id, question }) => {
+      const stop = new AbortController();
+      open.set(id, stop);
+      void face.asker
+        .ask(question, stop.signal)
+        .then((answer) => (stop.signal.aborted ? false : client.answer(id, answer)))
+        .catch(() => false);
+    },
+    questionClosed: (id) => open.get(id)?.abort(),
+  });
+  if (plan) face.begin(plan);
+  const end = await client.end;
+  for (const stop of open.values()) stop.abort();
+  return end;
+}
+
+function endOf(view: RunView, letGo: boolean): RunEnd {
+  const status = view.exit ?? (letGo ? ExitStatus.interrupted : ExitStatus.unknown);
+  return { outcome: view.outcome ?? 'interrupted', status, nodes: view.results ?? {}, error: null };
+}
