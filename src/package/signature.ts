@@ -3,7 +3,7 @@ import { ClusterliftError, ExitStatus } from '../base/errors';
 import { line } from '../base/text';
 
 /** Signatures are for this use only: one made for another (such as `git`) does not count. */
-export const NAMESPACE = 'clusterlift';
+const NAMESPACE = 'clusterlift';
 
 /** Who signed. */
 export interface Signer {

@@ -2,13 +2,20 @@ import { randomUUID } from 'node:crypto';
 import { mkdir, open, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { hasCode } from '../../base/errors';
+import type { InspectOptions } from '../inspect';
 import { redactUrl, urlKey, type Address } from './address';
 import type { CacheEntry, PackageCache } from './cache';
 import { download, type DownloadOptions } from './download';
 import { codeOf } from './file';
 import { HttpClient } from './http';
 import { PartFile } from './part';
+import { peekUrl } from './peek';
 import { TransientError } from './trouble';
+
+export interface FetchOptions extends DownloadOptions {
+  /** Look at the package before fetching it, where the server allows it: what is no package is refused at once. */
+  readonly inspect?: InspectOptions | undefined;
+}
 
 /** A whole package on this machine. */
 export interface FetchedPackage {
@@ -26,12 +33,12 @@ export interface FetchedPackage {
 /**
  * Gets a package from the web: from the cache when its digest is known or the server says that it is unchanged, else
  * by a download that goes on where an earlier one stopped.
- * @throws ClusterliftError of `download`
+ * @throws ClusterliftError of `download`, and of `inspectPackage` with `inspect`
  */
 export async function fetchPackage(
   address: Address,
   cache: PackageCache,
-  options: DownloadOptions = {},
+  options: FetchOptions = {},
 ): Promise<FetchedPackage> {
   return (await cached(address, cache, options)) ?? (await fetched(address, cache, options));
 }
@@ -81,12 +88,16 @@ async function unchanged(
   }
 }
 
-async function fetched(address: Address, cache: PackageCache, options: DownloadOptions): Promise<FetchedPackage> {
+async function fetched(address: Address, cache: PackageCache, options: FetchOptions): Promise<FetchedPackage> {
   const place = await claimPart(cache.downloads, urlKey(address.url));
   try {
     const part = await PartFile.open(place.path, options.signal);
     try {
-      const { sha256, size, validators, insecure, resumedAt } = await download(address, part, options);
+      const { inspect } = options;
+      const seen = inspect !== undefined && part.size === 0 ? await peekUrl(address, options, inspect) : undefined;
+      const expected = options.expected ?? seen?.validators;
+      const got = await download(address, part, { ...options, expected });
+      const { sha256, size, validators, insecure, resumedAt } = got;
       const entry = {
         schema: 1,
         sha256,
@@ -99,7 +110,8 @@ async function fetched(address: Address, cache: PackageCache, options: DownloadO
       const unvouched = insecure && options.expectedSha256 === undefined;
       return { path, sha256, size, unvouched, fromCache: false, resumedAt };
     } catch (error) {
-      const worthless = place.isPrivate || hasCode(error, 'download-changed') || hasCode(error, 'digest-mismatch');
+      const wrong = hasCode(error, 'download-changed') || hasCode(error, 'digest-mismatch');
+      const worthless = place.isPrivate || part.size === 0 || wrong;
       await (worthless ? part.discard() : part.close()).catch(() => undefined); // the first error counts
       throw error;
     }

@@ -9,9 +9,10 @@ import fc from 'fast-check';
 import { parseAddress } from '../../../src/package/sources/address';
 import { PackageCache } from '../../../src/package/sources/cache';
 import type { DownloadOptions } from '../../../src/package/sources/download';
-import { fetchPackage, type FetchedPackage } from '../../../src/package/sources/fetch';
+import { fetchPackage, type FetchedPackage, type FetchOptions } from '../../../src/package/sources/fetch';
 import { Meter, type Progress } from '../../../src/package/sources/meter';
 import { HttpLab } from '../../lab/http';
+import { makePackage } from '../../lab/images';
 
 const run = promisify(execFile);
 const CONTENT = Buffer.from(Array.from({ length: 500_000 }, (_, i) => (i * 31 + (i >> 9)) & 0xff));
@@ -45,7 +46,7 @@ describe('a download', () => {
     await lab.stop();
   });
 
-  const get = (url: string, options: DownloadOptions = {}): Promise<FetchedPackage> =>
+  const get = (url: string, options: FetchOptions = {}): Promise<FetchedPackage> =>
     fetchPackage(parseAddress(url), cache, { ...FAST, ...options });
   const sent = (path: string): number => lab.asked(path).reduce((sum, each) => sum + each.sent, 0);
   const left = async (): Promise<string[]> => (await readdir(join(folder, 'downloads'))).sort();
@@ -159,6 +160,28 @@ describe('a download', () => {
     await assert.rejects(get(hopeless), { code: 'url-refused', message: /only start from the beginning/ });
     const wrong = lab.serve('/wrong.iso', { body: CONTENT, wrongRange: true, cut: { after: 300_000, times: 1 } });
     assert.equal((await get(wrong)).sha256, sha256(CONTENT));
+  });
+
+  it('does not begin when a look shows that it is no package', async () => {
+    const url = lab.serve('/no-package.iso', { body: CONTENT });
+    await assert.rejects(get(url, { inspect: { name: 'no-package.iso' } }), { code: 'package-not-iso' });
+    assert.ok(sent('/no-package.iso') <= 65_536);
+    assert.deepEqual(await left(), []);
+  });
+
+  it('is of what was looked at, or refused', async () => {
+    const spec = { scripts: { version: 'true', upgrade: 'true' }, flavour: 'builtin' } as const;
+    const [one, two] = await Promise.all(
+      ['1.0', '2.0'].map(async (version) =>
+        readFile((await makePackage({ ...spec, version, padBytes: 200_000 })).path),
+      ),
+    );
+    assert.ok(one && two);
+    const inspect = { name: 'x.iso' };
+    const same = lab.serve('/looked.iso', { body: one, cut: { after: 100_000, times: 1 } });
+    assert.equal((await get(same, { inspect })).sha256, sha256(one));
+    const other = lab.serve('/looked-changed.iso', { body: [one, two] });
+    await assert.rejects(get(other, { inspect }), { code: 'download-changed' });
   });
 
   it('is not believed when it has another digest than was asked for', async () => {

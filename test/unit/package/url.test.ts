@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { hasCode } from '../../../src/base/errors';
 import { inspectPackage } from '../../../src/package/inspect';
 import { nameOfUrl, parseAddress, redactUrl } from '../../../src/package/sources/address';
+import { peekUrl } from '../../../src/package/sources/peek';
 import { proxyFor, proxyFromEnv } from '../../../src/package/sources/proxy';
 import { openUrlReader, type UrlReader } from '../../../src/package/sources/url';
 import { HttpLab, ProxyLab } from '../../lab/http';
@@ -135,6 +136,26 @@ describe('a package on a web server', () => {
     const asked = lab.asked('/acme.iso');
     assert.ok(asked.length <= 2, `${String(asked.length)} requests`);
     assert.ok(asked.reduce((sum, each) => sum + each.sent, 0) <= 140_000);
+  });
+
+  it('is looked at before it is downloaded, where that is possible', async () => {
+    const scripts = { version: 'true', upgrade: 'true' };
+    const peek = (url: string): ReturnType<typeof peekUrl> =>
+      peekUrl(parseAddress(url), { proxy: DIRECT }, { name: 'x.iso' });
+    const good = await readFile((await makePackage({ version: '24.2', scripts, flavour: 'builtin' })).path);
+    const seen = await peek(lab.serve('/peek.iso', { body: good }));
+    assert.equal(seen?.info.version, '24.2');
+    assert.equal(seen.validators.length, good.length);
+    assert.equal(await peek(lab.serve('/peek-whole.iso', { body: good, range: false })), undefined);
+    assert.equal(await peek(lab.serve('/peek-busy.iso', { body: good, fail: { status: 503, times: 9 } })), undefined);
+    const bare = await readFile(
+      (await makePackage({ version: '1', scripts, manifestText: null, flavour: 'builtin' })).path,
+    );
+    await assert.rejects(peek(lab.serve('/peek-bare.iso', { body: bare })), { code: 'no-manifest' });
+    await assert.rejects(peek(lab.serve('/peek-half.iso', { body: good.subarray(0, 50_000) })), {
+      code: 'package-truncated',
+    });
+    await assert.rejects(peek(`${lab.origin}/peek-gone.iso`), { code: 'url-not-found' });
   });
 
   it('is not read from a server that gives files only as a whole', async () => {
