@@ -16,7 +16,7 @@ import { readControlFile, type ControlFile } from './address';
 import {
   AnswerRequest,
   BeginRequest,
-  EndedNotification,
+  EndedRequest,
   EventsNotification,
   FollowRequest,
   HelloRequest,
@@ -62,6 +62,7 @@ export class RunClient {
   readonly #end: Promise<FollowEnd>;
   #lastWord: RunEnd | undefined;
   #left = false;
+  #closed = false;
 
   private constructor(
     socket: Socket,
@@ -69,14 +70,19 @@ export class RunClient {
   ) {
     this.#socket = socket;
     this.#connection = createMessageConnection(new StreamMessageReader(socket), new StreamMessageWriter(socket));
-    this.#connection.onNotification(EndedNotification, (end) => {
+    this.#connection.onRequest(EndedRequest, (end) => {
       this.#lastWord = end;
+      return null;
     });
     this.#end = new Promise((resolve) => {
       socket.on('close', () => {
-        this.#connection.dispose();
+        this.#closed = true;
         const end = this.#lastWord;
         resolve(end ? { kind: 'ended', end } : { kind: this.#left ? 'closed' : 'lost' });
+        // Later, so that who waits for an answer learns the reason and not that a connection was disposed.
+        setImmediate(() => {
+          this.#connection.dispose();
+        });
       });
     });
     this.#connection.onError(() => socket.destroy());
@@ -122,6 +128,11 @@ export class RunClient {
    * @returns the plan, if there is one already
    */
   async follow(fromSeq: number, follower: RunFollower): Promise<Followed> {
+    this.#listen(follower);
+    return this.#ask(FollowRequest, { fromSeq });
+  }
+
+  #listen(follower: RunFollower): void {
     const rpc = this.#connection;
     rpc.onNotification(EventsNotification, ({ events }) => {
       follower.events(events);
@@ -129,7 +140,6 @@ export class RunClient {
     rpc.onNotification(PlannedNotification, ({ plan, folder }) => follower.planned?.(plan, folder));
     rpc.onNotification(QuestionOpened, (open) => follower.question?.(open));
     rpc.onNotification(QuestionClosed, ({ id }) => follower.questionClosed?.(id));
-    return this.#ask(FollowRequest, { fromSeq });
   }
 
   /** No further node begins; those begun are finished. */
@@ -138,7 +148,7 @@ export class RunClient {
   }
 
   async status(): Promise<RunStatus> {
-    return this.#timed(this.#connection.sendRequest(StatusRequest));
+    return this.#timed(() => this.#connection.sendRequest(StatusRequest));
   }
 
   /**
@@ -149,8 +159,9 @@ export class RunClient {
     return (await this.#ask(AnswerRequest, { id, answer: answer ?? null })).accepted;
   }
 
-  /** Tells a run process that was just started what to do. */
-  async begin(request: RunRequest): Promise<void> {
+  /** Tells a run process that was just started what to do, and follows it: also one that ends at once is heard. */
+  async begin(request: RunRequest, follower: RunFollower): Promise<void> {
+    this.#listen(follower);
     await this.#ask(BeginRequest, request);
   }
 
@@ -167,15 +178,16 @@ export class RunClient {
 
   #ask<P, R>(type: RequestType<P, R, undefined>, params: P): Promise<R> {
     // The library's type of parameters cannot be told from P while P is open.
-    return this.#timed(this.#connection.sendRequest(type, params as never));
+    return this.#timed(() => this.#connection.sendRequest(type, params as never));
   }
 
-  async #timed<R>(request: Promise<R>): Promise<R> {
+  async #timed<R>(send: () => Promise<R>): Promise<R> {
+    if (this.#closed) throw lost();
     const gone = this.#end.then(() => {
       throw lost();
     });
     try {
-      return await within(REQUEST_MS, Promise.race([request, gone]), lost);
+      return await within(REQUEST_MS, Promise.race([send(), gone]), lost);
     } catch (error) {
       if (error instanceof ClusterliftError) throw error;
       throw this.limited ? otherVersion(this.control) : refused(messageOf(error));

@@ -16,7 +16,7 @@ import { Outbox } from './outbox';
 import {
   AnswerRequest,
   BeginRequest,
-  EndedNotification,
+  EndedRequest,
   EventsNotification,
   FollowRequest,
   HelloRequest,
@@ -116,6 +116,7 @@ export class Peer implements QuestionClient {
       // Before the run can ask its first question, its starter must be there to be asked.
       this.#starter = true;
       if (!this.desk.begin(request)) throw new ResponseError(RpcError.notNow, 'this run knows already what to do');
+      this.#follow(1);
       return null;
     });
     rpc.onRequest(FollowRequest, ({ fromSeq }) => {
@@ -232,7 +233,7 @@ export class Peer implements QuestionClient {
     if (this.#follows) {
       await this.#sending;
       if (!this.#outbox.empty) await this.#drain();
-      if (end) await this.#connection.sendNotification(EndedNotification, end).catch(() => undefined);
+      if (end) await this.#connection.sendRequest(EndedRequest, end).catch(() => undefined);
     }
     await new Promise<void>((resolve) => this.socket.end(resolve));
   }

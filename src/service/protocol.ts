@@ -93,7 +93,8 @@ export const EventsNotification = new NotificationType<{ readonly events: readon
   'events',
   one,
 );
-export const EndedNotification = new NotificationType<RunEnd>('ended', one);
+/** From the run, its last word. A request, because the answer proves that all before it was heard before the socket is closed. */
+export const EndedRequest = new RequestType<RunEnd, null, undefined>('ended', one);
 export const QuestionOpened = new NotificationType<OpenQuestion>('question.opened', one);
 export const QuestionClosed = new NotificationType<{ readonly id: string }>('question.closed', one);
 

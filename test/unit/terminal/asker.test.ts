@@ -34,7 +34,7 @@ function terminal() {
       seen.pauses++;
       return () => seen.resumed++;
     },
-    interrupt: () => seen.interrupts++,
+    onInterrupt: () => seen.interrupts++,
   });
   return { screen, keys, asker, seen };
 }

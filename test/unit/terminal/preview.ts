@@ -47,7 +47,7 @@ async function live(ask: boolean): Promise<void> {
     output: process.stdout,
     look: () => face.look(),
     pause: () => face.pause(),
-    interrupt: interrupts.press,
+    onInterrupt: interrupts.press,
   });
   const tick = (): Scene => scene.at(Date.now() - began);
   if (ask) await questions(asker, face);

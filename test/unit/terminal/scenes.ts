@@ -1,3 +1,4 @@
+import type { ExitStatus } from '../../../src/base/errors';
 import type { NodeModel } from '../../../src/cluster/model';
 import type { Event, JournalEntry, RunEvent } from '../../../src/engine/events';
 import type { Plan, PlanNode, StepName } from '../../../src/engine/plan';
@@ -43,6 +44,7 @@ export function planNode(name: string, change: Partial<PlanNode> = {}): PlanNode
     from: '24.1.0',
     to: '24.2.0',
     action: 'change',
+    requests: [],
     steps: STEPS,
     ...change,
   };
@@ -165,7 +167,7 @@ export class Scene {
     });
   }
 
-  finish(outcome: 'succeeded' | 'failed', status: number): this {
+  finish(outcome: 'succeeded' | 'failed', status: ExitStatus): this {
     return this.fact({ type: 'run.finished', outcome, status, nodes: {} });
   }
 

@@ -1,0 +1,144 @@
+import { spawn, type ChildProcessByStdio } from 'node:child_process';
+import type { Readable, Writable } from 'node:stream';
+import {
+  CancellationTokenSource,
+  createMessageConnection,
+  StreamMessageReader,
+  StreamMessageWriter,
+  type MessageConnection,
+} from 'vscode-jsonrpc/node';
+import { cancelled } from '../base/async';
+import { ClusterliftError, ExitStatus, hasCode, messageOf } from '../base/errors';
+import { lastLines } from '../base/text';
+import type { Asker } from '../ssh/connection';
+import { AskRequestType, LookRequestType, type LookRequest, type LookResult } from './look-protocol';
+import { childEnv, SERVICE_WORD, type Launcher } from './spawn';
+
+type Child = ChildProcessByStdio<Writable, Readable, Readable>;
+
+interface Service {
+  readonly child: Child;
+  readonly rpc: MessageConnection;
+  readonly gone: Promise<ClusterliftError>;
+}
+
+const KEPT_STDERR = 8192;
+
+/** The window's end of the service process: starts it on first need, and anew when it has ended. */
+export class LookClient {
+  readonly #launcher: Omit<Launcher, 'stateHome'>;
+  readonly #asker: Asker;
+  #service: Service | undefined;
+  #disposed = false;
+
+  /** @param asker gets the questions of looking (host keys, passwords) */
+  constructor(launcher: Omit<Launcher, 'stateHome'>, asker: Asker) {
+    this.#launcher = launcher;
+    this.#asker = asker;
+  }
+
+  /**
+   * Runs a command that changes nothing.
+   * @throws ClusterliftError `service-lost`, `cancelled`; what the command itself has to say is in the result
+   */
+  async look(request: LookRequest, signal?: AbortSignal): Promise<LookResult> {
+    if (this.#disposed || isOver(signal)) throw cancelled('Looking');
+    const running = this.#service;
+    try {
+      return await this.#look(running ?? (this.#service = this.#start()), request, signal);
+    } catch (error) {
+      // It may have ended, idle, just when it was asked. Looking may be repeated.
+      if (!running || !hasCode(error, 'service-lost') || this.#isDisposed()) throw error;
+      return this.#look((this.#service ??= this.#start()), request, signal);
+    }
+  }
+
+  #isDisposed(): boolean {
+    return this.#disposed;
+  }
+
+  async #look({ rpc, gone }: Service, request: LookRequest, signal: AbortSignal | undefined): Promise<LookResult> {
+    const source = new CancellationTokenSource();
+    const onAbort = (): void => {
+      source.cancel();
+    };
+    signal?.addEventListener('abort', onAbort, { once: true });
+    try {
+      const lost = gone.then((error) => {
+        throw error;
+      });
+      return await Promise.race([rpc.sendRequest(LookRequestType, request, source.token), lost]);
+    } catch (error) {
+      if (isOver(signal)) throw cancelled('Looking');
+      throw error instanceof ClusterliftError ? error : serviceLost(messageOf(error), '');
+    } finally {
+      signal?.removeEventListener('abort', onAbort);
+      source.dispose();
+    }
+  }
+
+  /** Process id while it runs, for people who look for it. */
+  get pid(): number | undefined {
+    return this.#service?.child.pid;
+  }
+
+  /** Ends the service: its input ends, and with that it does. */
+  dispose(): void {
+    this.#disposed = true;
+    this.#service?.child.stdin.end();
+    this.#service = undefined;
+  }
+
+  #start(): Service {
+    const { execPath, script, env } = this.#launcher;
+    const child = spawn(execPath, [script, SERVICE_WORD], {
+      env: childEnv(env),
+      stdio: ['pipe', 'pipe', 'pipe'],
+      windowsHide: true,
+    });
+    let stderr = '';
+    child.stderr.setEncoding('utf8').on('data', (text: string) => {
+      stderr = (stderr + text).slice(-KEPT_STDERR);
+    });
+    child.stdin.on('error', () => undefined);
+    const rpc = createMessageConnection(new StreamMessageReader(child.stdout), new StreamMessageWriter(child.stdin));
+    rpc.onRequest(AskRequestType, async ({ question }, token) => {
+      const stop = new AbortController();
+      token.onCancellationRequested(() => {
+        stop.abort();
+      });
+      return { answer: (await this.#asker.ask(question, stop.signal)) ?? null };
+    });
+    const gone = new Promise<ClusterliftError>((resolve) => {
+      const end = (why: string): void => {
+        if (this.#service?.child === child) this.#service = undefined;
+        resolve(serviceLost(why, stderr));
+        setImmediate(() => {
+          rpc.dispose();
+        });
+      };
+      child.on('error', (error) => {
+        end(error.message);
+      });
+      child.on('close', (code, signal) => {
+        end(`it ended with ${signal ?? String(code)}`);
+      });
+    });
+    rpc.listen();
+    return { child, rpc, gone };
+  }
+}
+
+function isOver(signal: AbortSignal | undefined): boolean {
+  return signal?.aborted ?? false;
+}
+
+function serviceLost(why: string, stderr: string): ClusterliftError {
+  return new ClusterliftError({
+    code: 'service-lost',
+    message: `The service process of Clusterlift is gone: ${why}`,
+    hint: 'Try again; it is started anew.',
+    exit: ExitStatus.failed,
+    log: lastLines(stderr),
+  });
+}

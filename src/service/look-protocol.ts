@@ -1,0 +1,35 @@
+import { ParameterStructures, RequestType } from 'vscode-jsonrpc';
+import type { ErrorRecord } from '../engine/events';
+import type { Question } from '../ssh/connection';
+
+/** What is spoken with the service process, over its stdin and stdout: looking only, nothing that changes a node. */
+
+export interface LookRequest {
+  /** The words of a command that changes nothing: `status`, `check`, `runs`, `package inspect`, `backup list`. */
+  readonly argv: readonly string[];
+  readonly cwd: string;
+  /** By name; kept as long as the request. */
+  readonly secrets: Readonly<Record<string, string>>;
+  readonly by: string;
+}
+
+export interface LookResult {
+  /** The exit status of design 3. */
+  readonly status: number;
+  /** What `--json` gives, an element a line. */
+  readonly rows: readonly unknown[];
+  /** Lines for people. */
+  readonly lines: readonly string[];
+  readonly error:
+    (ErrorRecord & { readonly node?: string; readonly at?: { file: string; line: number; column: number } }) | null;
+}
+
+const one = ParameterStructures.byName;
+
+export const LookRequestType = new RequestType<LookRequest, LookResult, undefined>('look', one);
+/** From the service to the window that looks. Null: cancelled, or nobody there. */
+export const AskRequestType = new RequestType<
+  { readonly question: Question },
+  { readonly answer: string | null },
+  undefined
+>('ask', one);

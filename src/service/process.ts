@@ -1,0 +1,115 @@
+import { ResponseError } from 'vscode-jsonrpc';
+import {
+  CancellationTokenSource,
+  createMessageConnection,
+  StreamMessageReader,
+  StreamMessageWriter,
+  type CancellationToken,
+  type MessageConnection,
+} from 'vscode-jsonrpc/node';
+import { messageOf } from '../base/errors';
+import type { Asker, Question } from '../ssh/connection';
+import { AskRequestType, LookRequestType, type LookRequest, type LookResult } from './look-protocol';
+
+export interface LookHost {
+  /** The person at the window that looks. */
+  readonly asker: Asker;
+  /** The window does not want to know any more, or is gone. */
+  readonly signal: AbortSignal;
+}
+
+export interface ServiceDeps {
+  readonly input: NodeJS.ReadableStream;
+  readonly output: NodeJS.WritableStream;
+  /** Executes a looking command; one that would change something is an error result. It must not write to `output`. */
+  look(request: LookRequest, host: LookHost): Promise<LookResult>;
+  /** Milliseconds without a request after which the process ends. */
+  readonly idle?: number;
+}
+
+const IDLE_MS = 5 * 60_000;
+
+/** The service process: answers until the window is gone, or nobody wanted anything for five minutes. */
+export async function serviceMain(deps: ServiceDeps): Promise<void> {
+  const rpc = createMessageConnection(new StreamMessageReader(deps.input), new StreamMessageWriter(deps.output));
+  const gone = new AbortController();
+  const asker = new RemoteAsker(rpc);
+  let busy = 0;
+  let timer: NodeJS.Timeout | undefined;
+  await new Promise<void>((resolve) => {
+    const rest = (): void => {
+      clearTimeout(timer);
+      timer = setTimeout(resolve, deps.idle ?? IDLE_MS);
+    };
+    deps.output.on('error', resolve);
+    deps.input.on('end', resolve);
+    deps.input.on('close', resolve);
+    rpc.onError(() => {
+      resolve();
+    });
+    rpc.onRequest(LookRequestType, async (request, token) => {
+      busy++;
+      clearTimeout(timer);
+      const [signal, done] = signalOf(token, gone.signal);
+      try {
+        return await deps.look(request, { asker, signal });
+      } catch (error) {
+        throw new ResponseError(1, messageOf(error));
+      } finally {
+        done();
+        busy--;
+        if (busy === 0) rest();
+      }
+    });
+    rpc.listen();
+    rest();
+  });
+  clearTimeout(timer);
+  gone.abort();
+  rpc.dispose();
+}
+
+function signalOf(token: CancellationToken, also: AbortSignal): [AbortSignal, () => void] {
+  const controller = new AbortController();
+  const cancelled = token.onCancellationRequested(() => {
+    controller.abort();
+  });
+  if (token.isCancellationRequested) controller.abort();
+  return [
+    AbortSignal.any([controller.signal, also]),
+    () => {
+      cancelled.dispose();
+    },
+  ];
+}
+
+/** Asks on the other side of the connection, one question at a time. */
+class RemoteAsker implements Asker {
+  #last: Promise<unknown> = Promise.resolve();
+
+  constructor(private readonly rpc: MessageConnection) {}
+
+  async ask(question: Question, signal?: AbortSignal): Promise<string | undefined> {
+    const turn = this.#last.then(() => this.#ask(question, signal));
+    this.#last = turn;
+    return turn;
+  }
+
+  async #ask(question: Question, signal: AbortSignal | undefined): Promise<string | undefined> {
+    if (signal?.aborted === true) return undefined;
+    const source = new CancellationTokenSource();
+    const onAbort = (): void => {
+      source.cancel();
+    };
+    signal?.addEventListener('abort', onAbort, { once: true });
+    try {
+      return (await this.rpc.sendRequest(AskRequestType, { question }, source.token)).answer ?? undefined;
+    } catch {
+      // The window is gone, or it cancelled: nobody is there.
+      return undefined;
+    } finally {
+      signal?.removeEventListener('abort', onAbort);
+      source.dispose();
+    }
+  }
+}
