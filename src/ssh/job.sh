@@ -124,7 +124,7 @@ start() {
 follow() {
   J=$S/jobs/$2 offset=$3 poll=$4
   uptime_now
-  follow_until=$((UP + $5)) looked=0
+  follow_until=$((UP + $5)) looked=0 quick=8
   while :; do
     STATE=running
     if [ -e "$J/rc" ] || [ "$looked" -le "$UP" ]; then
@@ -140,7 +140,13 @@ follow() {
       tell
       return 0
     fi
-    pause "$poll"
+    # Many jobs are over at once: the first looks come soon after each other.
+    if [ "$quick" -gt 0 ]; then
+      quick=$((quick - 1))
+      pause 0.02
+    else
+      pause "$poll"
+    fi
     uptime_now
   done
 }

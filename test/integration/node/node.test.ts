@@ -253,6 +253,22 @@ describe('the scripts of the engine on real nodes', function () {
     assert.equal(busy.tar.kind, 'busybox');
   });
 
+  it('work without root, in the state directory of the user', async () => {
+    const node = connect('dash', { user: 'platform', name: 'dash-plain' });
+    const facts = await gatherFacts(node, { stateDir: undefined });
+    assert.deepEqual([facts.root, facts.state.path], [false, '/home/platform/.local/state/clusterlift']);
+    const fence = await lock(node);
+    const command = { kind: 'text', text: 'id -un; [ "$TOKEN" = "$1" ]' } as const;
+    let log = '';
+    const spec = job(fence, '', { command: { ...command, args: ['other'] }, secrets: { TOKEN: 'other' } });
+    const end = await runJob(node, spec, { onOutput: (text) => void (log += text) });
+    assert.deepEqual([end.state === 'done' && end.rc, log], [0, 'platform\n']);
+    await assert.rejects(
+      takeLock(node, { ...request('foreign'), stateDir: '/var/lib/clusterlift' }),
+      (e) => hasCode(e, 'state-create') || hasCode(e, 'state-owner'),
+    );
+  });
+
   it('are told the job state by a follower that only looks', async () => {
     const node = connect('dash');
     assert.equal((await followJob(node, { stateDir: undefined, id: 'no.such.job.1' })).state, 'absent');

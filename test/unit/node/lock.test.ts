@@ -1,6 +1,6 @@
 import { strict as assert } from 'node:assert';
 import { existsSync } from 'node:fs';
-import { mkdir, readFile, stat, symlink, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rename, stat, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { hasCode } from '../../../src/base/errors';
 import { self, type ProcessIdentity } from '../../../src/base/process';
@@ -14,6 +14,7 @@ import {
   type TakeRequest,
   type TakeResult,
 } from '../../../src/engine/node/lock';
+import type { ExecRequest, NodeConnection } from '../../../src/ssh/connection';
 import { execute } from '../../../src/ssh/script';
 import { underBothShells, type Place } from './shells';
 
@@ -137,6 +138,22 @@ underBothShells('The lock of a node', (place) => {
     assert.deepEqual(await take('r1', { token: 'resumed' }), { kind: 'reentered', epoch: 2 });
   });
 
+  it('goes back to its run when a job of it began at the very moment of the takeover', async () => {
+    const { node, stateDir } = place();
+    await take('r1', { me: deadHere });
+    const held = await mustBeHeld(take('r2'));
+    await livingJob(place(), 'r1');
+    await rename(join(stateDir, 'jobs'), join(stateDir, 'later'));
+    const racing = changed(place(), (script) =>
+      script.replace('claim_epoch "$next" || continue', '$&; rmdir "$S/jobs"; mv "$S/later" "$S/jobs"'),
+    );
+    const result = await takeLock(racing, request('r2', { takeOver: held }));
+    assert.equal(result.kind === 'held' && result.owner.run, 'r1');
+    await beatLock(node, stateDir, { run: 'r1', epoch: 1 });
+    await assert.rejects(beatLock(node, stateDir, { run: 'r2', epoch: 2 }), (e) => hasCode(e, 'fenced'));
+    assert.deepEqual(await take('r1', { token: 'resumed' }), { kind: 'reentered', epoch: 3 });
+  });
+
   it('is broken for a reason, once', async () => {
     await take('r1', { me: elsewhere });
     const held = await mustBeHeld(take('r2'));
@@ -226,19 +243,18 @@ async function livingJob({ stateDir }: Place, run: string): Promise<void> {
   await writeFile(join(job, 'started/pid'), `${String(me.pid)} ${me.pidStart}\n`);
 }
 
+/** The node, but with scripts that were tampered with. */
+function changed({ node }: Place, change: (script: string) => string): NodeConnection {
+  return Object.assign(Object.create(node) as NodeConnection, {
+    exec: (request: ExecRequest) => node.exec({ ...request, script: change(request.script) }),
+  });
+}
+
 /** Runs a prelude that kills the shell a little later, and then takes the lock. */
-async function takeKilled({ node, stateDir }: Place, prelude: string, run: string): Promise<void> {
-  const tampered = { ...node, node: node.node, exec: node.exec.bind(node) };
-  await takeLock(
-    {
-      ...tampered,
-      exec: (request) => node.exec({ ...request, script: prelude + request.script }),
-      openReader: node.openReader.bind(node),
-      append: node.append.bind(node),
-      close: () => node.close(),
-    },
-    { stateDir, run, me: deadHere, token: run, user: '', command: '' },
-  ).catch((error: unknown) => {
+async function takeKilled(place: Place, prelude: string, run: string): Promise<void> {
+  const killing = changed(place, (script) => prelude + script);
+  const request = { stateDir: place.stateDir, run, me: deadHere, token: run, user: '', command: '' };
+  await takeLock(killing, request).catch((error: unknown) => {
     assert.ok(hasCode(error, 'node-script-failed'), String(error));
   });
 }
