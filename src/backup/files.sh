@@ -11,6 +11,9 @@
 # fetched STATE ID                bytes of a part that is being brought here
 # fetch STATE ID OFFSET           stdin: its bytes from OFFSET
 # unfetch STATE ID
+# sweep STATE KEEP [ID]           removes archives that waited here for the way to the server: all but KEEP, or only ID
+# cat STATE FILE                  stdout: one of them
+# present STATE PATH…             which paths are there
 
 tell_point() {
   emit id "$1"
@@ -87,4 +90,23 @@ case $1 in
     sync_path "$file"
     ;;
   unfetch) rm -f "$S/restore/$3.part" ;;
+  sweep)
+    for spool in "$S/spool"/*; do
+      name=${spool##*/}
+      [ "$name" = "${4:-$name}" ] || continue
+      [ "$name" = "$3" ] || rm -rf "$spool"
+    done
+    ;;
+  cat) cat "$3" ;;
+  present)
+    shift 2
+    states=
+    for path in "$@"; do
+      state=absent
+      if [ -L "$path" ] || [ -e "$path" ]; then state=present; fi
+      states=$states$state' '$path'
+'
+    done
+    emit paths "$states"
+    ;;
 esac

@@ -18,13 +18,14 @@ export class MemberGuard {
     paths: readonly string[],
     private readonly devices: boolean,
   ) {
-    this.tops = new Set(paths.map((each) => `.${each}`));
+    // As names stand in Member: one character a byte.
+    this.tops = new Set(paths.map((each) => Buffer.from(`.${each}`).toString('latin1')));
   }
 
   /** @throws ClusterliftError `archive-invalid` */
   check(member: Member): void {
     const name = member.name.replace(/\/$/, '');
-    const bad = (why: string): Error => invalid(`${why} (${line(name, 200)})`);
+    const bad = (why: string): Error => invalid(`${why} (${shown(name)})`);
     if (!name.startsWith('./')) throw bad('a member has an absolute or foreign name');
     const parts = name.split('/').slice(1);
     if (parts.some((each) => each === '' || each === '.' || each === '..')) throw bad('a member leads elsewhere');
@@ -44,8 +45,12 @@ export class MemberGuard {
 
   /** @throws ClusterliftError `archive-invalid` when a saved path is missing */
   end(): void {
-    for (const top of this.tops) if (!this.seen.has(top)) throw invalid(`a saved path is missing (${line(top, 200)})`);
+    for (const top of this.tops) if (!this.seen.has(top)) throw invalid(`a saved path is missing (${shown(top)})`);
   }
+}
+
+function shown(name: string): string {
+  return line(Buffer.from(name, 'latin1').toString('utf8'), 200);
 }
 
 /** The listing of a stream: a JSON line for each member, in order; only its digest is kept. */

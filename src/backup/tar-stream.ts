@@ -5,7 +5,7 @@ import { ClusterliftError, ExitStatus } from '../base/errors';
  * that of busybox write them). Contents are skipped, so the memory is bounded by the longest extended header.
  */
 
-/** What a header says; names as they stand there. */
+/** What a header says. Names and targets hold one character a byte, so that no two of them ever become the same. */
 export interface Member {
   readonly name: string;
   readonly type: 'file' | 'hard-link' | 'link' | 'directory' | 'char-device' | 'block-device' | 'fifo';
@@ -116,7 +116,7 @@ function makeMember(block: Buffer, type: string, stored: number, extended: Exten
   const prefix = block.subarray(257, 262).toString('latin1') === 'ustar' && block[263] === 0x30 ? textAt(block, 345, 155) : '';
   const short = textAt(block, 0, 100);
   const kind = typeOf(type);
-  const text = (key: string): string | undefined => extended.get(key)?.toString('utf8');
+  const text = (key: string): string | undefined => extended.get(key)?.toString('latin1');
   // Sparse files (GNU.sparse 1.0): the real name and size stand in the extended header.
   return {
     name: text('GNU.sparse.name') ?? text('path') ?? (prefix === '' ? short : `${prefix}/${short}`),
@@ -166,7 +166,7 @@ function* paxRecords(data: Buffer): Generator<[string, Buffer]> {
     if (!Number.isInteger(length) || length < 5 || end > data.length || data[end - 1] !== 0x0a || equals < 0 || equals >= end) {
       throw invalid('an extended header makes no sense');
     }
-    yield [data.toString('utf8', space + 1, equals), data.subarray(equals + 1, end - 1)];
+    yield [data.toString('latin1', space + 1, equals), data.subarray(equals + 1, end - 1)];
     at = end;
   }
 }
@@ -193,7 +193,7 @@ function numberAt(block: Buffer, at: number, length: number): number {
 }
 
 function textAt(block: Buffer, at: number, length: number): string {
-  return cString(block.subarray(at, at + length)).toString('utf8');
+  return cString(block.subarray(at, at + length)).toString('latin1');
 }
 
 function cString(bytes: Buffer): Buffer {

@@ -12,7 +12,7 @@ import { LocalConnection } from './local';
 import type { Secrets } from './secrets';
 import { SshConnection, type Terminal } from './ssh';
 import { type JumpSpec, type SshFiles, type Target, parseJumps, resolveTarget } from './target';
-import type { TerminalSize } from './transport';
+import type { TerminalSize, Transport } from './transport';
 
 export interface ConnectorOptions {
   /** Of one cluster: nodes reach each other as jump hosts by name, and share accepted passwords. */
@@ -66,6 +66,17 @@ export class Connector {
     const message = `${node.name} is this machine`;
     const hint = 'Open an ordinary terminal.';
     return Promise.reject(new ClusterliftError({ code: 'terminal-local', message, hint, exit: ExitStatus.usage }));
+  }
+
+  /**
+   * A server that is no node (a backup server), reached and verified as ssh would: ssh_config, jump hosts, host keys.
+   * @returns connects on each use that finds no living connection
+   * @throws ClusterliftError as `connect`
+   */
+  server(host: string, port: number | undefined, user: string | undefined): (signal?: AbortSignal) => Promise<Transport> {
+    const target = resolveTarget({ node: host, host, port, user, identityFile: undefined }, this.files);
+    const link = this.link(target, this.wayTo(target, undefined, [host]), `ssh ${target.user}@${target.host}`);
+    return (signal) => link.connect(signal);
   }
 
   async closeAll(): Promise<void> {

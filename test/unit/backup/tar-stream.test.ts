@@ -40,7 +40,7 @@ describe('reading a tar stream', () => {
 
   it('finds what tar itself finds', () => {
     const names = members(archive).map((each) => each.name);
-    const listed = execFileSync('tar', ['-t', '--quoting-style=literal', '--show-transformed-names', '-f', join(dir, 'a.tar')]).toString();
+    const listed = execFileSync('tar', ['-t', '--quoting-style=literal', '--show-transformed-names', '-f', join(dir, 'a.tar')]).toString('latin1');
     assert.equal(`${names.join('\n')}\n`, listed);
     const by = new Map(members(archive).map((each) => [each.name, each]));
     assert.equal(by.get('./app/sparse')?.size, 5 * 1024 * 1024 + 1);
