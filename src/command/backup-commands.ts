@@ -96,7 +96,7 @@ export const BACKUP_COMMANDS: readonly CommandSpec[] = [
         about: 'How many to keep.',
       },
     ],
-    options: [...NET, 'dryRun', 'yes', 'confirm'],
+    options: [...NET, 'dryRun', 'confirm'],
     changes: true,
     examples: [{ line: 'backup clean nightly keep 5', about: '' }],
   },

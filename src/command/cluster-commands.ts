@@ -81,7 +81,7 @@ export const CLUSTER_COMMANDS: readonly CommandSpec[] = [
     summary: 'Show what a package is, without installing or fetching it.',
     about: [],
     words: [packageWord('A file here, node:<path> for one on the primary, or an http(s) URL.', true)],
-    options: ['cluster', 'config', 'sha256', 'json', 'acceptNewHostKeys'],
+    options: ['cluster', 'config', 'sha256', 'json', 'yes', 'acceptNewHostKeys'],
     changes: false,
     examples: [{ line: 'package inspect myfile.iso', about: 'product, version, scripts, compatibility' }],
   },

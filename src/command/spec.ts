@@ -75,6 +75,6 @@ export const runWord = (about: string, required = false): WordSpec =>
   place('run', values.name('<run>', 'a run'), about, required);
 
 /** Options of what talks to nodes, of what changes them, and of what looks at runs. */
-export const NET: readonly OptionKey[] = ['cluster', 'config', 'nodes', 'json', 'acceptNewHostKeys'];
-export const CHANGE: readonly OptionKey[] = ['giveUp', 'dryRun', 'override', 'yes', 'confirm'];
-export const RUN: readonly OptionKey[] = ['cluster', 'json'];
+export const NET: readonly OptionKey[] = ['cluster', 'config', 'nodes', 'json', 'yes', 'acceptNewHostKeys'];
+export const CHANGE: readonly OptionKey[] = ['giveUp', 'dryRun', 'override', 'confirm'];
+export const RUN: readonly OptionKey[] = ['cluster', 'json', 'yes'];

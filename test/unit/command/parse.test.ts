@@ -196,7 +196,7 @@ describe('a wrong command line', () => {
     ['upgrade serial --batch 1', /^usage-conflict/],
     ['upgrade --decide n=done', /^usage-option-not-here: It belongs to: resume\.$/],
     ['status a.iso', /^usage-unexpected-word/],
-    ['status --yes', /^usage-option-not-here/],
+    ['status --batch 1', /^usage-option-not-here/],
     ['resume --decide n=maybe', /^usage-bad-value/],
     ['resume --decide n=done --decide n=retry', /^usage-conflict/],
     ['unlock', /^usage-missing-option/],
