@@ -167,7 +167,7 @@ export class HttpLab {
       const size = Math.min(chunk, to - from - log.sent, cutAt - log.sent, stallAt - log.sent);
       const bytes = await content.read(from + log.sent, size);
       log.sent += bytes.length;
-      if (!response.write(bytes)) await Promise.race([once(response, 'drain'), once(response, 'close')]);
+      if (!response.write(bytes)) await drained(response);
       if (rate !== undefined) await sleep(50);
     }
     response.end();
@@ -250,6 +250,18 @@ async function openContent(content: Content): Promise<OpenContent> {
 
 function basic(auth: string): string {
   return `Basic ${Buffer.from(auth).toString('base64')}`;
+}
+
+/** There is room again, or nobody listens any more. */
+async function drained(response: ServerResponse): Promise<void> {
+  if (response.destroyed) return;
+  await new Promise<void>((resolve) => {
+    const done = (): void => {
+      response.off('drain', done).off('close', done);
+      resolve();
+    };
+    response.on('drain', done).on('close', done);
+  });
 }
 
 async function flushed(response: ServerResponse): Promise<void> {

@@ -1,0 +1,103 @@
+import { strict as assert } from 'node:assert';
+import { sleep } from '../../../src/base/async';
+import { acmePackage, acmeVersion, clearKnob, setKnob } from '../../lab/acme';
+import { said } from '../../lab/cli';
+import type { Lab } from '../../lab/nodes';
+import { acmeCluster, begun, exactlyOnce, needsLab, outcomes, run, start, underWay } from './scene';
+
+const BRACKET = ['stop', 'upgrade', 'start'] as const;
+
+describe('an upgrade that is disturbed', function () {
+  this.timeout(240_000);
+  let lab: Lab;
+  before(function () {
+    needsLab(this);
+  });
+  beforeEach(async () => {
+    lab = await acmeCluster([{}, {}, {}]);
+  });
+  afterEach(() => lab.stop());
+
+  it('killed in mid-upgrade: the scripts finish on their nodes, resume completes, each ran once', async () => {
+    const { path } = await acmePackage('2.0');
+    for (const node of lab.nodes) await setKnob(node, 'upgrade', 'wait');
+    const command = start(lab, ['upgrade', path]);
+    await underWay(lab, 'upgrade', 3);
+    command.kill();
+    assert.equal((await command.done).signal, 'SIGKILL');
+    await clearKnob(lab.node('n1'), 'upgrade', 'wait'); // ends while nobody looks
+    await sleep(500);
+    const resume = start(lab, ['resume']);
+    await resume.waitFor('run.resumed');
+    for (const node of lab.nodes) await clearKnob(node, 'upgrade', 'wait');
+    const result = await resume.done;
+    assert.equal(result.status, 0, said(result));
+    assert.deepEqual(outcomes(result), { n1: 'upgraded', n2: 'upgraded', n3: 'upgraded' });
+    await exactlyOnce(lab.nodes, BRACKET);
+  });
+
+  it('the link to a node is cut: the same run goes on when it is back', async () => {
+    const { path } = await acmePackage('2.0');
+    const node = lab.node('n2');
+    await setKnob(node, 'upgrade', 'wait');
+    const command = start(lab, ['upgrade', path]);
+    await underWay(lab, 'upgrade', 1);
+    await node.cutLink();
+    await sleep(20_000);
+    await clearKnob(node, 'upgrade', 'wait');
+    await node.restoreLink();
+    const result = await command.done;
+    assert.equal(result.status, 0, said(result));
+    assert.deepEqual(outcomes(result), { n1: 'upgraded', n2: 'upgraded', n3: 'upgraded' });
+    await exactlyOnce(lab.nodes, BRACKET);
+  });
+
+  it('the script itself restarts sshd and ends all sessions: same run, exactly once', async () => {
+    const { path } = await acmePackage('2.0');
+    const restart = 'kill -9 $(pidof sshd); sleep 1; /usr/sbin/sshd -f /etc/ssh/sshd_lab_config -E /var/log/sshd.log';
+    await setKnob(lab.node('n1'), 'upgrade', 'run', restart);
+    await run(lab, ['upgrade', path], 0);
+    await exactlyOnce(lab.nodes, BRACKET);
+  });
+
+  it('a node dies while its script runs: unknown, status 4, and nothing is repeated unasked', async () => {
+    const { path } = await acmePackage('2.0');
+    const node = lab.node('n3');
+    await setKnob(node, 'upgrade', 'wait');
+    const command = start(lab, ['upgrade', path, '--give-up', '20s']);
+    await underWay(lab, 'upgrade', 1);
+    await node.crash();
+    await sleep(1000);
+    await node.boot();
+    const result = await command.done;
+    assert.equal(result.status, 4, said(result));
+    assert.deepEqual(outcomes(result), { n1: 'upgraded', n2: 'upgraded', n3: 'unknown' });
+    assert.equal(await acmeVersion(node), '1.0');
+  });
+
+  it('stop: begun nodes are finished, no other begins', async () => {
+    const { path } = await acmePackage('2.0');
+    await setKnob(lab.node('n1'), 'upgrade', 'wait');
+    const command = start(lab, ['upgrade', path, 'serial']);
+    await command.waitFor(begun('n1'));
+    await run(lab, ['stop'], 0);
+    await command.waitFor('stop.requested');
+    await clearKnob(lab.node('n1'), 'upgrade', 'wait');
+    const result = await command.done;
+    assert.deepEqual(outcomes(result), { n1: 'upgraded', n2: 'not-started', n3: 'not-started' }, said(result));
+    await exactlyOnce([lab.node('n1')], BRACKET);
+  });
+
+  it('a second upgrade is refused with the name of the first, status 5', async () => {
+    const { path } = await acmePackage('2.0');
+    await setKnob(lab.node('n1'), 'upgrade', 'wait');
+    const command = start(lab, ['upgrade', path]);
+    const { run: id } = await command.waitFor('run.started');
+    await command.waitFor(begun('n1'));
+    const second = await run(lab, ['upgrade', path], 5);
+    assert.ok(second.stderr.includes(String(id)), said(second));
+    await clearKnob(lab.node('n1'), 'upgrade', 'wait');
+    assert.equal((await command.done).status, 0);
+    await exactlyOnce(lab.nodes, BRACKET);
+  });
+});

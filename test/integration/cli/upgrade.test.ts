@@ -1,0 +1,195 @@
+import { strict as assert } from 'node:assert';
+import { copyFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { acmePackage, acmeVersion, clearKnob, executions, overlap, setKnob } from '../../lab/acme';
+import type { Lab } from '../../lab/nodes';
+import { said } from '../../lab/cli';
+import { acmeCluster, exactlyOnce, needsLab, outcomes, run, start, underWay, writtenFiles } from './scene';
+
+describe('an upgrade of three nodes', function () {
+  this.timeout(180_000);
+  let lab: Lab;
+  before(function () {
+    needsLab(this);
+  });
+  afterEach(() => lab.stop());
+
+  it('runs the scripts of all nodes at the same time', async () => {
+    lab = await acmeCluster([{}, {}, {}]);
+    const { path } = await acmePackage('2.0');
+    for (const node of lab.nodes) await setKnob(node, 'upgrade', 'wait');
+    const command = start(lab, ['upgrade', path]);
+    await underWay(lab, 'upgrade', 3);
+    for (const node of lab.nodes) await clearKnob(node, 'upgrade', 'wait');
+    const result = await command.done;
+    assert.equal(result.status, 0, said(result));
+    assert.equal(result.finished?.outcome, 'succeeded');
+    assert.deepEqual(result.finished.nodes['n2'], { outcome: 'upgraded', from: '1.0', to: '2.0' });
+    for (const node of lab.nodes) assert.equal(await acmeVersion(node), '2.0');
+    await exactlyOnce(lab.nodes, ['stop', 'upgrade', 'start']);
+  });
+
+  it('serial: goes by role, one node at a time, the next only when the last is healthy', async () => {
+    lab = await acmeCluster([{}, {}, {}], { primary: 'n1' }, ({ name }) => ({
+      roles: [name === 'n1' ? 'webproxy' : name === 'n2' ? 'application' : 'database'],
+    }));
+    const { path } = await acmePackage('2.0', { manifest: { roles: ['database', 'application', 'webproxy'] } });
+    await setKnob(lab.node('n2'), 'health', 'sleep', 1);
+    await run(lab, ['cluster', 'upgrade', path, 'serial'], 0);
+    const upgrades = await executions(lab.nodes, 'upgrade');
+    assert.deepEqual(
+      upgrades.map(({ node }) => node),
+      ['n3', 'n2', 'n1'],
+    );
+    const brackets = upgrades.map(({ node }) => node);
+    const all = (await executions(lab.nodes)).filter(({ script }) => script !== 'check');
+    for (const [index, name] of brackets.entries()) {
+      const next = brackets[index + 1];
+      if (next === undefined) continue;
+      const stop = all.find(({ node, script }) => node === next && script === 'stop');
+      const health = all.find(({ node, script, start: at }) => {
+        const upgrade = upgrades[index];
+        return node === name && script === 'health' && at > (upgrade?.start ?? Infinity);
+      });
+      assert.ok(stop !== undefined && health?.end !== undefined);
+      assert.ok(stop.start >= health.end, `${next} began before ${name} was healthy`);
+    }
+  });
+
+  it('batches: the first node alone, then half of them, then the rest', async () => {
+    lab = await acmeCluster([{}, {}, {}, {}, {}]);
+    const { path } = await acmePackage('2.0');
+    for (const node of lab.nodes) await setKnob(node, 'upgrade', 'sleep', 1);
+    await run(lab, ['upgrade', path, 'backup', 'None', 'fast', '--batch', '1,50%,100%'], 0);
+    const upgrades = await executions(lab.nodes, 'upgrade');
+    const with_ = upgrades.map((each) => upgrades.filter((other) => other !== each && overlap(each, other)).length);
+    assert.deepEqual(with_, [0, 1, 1, 1, 1]);
+  });
+
+  it('says "nothing to do" the second time, and does nothing', async () => {
+    lab = await acmeCluster([{}, {}, {}]);
+    const { path } = await acmePackage('2.0');
+    await run(lab, ['upgrade', path], 0);
+    const again = await run(lab, ['upgrade', path], 0);
+    assert.deepEqual(outcomes(again), { n1: 'unchanged', n2: 'unchanged', n3: 'unchanged' });
+    await exactlyOnce(lab.nodes, ['stop', 'upgrade', 'start']);
+  });
+
+  it('--dry-run and check change nothing on any node', async () => {
+    lab = await acmeCluster([{}, {}, {}]);
+    const { path } = await acmePackage('2.0');
+    const before = await Promise.all(lab.nodes.map(writtenFiles));
+    await run(lab, ['upgrade', path, '--dry-run'], 0);
+    await run(lab, ['check', path], 0);
+    assert.deepEqual(await Promise.all(lab.nodes.map(writtenFiles)), before);
+    assert.deepEqual(
+      (await executions(lab.nodes)).filter(({ script }) => script !== 'check' && script !== 'health'),
+      [],
+    );
+  });
+
+  it('provisions once, on the primary, after all nodes, because one node asked for it', async () => {
+    lab = await acmeCluster([{}, {}, {}], { primary: 'n2' });
+    const { path } = await acmePackage('2.0');
+    await setKnob(lab.node('n3'), 'upgrade', 'ask', 'provision=required');
+    await run(lab, ['upgrade', path], 0);
+    const [provision, ...more] = await executions(lab.nodes, 'provision');
+    assert.deepEqual([provision?.node, more.length], ['n2', 0]);
+    for (const { end } of await executions(lab.nodes, 'upgrade'))
+      assert.ok((end ?? Infinity) <= (provision?.start ?? 0));
+  });
+
+  it('never provisions when nobody asks for it', async () => {
+    lab = await acmeCluster([{}, {}]);
+    const { path } = await acmePackage('2.0');
+    await run(lab, ['upgrade', path], 0);
+    assert.deepEqual(await executions(lab.nodes, 'provision'), []);
+  });
+
+  it('stops when one node fails: its last lines are shown, mixed versions are named, status 1', async () => {
+    lab = await acmeCluster([{}, {}, {}]);
+    const { path } = await acmePackage('2.0');
+    await setKnob(lab.node('n2'), 'upgrade', 'fail', 3);
+    const result = await run(lab, ['upgrade', path, 'serial'], 1);
+    assert.deepEqual(outcomes(result), { n1: 'upgraded', n2: 'failed', n3: 'not-started' });
+    assert.match(result.stderr, /told to fail on n2/);
+    assert.match(result.stderr, /1\.0/);
+    assert.match(result.stderr, /2\.0/);
+    assert.equal((await executions([lab.node('n3')], 'stop')).length, 0);
+    // What was stopped is started again, although the upgrade failed.
+    assert.equal((await executions([lab.node('n2')], 'start')).length, 1);
+  });
+
+  it('goes on within the failure budget', async () => {
+    lab = await acmeCluster([{}, {}, {}]);
+    const { path } = await acmePackage('2.0');
+    await setKnob(lab.node('n1'), 'upgrade', 'fail', 3);
+    const result = await run(lab, ['upgrade', path, 'serial', '--max-failures', '1'], 1);
+    assert.deepEqual(outcomes(result), { n1: 'failed', n2: 'upgraded', n3: 'upgraded' });
+  });
+
+  it('reboots where it is asked for, and waits for version and health of the new boot', async () => {
+    lab = await acmeCluster([{}, {}]);
+    const { path } = await acmePackage('2.0');
+    await setKnob(lab.node('n2'), 'upgrade', 'ask', 'reboot=required');
+    lab.node('n2').backAfter = 1500;
+    const result = await run(lab, ['upgrade', path], 0);
+    assert.equal(lab.node('n2').boots, 2);
+    assert.equal(lab.node('n1').boots, 1);
+    assert.deepEqual(outcomes(result), { n1: 'upgraded', n2: 'upgraded' });
+    await exactlyOnce(lab.nodes);
+  });
+
+  it('has an outcome of its own for a node on another version than wanted, and does not try again', async () => {
+    lab = await acmeCluster([{}, {}]);
+    const { path } = await acmePackage('2.0');
+    await setKnob(lab.node('n1'), 'upgrade', 'run', 'keep=yes');
+    await setKnob(lab.node('n1'), 'upgrade', 'ask', 'reboot=required');
+    const result = await run(lab, ['upgrade', path], 1);
+    assert.deepEqual(outcomes(result), { n1: 'wrong-version', n2: 'upgraded' });
+    assert.equal(lab.node('n1').boots, 2);
+    assert.equal((await executions([lab.node('n1')], 'upgrade')).length, 1);
+  });
+
+  it('works with sudo and a password, on dash and on busybox', async () => {
+    const user = { name: 'platform', password: 'open sesame', sudo: 'password' } as const;
+    lab = await acmeCluster(
+      [
+        { users: [user], tools: 'dash', without: ['openssl', 'bash'] },
+        { users: [user], tools: 'busybox', without: ['openssl', 'bash', 'perl', 'python3'] },
+      ],
+      { user: 'platform', become: 'sudo' },
+    );
+    const { path } = await acmePackage('2.0', { sums: true });
+    const env = { CLUSTERLIFT_BECOME_PASSWORD: 'open sesame' };
+    const result = await run(lab, ['upgrade', path], 0, { env });
+    assert.deepEqual(outcomes(result), { n1: 'upgraded', n2: 'upgraded' });
+    assert.equal(await lab.node('n2').must('stat -c %U /var/lib/clusterlift'), 'root\n');
+  });
+
+  it('upgrades a cluster of one, and says its status', async () => {
+    lab = await acmeCluster([{}]);
+    const { path } = await acmePackage('2.0');
+    await run(lab, ['upgrade', path], 0);
+    const status = await run(lab, ['status'], 0);
+    assert.match(status.stdout, /2\.0/);
+  });
+
+  it('upgrades the machine that it runs on, without SSH', async () => {
+    lab = await acmeCluster([{}]);
+    const node = lab.node('n1');
+    const { path } = await acmePackage('2.0');
+    const at = (file: string): string => join(node.root, 'root', file);
+    await copyFile(process.execPath, at('node'));
+    await copyFile(join(__dirname, '../../../dist/cli.js'), at('cli.js'));
+    await copyFile(path, at('acme.iso'));
+    const cluster = { nodes: [{ name: 'here', connection: 'local' }] };
+    await node.writeFile('/root/clusters.json', JSON.stringify({ clusters: { one: cluster } }));
+    await node.must('kill $(cat /run/sshd.pid)');
+    const command = '/root/node /root/cli.js upgrade /root/acme.iso --config /root/clusters.json --json --yes';
+    const { code, stdout, stderr } = await node.run(`cd /root && ${command}`, { timeout: 120_000 });
+    assert.equal(code, 0, `${stdout}\n${stderr}`);
+    assert.equal(await acmeVersion(node), '2.0');
+    await exactlyOnce([node], ['stop', 'upgrade', 'start']);
+  });
+});
