@@ -3,6 +3,7 @@
 import { existsSync } from 'node:fs';
 import { hasTool } from '../lab/images';
 import { whyNoLab } from '../lab/nodes';
+import { backup } from './backup';
 import { machine } from './measure';
 import { memory } from './memory';
 import { overhead } from './overhead';
@@ -22,6 +23,7 @@ const BENCHES: Readonly<Record<string, Bench>> = {
   overhead: { run: overhead, lab: true, tools: ['ansible-playbook', 'clush', 'bsdtar'] },
   staging: { run: staging, lab: true, tools: ['scp', 'ssh'] },
   memory: { run: memory, lab: true, tools: [] },
+  backup: { run: backup, lab: true, tools: ['ssh', 'tar'] },
 };
 
 async function whyNot(bench: Bench): Promise<string | undefined> {
