@@ -11,6 +11,7 @@ import { tally } from './outcome';
 import { waitUntilHealthy } from './health';
 import { rebootAndWait } from './reboot';
 import type { RunPackage } from './runpackage';
+import { upgradeIsProven } from './proof';
 import { runStep } from './steps';
 import { readVersion } from './version';
 
@@ -35,7 +36,13 @@ async function changeNode(ctx: RunContext, pkg: RunPackage, node: string): Promi
     await scriptJob(ctx, pkg, { node, step: 'stop', action: 'upgrade', repeatable: true });
   }
   try {
-    await scriptJob(ctx, pkg, { node, step: 'upgrade', action: 'upgrade', repeatable: false });
+    await scriptJob(ctx, pkg, {
+      node,
+      step: 'upgrade',
+      action: 'upgrade',
+      repeatable: false,
+      wasDone: () => upgradeIsProven(ctx, pkg, node),
+    });
   } catch (error) {
     ctx.signal.throwIfAborted();
     if (!hasUnknownOutcome(error) && !rollbackFollows(ctx)) await startAnyway(ctx, pkg, node);
