@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { ClusterliftError, ExitStatus } from '../base/errors';
-import { lastLines } from '../base/text';
+import { lastLines, line } from '../base/text';
 import type { Become } from '../cluster/model';
 import type { Elevation } from './command';
 import type { Asker, ExecRequest, ExecResult, Question } from './connection';
@@ -167,9 +167,16 @@ export function explain(error: NotStarted, identity: Identity, kind: Become): Cl
   const refused = (message: string, hint: string): ClusterliftError =>
     new ClusterliftError({ code: 'become-refused', message, hint, exit: ExitStatus.refused, node, log });
   if (kind !== 'none') {
-    const trouble = BECOME_TROUBLE.find(({ says }) => says.test(error.text));
+    const trouble = BECOME_TROUBLE.find((each) => each.says.test(error.text) && (each.both || kind === 'sudo'));
     if (trouble) return refused(trouble.message(node, user, kind), trouble.hint(user));
+    const said = /^.*\b(?:sudo|doas): .*$/m.exec(error.text)?.[0];
     if (kind === 'doas') return refused(`doas refused ${user} on ${node}`, doasHint(user));
+    if (said !== undefined) {
+      return refused(
+        `sudo failed for ${user} on ${node}: ${line(said, 200)}`,
+        `Log in as ${user} and run \`sudo -k true\`.`,
+      );
+    }
     if (error.reason === 'silent') {
       return refused(
         `sudo on ${node} asks ${user} something that we cannot answer`,
@@ -192,22 +199,27 @@ const doasHint = (user: string): string =>
 
 const BECOME_TROUBLE: readonly {
   says: RegExp;
+  /** Also for doas. */
+  both: boolean;
   message: (node: string, user: string, kind: Become) => string;
   hint: (user: string) => string;
 }[] = [
   {
     says: /must have a tty/i,
+    both: false,
     message: (node, user) => `sudo on ${node} refuses ${user} without a terminal (requiretty)`,
     hint: (user) => `As root there: echo 'Defaults:${user} !requiretty' > /etc/sudoers.d/clusterlift`,
   },
   {
-    says: /not in the sudoers file|is not allowed to|may not run sudo|not permitted/i,
+    says: /not in the sudoers file|is not allowed to|may not run sudo/i,
+    both: false,
     message: (node, user, kind) => `${user} may not become root on ${node} with ${kind}`,
     hint: (user) =>
       `As root there: echo '${user} ALL=(ALL) ALL' > /etc/sudoers.d/clusterlift, or set another "user" or "become".`,
   },
   {
     says: /(sudo|doas)['’]?:? (command )?not found|(sudo|doas)['’]?: No such file/i,
+    both: true,
     message: (node, _user, kind) => `${kind} is not installed on ${node}`,
     hint: () => 'Install it there, log in as root, or change "become" in clusters.json.',
   },

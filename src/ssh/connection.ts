@@ -65,7 +65,13 @@ export type Question =
       /** `SHA256:…` */
       readonly fingerprint: string;
     }
-  | { readonly kind: 'password'; readonly node: string; readonly user: string; readonly host: string; readonly retry: boolean }
+  | {
+      readonly kind: 'password';
+      readonly node: string;
+      readonly user: string;
+      readonly host: string;
+      readonly retry: boolean;
+    }
   | { readonly kind: 'passphrase'; readonly node: string; readonly file: string; readonly retry: boolean }
   | { readonly kind: 'become-password'; readonly node: string; readonly user: string; readonly retry: boolean }
   | { readonly kind: 'otp'; readonly node: string; readonly prompt: string; readonly echo: boolean }

@@ -139,7 +139,7 @@ class Attempt {
     const { via, target, times, signal } = this.how;
     if (!via) return connectTo(target, times.connect, signal);
     const transport = await via();
-    const channel = await transport.forward(target.host, target.port).catch((error: unknown) => {
+    const channel = await transport.forward(target.host, target.port, times.connect).catch((error: unknown) => {
       throw error instanceof ClusterliftError ? error : unreachable(target, 'the jump host cannot reach it', error);
     });
     // ssh2 waits for a goodbye that a dead jump host no longer passes on.

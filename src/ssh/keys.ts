@@ -8,6 +8,7 @@ import {
   createAgent,
   utils,
 } from 'ssh2';
+import { within } from '../base/async';
 import { messageOf } from '../base/errors';
 import type { Asker } from './connection';
 import { fingerprint } from './known-hosts';
@@ -33,6 +34,7 @@ export interface KeyProblem {
 export const DEFAULT_IDENTITIES = ['id_ed25519', 'id_ecdsa', 'id_rsa'];
 /** Milliseconds for an agent to list its keys. */
 const AGENT_DEADLINE = 5000;
+const AGENT_SIGN_DEADLINE = 120_000;
 
 /** The key files of one run; each is unlocked once, whatever number of nodes wants it. */
 export class KeyFiles {
@@ -133,13 +135,18 @@ function agentOffer(agent: BaseAgent, publicKey: ParsedKey): KeyOffer {
     label: `agent key ${fingerprint(publicKey.getPublicSSH())}`,
     publicKey,
     sign: (data, options) =>
-      new Promise((resolve, reject) => {
-        agent.sign(publicKey, data, options, (error, signature) => {
-          if (error ?? !signature) reject(error ?? new Error('the agent did not sign'));
-          else resolve(signature);
-        });
-      }),
+      within(AGENT_SIGN_DEADLINE, signBy(data, options), () => new Error('the agent does not sign')),
   };
+
+  // It may ask a person first (`ssh-add -c`).
+  function signBy(data: Buffer, options: SigningRequestOptions): Promise<Buffer> {
+    return new Promise((resolve, reject) => {
+      agent.sign(publicKey, data, options, (error, signature) => {
+        if (error ?? !signature) reject(error ?? new Error('the agent did not sign'));
+        else resolve(signature);
+      });
+    });
+  }
 }
 
 /** An offer as the agent that ssh2 wants: it asks the server about the public key first, and signs only then. */

@@ -31,7 +31,7 @@ export class LocalConnection implements NodeConnection {
     this.node = node.name;
     const user = process.getuid?.() === 0 ? 'root' : userInfo().username;
     const identity = { node: node.name, user, become: node.become, purpose: `become local ${user}` };
-    this.runner = new Runner(identity, asker, secrets, (elevation) => start(elevation));
+    this.runner = new Runner(identity, asker, secrets, (elevation) => start(node.name, elevation));
   }
 
   exec(request: ExecRequest): Promise<ExecResult> {
@@ -109,12 +109,12 @@ function cannotWrite(node: string, path: string, cause: unknown): ClusterliftErr
 }
 
 // In a session of its own, so that Ctrl-C in our terminal does not reach it: as on any other node.
-function start(elevation: Elevation): Promise<Pipe> {
+function start(node: string, elevation: Elevation): Promise<Pipe> {
   const [program = 'env', ...args] = bootstrapArgv(elevation);
   const child = spawn(program, args, { stdio: 'pipe', detached: true, cwd: homedir(), env: environment() });
   const ended = deferred<Ending>();
   child.once('error', (error) => {
-    ended.reject(error);
+    ended.reject(noShell(node, error));
   });
   child.once('close', (code, signal) => {
     ended.resolve({ code, signal: signal ?? undefined });
@@ -127,6 +127,17 @@ function start(elevation: Elevation): Promise<Pipe> {
     abandon: () => {
       release(child);
     },
+  });
+}
+
+function noShell(node: string, cause: Error): ClusterliftError {
+  return new ClusterliftError({
+    code: 'local-shell',
+    message: `${node} is this machine, and it has no POSIX shell to run commands with: ${cause.message}`,
+    hint: 'Reach the node by SSH, or run Clusterlift on the node itself.',
+    exit: ExitStatus.refused,
+    node,
+    cause,
   });
 }
 

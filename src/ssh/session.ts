@@ -46,6 +46,8 @@ export class NotStarted extends Error {
 
 /** Milliseconds until the script must have begun: covers sudo's delay after a wrong password, never a person. */
 const START_DEADLINE = 60_000;
+/** More makes a timer of Node fire at once. */
+const LONGEST_TIMER = 2 ** 31 - 1;
 const DEFAULT_MAX_OUTPUT = 4 * 1024 * 1024;
 /** Noise kept from before the script began. */
 const MAX_NOISE = 64 * 1024;
@@ -56,9 +58,9 @@ const MAX_NOISE = 64 * 1024;
  * @throws ClusterliftError `node-timeout`, `node-output-too-long`, `link-lost`, `cancelled`
  */
 export async function converse(pipe: Pipe, request: ExecRequest, conversation: Conversation): Promise<ExecResult> {
-  request.signal?.throwIfAborted();
   const session = new Session(pipe, request, conversation);
   try {
+    request.signal?.throwIfAborted();
     return await session.run();
   } catch (error) {
     pipe.abandon();
@@ -95,7 +97,7 @@ class Session {
       this.failure.reject(told ? reason : cancelled(`the command on ${this.conversation.node}`));
     };
     signal?.addEventListener('abort', onAbort, { once: true });
-    this.arm(START_DEADLINE, () => new NotStarted('silent', this.err.noise(), null));
+    this.arm(START_DEADLINE, () => this.silence());
     // A node that ends the process early breaks our pipe; the ending says what happened.
     this.pipe.stdin.on('error', () => undefined);
     try {
@@ -113,9 +115,19 @@ class Session {
 
   private arm(ms: number, error: () => Error): void {
     clearTimeout(this.timer);
-    this.timer = setTimeout(() => {
-      this.failure.reject(error());
-    }, ms);
+    this.timer = setTimeout(
+      () => {
+        this.failure.reject(error());
+      },
+      Math.min(ms, LONGEST_TIMER),
+    );
+  }
+
+  // Once the payload is sent, the script may begin at any time: a slow node is no reason to call it not started.
+  private silence(): Error {
+    const noise = this.err.noise();
+    if (this.stage === 'asking') return new NotStarted('silent', noise, null);
+    return timedOut(this.conversation.node, START_DEADLINE, noise);
   }
 
   private noise(): string {

@@ -98,6 +98,7 @@ export class SshConnection implements NodeConnection {
     try {
       const pipe = await this.start(bootstrapCommand(elevation), signal);
       pipe.ended.then(release, release);
+      if (signal?.aborted === true) pipe.abandon();
       return pipe;
     } catch (error) {
       release();

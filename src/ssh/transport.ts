@@ -1,5 +1,6 @@
 import type { Duplex } from 'node:stream';
 import type { Client, ClientChannel, SFTPWrapper } from 'ssh2';
+import { within } from '../base/async';
 import { type Deferred, deferred } from './deferred';
 import type { Ending, Pipe } from './session';
 import { linkLost } from './trouble';
@@ -9,6 +10,15 @@ export class ChannelRefused extends Error {}
 
 /** The link was gone before anything was sent: it is safe to try again on a new one. */
 export class NotConnected extends Error {}
+
+/** Milliseconds for the server to open a channel. */
+const CHANNEL_DEADLINE = 60_000;
+
+/** A callback in the way of Node. */
+interface Done<T> {
+  (error: undefined, value: T): void;
+  (error: Error | undefined, value?: T): void;
+}
 
 export interface TerminalSize {
   readonly columns: number;
@@ -49,15 +59,27 @@ export class Transport {
   }
 
   /** @throws NotConnected, ChannelRefused, ClusterliftError `link-lost` */
-  async exec(command: string): Promise<Pipe> {
-    const channel = await this.request<ClientChannel>('a command', (done) => this.client.exec(command, done));
-    return this.pipe(channel);
+  exec(command: string): Promise<Pipe> {
+    return this.request<Pipe>('a command', (done) =>
+      this.client.exec(command, (error, channel) => {
+        // Listens at once: the exit status may come in the same packet as the channel.
+        if (error) done(error, undefined);
+        else done(undefined, this.pipe(channel));
+      }),
+    );
   }
 
-  /** A stream to another server, as seen from this one. */
-  forward(host: string, port: number): Promise<Duplex> {
-    return this.request<Duplex>(`connecting to ${host}`, (done) =>
-      this.client.forwardOut('127.0.0.1', 0, host, port, done),
+  /**
+   * A stream to another server, as seen from this one.
+   * @param ms for the TCP connection there
+   */
+  forward(host: string, port: number, ms: number): Promise<Duplex> {
+    const send = (done: (error: Error | undefined, channel: Duplex) => void): unknown =>
+      this.client.forwardOut('127.0.0.1', 0, host, port, done);
+    return within(
+      ms,
+      this.request<Duplex>(`connecting to ${host}`, send),
+      () => new ChannelRefused('it does not answer'),
     );
   }
 
@@ -92,20 +114,20 @@ export class Transport {
     return result.promise;
   }
 
-  private request<T>(what: string, send: (done: (error: Error | undefined, value: T) => void) => unknown): Promise<T> {
-    return this.guard<T>(what, (result) => {
+  private request<T>(what: string, send: (done: Done<T>) => unknown): Promise<T> {
+    const work = this.guard<T>(what, (result) => {
       if (this.over) {
         result.reject(new NotConnected());
         return;
       }
       try {
-        send((error, value) => {
+        send((error, value?: T) => {
           // An answer that comes after the end (`No response from server`) loses the race against `lost`.
           if (error)
             setImmediate(() => {
               result.reject(this.refusal(error));
             });
-          else result.resolve(value);
+          else result.resolve(value as T);
         });
       } catch (error) {
         // ssh2 throws `Not connected` before it has sent anything.
@@ -113,6 +135,8 @@ export class Transport {
         result.reject(new NotConnected());
       }
     });
+    // A server that keeps the link alive but never opens the channel.
+    return within(CHANNEL_DEADLINE, work, () => linkLost(this.node, what, new Error('no answer')));
   }
 
   private refusal(error: Error): Error {
@@ -133,8 +157,9 @@ export class Transport {
       exit = { code, signal };
     });
     channel.on('close', () => {
-      if (exit && !this.over) ended.resolve(exit);
-      else ended.reject(linkLost(this.node, 'a command'));
+      if (this.over) return; // `lost` tells why
+      if (exit) ended.resolve(exit);
+      else ended.reject(linkLost(this.node, 'a command', new Error('its session ended without an exit status')));
     });
     channel.on('error', () => undefined);
     void this.lost.then((cause) => {

@@ -133,6 +133,28 @@ describe('commands over SSH', function () {
     }
   });
 
+  it('sees the exit status of a command that was over before we could look', async () => {
+    const hasty = await Sshd.start({ config: ['ForceCommand exit 7'] });
+    const quiet = hasty.connector();
+    // Channel, exit status and end then come in one read.
+    const busy = setInterval(() => {
+      for (const until = performance.now() + 30; performance.now() < until;);
+    }, 1);
+    try {
+      const node = quiet.connect(hasty.node());
+      for (let n = 0; n < 6; n++) {
+        await assert.rejects(node.exec({ script: 'true', timeout: 10_000 }), {
+          code: 'script-not-started',
+          message: /exit status 7/,
+        });
+      }
+    } finally {
+      clearInterval(busy);
+      await quiet.closeAll();
+      await hasty.stop();
+    }
+  });
+
   it('makes do with the sessions that a miserly server allows', async () => {
     const miser = await Sshd.start({ config: ['MaxSessions 2'] });
     const quiet = miser.connector();

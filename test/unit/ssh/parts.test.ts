@@ -178,7 +178,11 @@ describe('the reason why no script began', () => {
     assert.match(told('platform is not in the sudoers file.').hint, /sudoers\.d/);
     assert.match(told('sh: 1: sudo: not found').message, /sudo is not installed on n1/);
     assert.match(told("env: 'sudo': No such file or directory").message, /sudo is not installed on n1/);
-    assert.match(told('doas: Authorization required', 'doas').hint, /permit nopass platform/);
+    for (const text of ['doas: Authentication required', 'doas: Operation not permitted']) {
+      assert.match(told(text, 'doas').hint, /permit nopass platform/);
+    }
+    assert.match(told('env: ‘doas’: No such file or directory', 'doas').message, /doas is not installed on n1/);
+    assert.match(told('sudo: effective uid is not 0').message, /sudo failed for platform on n1: sudo: effective uid/);
     assert.match(told('Verification code:', 'sudo', 'silent').message, /something that we cannot answer/);
   });
 
