@@ -8,6 +8,7 @@ import { Face } from './command/face';
 import { parseCommand } from './command/parse';
 import { Interrupts } from './command/terminal/interrupts';
 import { Runs } from './engine/runs';
+import { hiddenMain } from './service/entry';
 import { LiveRunService } from './service/live-runs';
 import { Secrets } from './ssh/secrets';
 
@@ -74,6 +75,9 @@ function statusOf(error: unknown): ExitStatus {
   return error instanceof ClusterliftError ? error.exit : ExitStatus.failed;
 }
 
-void main(process.argv.slice(2)).then((status) => {
-  process.exitCode = status;
+const words = process.argv.slice(2);
+void hiddenMain(words, { env: process.env, version: CLUSTERLIFT_VERSION }).then(async (hidden) => {
+  // A process of ours ends with its work, whatever is still open.
+  if (hidden !== undefined) process.exit(hidden);
+  process.exitCode = await main(words);
 });

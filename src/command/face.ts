@@ -34,17 +34,21 @@ export class Face {
     private readonly env: Env,
     private readonly options: Pick<Options, 'json' | 'yes' | 'confirm'>,
     onInterrupt: () => void,
+    /** Who answers where no terminal is: the clients of a run's process. */
+    asker?: Asker,
   ) {
     this.#people = options.json ? streams.errors : streams.output;
     this.#json = options.json ? new JsonFace(streams.output) : undefined;
     this.#live = new LiveTerminal({ stream: this.#people, env: env, view: () => this.#view });
-    this.asker = new TerminalAsker({
-      input: streams.input,
-      output: streams.errors,
-      look: () => this.look(),
-      pause: () => this.#live.pause(),
-      onInterrupt,
-    });
+    this.asker =
+      asker ??
+      new TerminalAsker({
+        input: streams.input,
+        output: streams.errors,
+        look: () => this.look(),
+        pause: () => this.#live.pause(),
+        onInterrupt,
+      });
   }
 
   get json(): boolean {
@@ -141,7 +145,7 @@ export class Face {
   #result: JsonResult | undefined;
 
   #interactive(): boolean {
-    return this.asker instanceof TerminalAsker && this.asker.interactive;
+    return !(this.asker instanceof TerminalAsker) || this.asker.interactive;
   }
 }
 

@@ -29,6 +29,7 @@ import {
   proves,
   QuestionClosed,
   QuestionOpened,
+  SaidNotification,
   StatusRequest,
   StopRequest,
   type Followed,
@@ -43,6 +44,8 @@ import {
 export interface RunFollower {
   /** The run was planned after following began. */
   planned?(plan: Plan, folder: string): void;
+  /** Lines for people, before there is a plan. */
+  said?(lines: readonly string[]): void;
   events(events: readonly (JournalEntry | LiveEvent)[]): void;
   question?(open: OpenQuestion): void;
   questionClosed?(id: string): void;
@@ -138,6 +141,7 @@ export class RunClient {
       follower.events(events);
     });
     rpc.onNotification(PlannedNotification, ({ plan, folder }) => follower.planned?.(plan, folder));
+    rpc.onNotification(SaidNotification, ({ lines }) => follower.said?.(lines));
     rpc.onNotification(QuestionOpened, (open) => follower.question?.(open));
     rpc.onNotification(QuestionClosed, ({ id }) => follower.questionClosed?.(id));
   }

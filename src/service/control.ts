@@ -37,6 +37,7 @@ export class ControlServer {
   #entries: JournalEntry[] = [];
   #end: RunEnd | undefined;
   #begun = false;
+  readonly #said: string[] = [];
 
   private constructor(options: ControlOptions, address: string) {
     this.#options = options;
@@ -77,6 +78,13 @@ export class ControlServer {
     for (const peer of this.#peers) peer.planned(plan, folder);
   }
 
+  /** Tells people something, while there is no plan yet; afterwards the events say it all. */
+  say(lines: readonly string[]): void {
+    if (this.#run) return;
+    this.#said.push(...lines);
+    for (const peer of this.#peers) peer.said(lines);
+  }
+
   /** Takes the events of the run. */
   readonly sink = (event: Event | JournalEntry): void => {
     if ('seq' in event) this.#entries.push(event);
@@ -111,6 +119,7 @@ export class ControlServer {
     const peer = new Peer(socket, this.#control.token, {
       status: () => this.#status(),
       run: () => this.#run,
+      said: () => this.#said,
       entriesFrom: (seq) => this.#entries.filter((entry) => entry.seq >= seq),
       stop: (by) => {
         this.#options.stop(by);

@@ -5,7 +5,7 @@ import { within } from '../base/async';
 import { ClusterliftError, ExitStatus, messageOf } from '../base/errors';
 import type { LiveRuns } from '../command/context';
 import type { RunContext } from '../engine/context';
-import type { RunOutcome } from '../engine/events';
+import type { Event, JournalEntry, RunOutcome } from '../engine/events';
 import type { Asker } from '../ssh/connection';
 import { ControlServer } from './control';
 import { requestStop } from '../engine/stop';
@@ -19,6 +19,10 @@ export interface HostedRun {
   readonly live: LiveRuns;
   /** Whoever started the run, else whoever is attached. */
   readonly asker: Asker;
+  /** Tells people something while there is no plan yet. */
+  say(lines: readonly string[]): void;
+  /** Gets live events of the time before there is a run (a download). */
+  sink(event: Event | JournalEntry): void;
   /** Somebody asked to stop, also before there was a run. */
   readonly stop: AbortSignal;
   /** The process is told to end (SIGTERM): it lets go, what runs on the nodes goes on. */
@@ -100,6 +104,10 @@ class RunProcess {
     try {
       return await this.deps.execute(request, {
         asker: live.broker,
+        say: (lines) => this.#server?.say(lines),
+        sink: (event) => {
+          if (!this.#run) this.#server?.sink(event);
+        },
         stop: this.#stop.signal,
         detach: this.#detach.signal,
         live: {
@@ -164,7 +172,7 @@ export function endOfError(error: unknown): RunEnd {
   return { outcome: outcomeOf(exit), status: exit, nodes: {}, error: record };
 }
 
-function outcomeOf(exit: ExitStatus): RunOutcome {
+export function outcomeOf(exit: ExitStatus): RunOutcome {
   switch (exit) {
     case ExitStatus.ok:
       return 'succeeded';

@@ -143,6 +143,9 @@ async function followOn(client: RunClient, face: Face): Promise<FollowEnd> {
     planned: (later) => {
       face.begin(later);
     },
+    said: (lines) => {
+      face.say(...lines);
+    },
     events: (events) => {
       for (const event of events) face.sink(event);
     },

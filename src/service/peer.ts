@@ -30,6 +30,7 @@ import {
   QuestionClosed,
   QuestionOpened,
   RpcError,
+  SaidNotification,
   StatusRequest,
   StopRequest,
   type Followed,
@@ -43,6 +44,8 @@ import {
 export interface RunDesk {
   status(): RunStatus;
   run(): { readonly plan: Plan; readonly folder: string } | undefined;
+  /** What was said to people so far, before there is a run. */
+  said(): readonly string[];
   entriesFrom(seq: number): readonly JournalEntry[];
   stop(by: string): void;
   begin(request: RunRequest): boolean;
@@ -180,6 +183,8 @@ export class Peer implements QuestionClient {
     if (!this.#follows) {
       this.#follows = true;
       for (const entry of entries) this.#outbox.add(entry);
+      const said = run ? [] : this.desk.said();
+      if (said.length > 0) setImmediate(() => { this.said(said); }); // prettier-ignore
       // After the reply: events must not come before the plan that they are folded into.
       setImmediate(() => {
         this.#seat ??= this.#closed ? undefined : this.desk.seat(this, this.#starter);
@@ -193,6 +198,10 @@ export class Peer implements QuestionClient {
     if (!this.#follows) return;
     for (const entry of this.desk.entriesFrom(0)) this.#outbox.add(entry);
     void this.#connection.sendNotification(PlannedNotification, { plan, folder }).catch(() => undefined);
+  }
+
+  said(lines: readonly string[]): void {
+    if (this.#follows) void this.#connection.sendNotification(SaidNotification, { lines }).catch(() => undefined);
   }
 
   tell(event: Event | JournalEntry): void {

@@ -89,6 +89,8 @@ export const PlannedNotification = new NotificationType<{ readonly plan: Plan; r
   'planned',
   one,
 );
+/** What the run says to people before there is a plan: which package was chosen and why, the report of the checks. */
+export const SaidNotification = new NotificationType<{ readonly lines: readonly string[] }>('said', one);
 export const EventsNotification = new NotificationType<{ readonly events: readonly (JournalEntry | LiveEvent)[] }>(
   'events',
   one,

@@ -1,0 +1,140 @@
+import { ExitStatus } from '../base/errors';
+import { stateHome } from '../base/paths';
+import type { Command, CommandKind } from '../command/command';
+import { dispatch } from '../command/dispatch';
+import { Face } from '../command/face';
+import { parseCommand } from '../command/parse';
+import { usage } from '../command/usage';
+import type { Event } from '../engine/events';
+import { Runs } from '../engine/runs';
+import { Secrets, type SecretName } from '../ssh/secrets';
+import type { JsonResult } from '../command/terminal/json-face';
+import type { LiveRuns } from '../command/context';
+import { headlessStreams } from './capture';
+import { endOfError, outcomeOf, runMain, type HostedRun } from './host';
+import type { LookRequest, LookResult } from './look-protocol';
+import { serviceMain, type LookHost } from './process';
+import type { RunEnd, RunRequest } from './protocol';
+import { RUN_WORD, SERVICE_WORD } from './spawn';
+
+/** The hidden words of `dist/cli.js`: the same commands, with a face that nobody sees. */
+
+export interface EntryOptions {
+  readonly env: NodeJS.ProcessEnv;
+  readonly version: string;
+}
+
+/** @returns undefined when the words are a person's; else the process did what it was started for */
+export async function hiddenMain(argv: readonly string[], options: EntryOptions): Promise<ExitStatus | undefined> {
+  const [word, folder] = argv;
+  if (word === RUN_WORD && folder !== undefined && argv.length === 2) {
+    return runMain(folder, { env: options.env, execute: (request, host) => execute(request, host, options) });
+  }
+  if (word === SERVICE_WORD && argv.length === 1) {
+    const { stdin: input, stdout: output } = process;
+    await serviceMain({ input, output, look: (request, host) => look(request, host, options) });
+    return ExitStatus.ok;
+  }
+  return undefined;
+}
+
+/** Does what the words say, as the command line does; the last object of `--json` says how it ended. */
+async function execute(request: RunRequest, host: HostedRun, options: EntryOptions): Promise<RunEnd> {
+  let result: JsonResult | undefined;
+  const streams = headlessStreams(
+    (json) => {
+      const event = JSON.parse(json) as Event | (JsonResult & { type: 'run.finished' });
+      if (event.type === 'run.finished') result = event;
+      else if (event.type === 'progress') host.sink(event);
+    },
+    (lines) => {
+      host.say(lines);
+    },
+  );
+  const { live, asker, stop, detach } = host;
+  const status = await run(parseCommand(request.argv), request, { streams, live, asker, stop, detach }, options);
+  const { outcome, nodes } = result ?? { outcome: outcomeOf(status), nodes: {} };
+  return { outcome, status, nodes, error: null };
+}
+
+/** What a window may look at without a process of its own. */
+const LOOKS: ReadonlySet<CommandKind> = new Set<CommandKind>([
+  'status',
+  'check',
+  'runs',
+  'package-inspect',
+  'backup-list',
+]);
+/** No answer is that long; more would be a fault, and memory. */
+const MOST_ROWS = 100_000;
+
+async function look(request: LookRequest, { asker, signal }: LookHost, options: EntryOptions): Promise<LookResult> {
+  const rows: unknown[] = [];
+  const lines: string[] = [];
+  const streams = headlessStreams(
+    (json) => {
+      if (rows.length < MOST_ROWS) rows.push(JSON.parse(json));
+    },
+    (more) => lines.push(...more),
+  );
+  try {
+    const command = parseCommand(request.argv);
+    if (!LOOKS.has(command.kind))
+      throw usage('not-a-look', `"${command.kind}" is more than looking`, 'Start it as a run.');
+    const world = { streams, live: NO_RUNS, asker, stop: signal, detach: signal };
+    return { status: await run(command, request, world, options), rows, lines, error: null };
+  } catch (error) {
+    const { status, error: record } = endOfError(error);
+    return { status, rows, lines, error: record };
+  }
+}
+
+/** A look follows and stops nothing. */
+const NO_RUNS: LiveRuns = {
+  serve: () => Promise.resolve({ close: () => Promise.resolve(), sink: () => undefined }),
+  follow: () => Promise.resolve(),
+  stop: () => Promise.resolve(false),
+};
+
+interface World extends Pick<HostedRun, 'live' | 'asker' | 'stop' | 'detach'> {
+  readonly streams: ReturnType<typeof headlessStreams>;
+}
+
+async function run(command: Command, request: LookRequest, world: World, options: EntryOptions): Promise<ExitStatus> {
+  const { env, version } = options;
+  const { live, asker, stop, detach } = world;
+  const face = new Face(world.streams, env, { ...command.options, json: true }, () => undefined, asker);
+  const status = await dispatch(command, {
+    env,
+    version,
+    platform: process.platform,
+    cwd: request.cwd,
+    by: request.by,
+    secrets: secretsOf(request.secrets),
+    runs: new Runs(stateHome(env)),
+    face,
+    live,
+    asker,
+    stop,
+    detach,
+  });
+  await face.end(status);
+  return status;
+}
+
+const SECRET_NAMES: readonly SecretName[] = [
+  'ssh-password',
+  'key-passphrase',
+  'become-password',
+  'restic-password',
+  'url-auth',
+];
+
+function secretsOf(given: Readonly<Record<string, string>>): Secrets {
+  const secrets = new Secrets();
+  for (const name of SECRET_NAMES) {
+    const value = Object.hasOwn(given, name) ? given[name] : undefined;
+    if (value !== undefined && value !== '') secrets.provide(name, value);
+  }
+  return secrets;
+}
