@@ -1,5 +1,6 @@
 import { ClusterliftError, ExitStatus } from '../base/errors';
-import type { RunContext } from './context';
+import { errorRecord, type RunContext } from './context';
+import { decidedFailed } from './steps';
 import type { NodeView, StepView } from './view';
 
 /** A person's word on a node whose step has an unknown outcome. */
@@ -24,11 +25,7 @@ export async function applyDecisions(ctx: RunContext, decisions: readonly Decisi
     if (choice === 'done')
       await ctx.record({ type: 'step.finished', ...key, ms: 0, result: 'done', data: { decided: by } });
     if (choice === 'failed') {
-      const error = {
-        code: 'decided-failed',
-        message: `${by} decided that ${step.step} failed on ${node}`,
-        hint: 'Run the upgrade again, or roll back.',
-      };
+      const error = errorRecord(decidedFailed(node, step.step, by));
       await ctx.record({ type: 'step.finished', ...key, ms: 0, result: 'failed', error });
     }
   }

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { open, type FileHandle } from 'node:fs/promises';
 import { ClusterliftError, ExitStatus, messageOf } from '../base/errors';
+import { entryProblem } from './entry-schema';
 import type { JournalEntry, RunEvent } from './events';
 
 /**
@@ -147,6 +148,8 @@ function parseEntry(line: string, path: string, number: number): JournalEntry {
   if (typeof seq !== 'number' || typeof prev !== 'string' || typeof time !== 'string' || typeof type !== 'string') {
     throw broken(path, number, 'fields are missing');
   }
+  const problem = entryProblem({ ...value, type });
+  if (problem !== undefined) throw broken(path, number, problem);
   return value as JournalEntry;
 }
 

@@ -1,5 +1,5 @@
 import { outcomeOf } from './bracket';
-import { ClusterliftError } from '../base/errors';
+import { ClusterliftError, ExitStatus } from '../base/errors';
 import type { RunContext } from './context';
 import { finishRun, refuseRun } from './finish';
 import { fenceOf, lockAll, unlockAll } from './locks';
@@ -15,7 +15,10 @@ import { settleAll } from './settle';
  */
 export async function provisionIfAsked(ctx: RunContext, pkg: RunPackage): Promise<void> {
   if (!provisionIsDue(ctx, pkg)) return;
-  await provision(ctx, pkg);
+  if (ctx.plan.nodes.some((node) => node.name === ctx.plan.primary)) return provision(ctx, pkg);
+  const { code, message, hint, exit } = primaryLeftOut(ctx.plan.primary);
+  if (!ctx.view.overrides.includes(code)) throw new ClusterliftError({ code, message, hint, exit });
+  await ctx.record({ type: 'warning', code, message });
 }
 
 /** The action `provision` by itself: the script of what is installed, health of all nodes, and the commit. */
@@ -68,6 +71,16 @@ export async function provision(ctx: RunContext, pkg: RunPackage): Promise<void>
     if (!isGood(ctx.nodeView(name).outcome) && ctx.plan.action === 'provision')
       await ctx.finishNode(name, 'provisioned');
   }
+}
+
+/** The request stays on the nodes, so that a later run, or `provision`, fulfils it. */
+function primaryLeftOut(primary: string): ClusterliftError {
+  return new ClusterliftError({
+    code: 'primary-left-out',
+    message: `A provision is due, and its node ${primary} is left out by --nodes`,
+    hint: `Run \`clusterlift provision\` with ${primary}; the request stays on the nodes until then.`,
+    exit: ExitStatus.failed,
+  });
 }
 
 async function clear(ctx: RunContext, name: string): Promise<void> {

@@ -1,6 +1,6 @@
-import { ClusterliftError, ExitStatus } from '../base/errors';
+import { ClusterliftError, ExitStatus, hasCode } from '../base/errors';
 import { errorRecord, type RunContext } from './context';
-import type { ErrorRecord, Lane, StepData } from './events';
+import type { ErrorRecord, Lane, StepData, StepKey } from './events';
 import type { StepName } from './plan';
 import { stepOf, type StepView } from './view';
 
@@ -43,35 +43,60 @@ export async function runStep(ctx: RunContext, act: Act): Promise<StepData> {
   const enter = act.alone ? ctx.gate.exclusive.bind(ctx.gate) : ctx.gate.shared.bind(ctx.gate);
   return enter(async () => {
     for (;;) {
-      const startedAt = Date.now();
-      const key = { node: act.node, step: act.step, lane, attempt };
-      try {
-        const data = await act.run(attempt, stepOf(ctx.nodeView(act.node), act.step, lane)?.intent ?? {});
-        await ctx.record({ type: 'step.finished', ...key, ms: Date.now() - startedAt, result: 'done', data });
-        return data;
-      } catch (error) {
-        ctx.signal.throwIfAborted();
-        if (
-          error instanceof ClusterliftError &&
-          error.code === ATTEMPT_LOST &&
-          act.repeatable &&
-          attempt < MOST_ATTEMPTS
-        ) {
-          await begin(ctx, act, ++attempt);
-          continue;
-        }
-        const told = error instanceof ClusterliftError ? error.on(act.node, act.step) : error;
-        const result = told instanceof ClusterliftError && told.exit === ExitStatus.unknown ? 'unknown' : 'failed';
-        await ctx.record({
-          type: 'step.finished',
-          ...key,
-          ms: Date.now() - startedAt,
-          result,
-          error: errorRecord(told),
-        });
-        throw told;
-      }
+      const result = await runAttempt(ctx, act, { node: act.node, step: act.step, lane, attempt });
+      if (result !== 'again') return result;
+      await begin(ctx, act, ++attempt);
     }
+  });
+}
+
+async function runAttempt(ctx: RunContext, act: Act, key: StepKey): Promise<StepData | 'again'> {
+  const startedAt = Date.now();
+  const done = async (data: StepData): Promise<StepData> => {
+    await ctx.record({ type: 'step.finished', ...key, ms: Date.now() - startedAt, result: 'done', data });
+    return data;
+  };
+  try {
+    return await done(await act.run(key.attempt, stepOf(ctx.nodeView(key.node), key.step, key.lane)?.intent ?? {}));
+  } catch (error) {
+    ctx.signal.throwIfAborted();
+    const choice = hasCode(error, ATTEMPT_LOST) ? await afterLoss(ctx, act, { ...key, error }) : undefined;
+    if (choice === 'done') return done({ decided: ctx.services.by });
+    if (choice === 'retry' && key.attempt < MOST_ATTEMPTS) return 'again';
+    const cause = choice === 'failed' ? decidedFailed(key.node, key.step, ctx.services.by) : error;
+    const told = cause instanceof ClusterliftError ? cause.on(key.node, key.step) : cause;
+    const result = told instanceof ClusterliftError && told.exit === ExitStatus.unknown ? 'unknown' : 'failed';
+    const ms = Date.now() - startedAt;
+    await ctx.record({ type: 'step.finished', ...key, ms, result, error: errorRecord(told) });
+    throw told;
+  }
+}
+
+/** An attempt is lost: a step that bears repetition is repeated; else a person decides, if one is there. */
+async function afterLoss(
+  ctx: RunContext,
+  act: Act,
+  lost: StepKey & { readonly error: ClusterliftError },
+): Promise<'retry' | 'done' | 'failed' | undefined> {
+  if (act.repeatable) return 'retry';
+  const { node, step, lane, attempt, error } = lost;
+  const choices = ['done', 'retry', 'failed'] as const;
+  const text = `${error.message}. Look at ${node}: was ${step} done, is it to be tried again, or has it failed?`;
+  const answer = await ctx.services.asker.ask({ kind: 'decide', node, text, choices }, ctx.signal);
+  const choice = choices.find((each) => each === answer);
+  if (choice === undefined) return undefined;
+  await ctx.record({ type: 'decision', node, step, lane, attempt, choice, by: ctx.services.by });
+  return choice;
+}
+
+export function decidedFailed(node: string, step: string, by: string): ClusterliftError {
+  return new ClusterliftError({
+    code: 'decided-failed',
+    message: `${by} decided that ${step} failed on ${node}`,
+    hint: 'Run the upgrade again, or roll back.',
+    exit: ExitStatus.failed,
+    node,
+    step,
   });
 }
 

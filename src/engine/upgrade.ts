@@ -80,6 +80,7 @@ async function proveAndCommit(ctx: RunContext, pkg: RunPackage): Promise<void> {
   } catch (error) {
     ctx.signal.throwIfAborted();
     if (!(error instanceof ClusterliftError)) throw error;
+    if (error.node === undefined) await ctx.record({ type: 'warning', code: error.code, message: error.message });
     return;
   }
   await ctx.record({ type: 'phase', phase: 'commit' });

@@ -1,6 +1,8 @@
 import { ClusterliftError, ExitStatus } from '../../base/errors';
 import type { NodeModel } from '../../cluster/model';
 import { parseJournal } from '../../engine/journal';
+import type { Plan } from '../../engine/plan';
+import { parsePlan } from '../../engine/schema';
 import { listMirrors, readMirror } from '../../engine/node/mirror';
 import type { Options } from '../command';
 import type { CommandContext } from '../context';
@@ -19,10 +21,37 @@ export async function adoptFromNodes(ctx: CommandContext, name: string | undefin
       .flatMap((copy) => (copy.status === 'fulfilled' ? [copy.value] : []))
       .sort((a, b) => b.lines - a.lines);
     if (!longest) throw copies.find((copy) => copy.status === 'rejected')?.reason ?? notFound(name);
+    if (copies.some((copy) => copy.status === 'fulfilled' && copy.value.plan !== longest.plan)) throw plansDiffer();
+    checkNodes(parsePlan(longest.plan, 'the plan on the nodes'), site);
     await ctx.runs.adopt(longest.plan, longest.journal);
   } finally {
     await site.close();
   }
+}
+
+/** A node could name another machine as a node of the run: only those of clusters.json are gone to. */
+function checkNodes(plan: Plan, site: Site): void {
+  for (const { name, model } of plan.nodes) {
+    const known = site.cluster.nodes.find((each) => each.name === name);
+    const same = known?.host === model.host && known.port === model.port && known.connection === model.connection;
+    if (plan.cluster === site.cluster.name && same) continue;
+    throw new ClusterliftError({
+      code: 'plan-foreign',
+      message: `The plan on the nodes names ${name} at another place than clusters.json does`,
+      hint: `Compare ${name} in ${site.file.path} with the run; go on from the machine that started it.`,
+      exit: ExitStatus.refused,
+      node: name,
+    });
+  }
+}
+
+function plansDiffer(): ClusterliftError {
+  return new ClusterliftError({
+    code: 'plan-differs',
+    message: 'The nodes keep different plans of this run: at least one copy was changed',
+    hint: 'Go on from the machine that started the run, or look at runs/<run>/plan.json on each node.',
+    exit: ExitStatus.refused,
+  });
 }
 
 async function copyOn(site: Site, node: NodeModel, name: string | undefined): Promise<Copy> {
