@@ -77,9 +77,20 @@ launch_unit() {
   printf '%s\n' "$unit" | put "$J/unit"
   systemd-run --quiet --no-block --collect --unit="$unit" --property=KillMode=process \
     --property=OOMPolicy=continue -- /bin/sh "$@" >/dev/null 2>&1 </dev/null && return 0
+  # Another launcher was first: its unit will claim the job.
+  unit_begins && return 0
   # Before systemd 243.
   systemd-run --quiet --no-block --unit="$unit" --property=KillMode=process \
-    -- /bin/sh "$@" >/dev/null 2>&1 </dev/null
+    -- /bin/sh "$@" >/dev/null 2>&1 </dev/null && return 0
+  unit_begins
+}
+
+# Queued, it is loaded and still inactive.
+unit_begins() {
+  unit_state=$(systemctl show --property=LoadState,ActiveState "$unit" 2>/dev/null) || return 1
+  case $unit_state in *=failed*) return 1 ;; esac
+  case $unit_state in *LoadState=loaded*) return 0 ;; esac
+  return 1
 }
 
 launch_detached() {
