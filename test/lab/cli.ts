@@ -9,6 +9,9 @@ import { killGroup } from './tools';
 
 const CLI = process.env['CLUSTERLIFT_CLI'] ?? resolve(__dirname, '../../dist/cli.js');
 
+/** It never outlives a killed test (where the system can do that): it replaces `setpriv`, so its pid is its own. */
+const WITH_US = existsSync('/usr/bin/setpriv') ? ['/usr/bin/setpriv', '--pdeathsig', 'KILL'] : [];
+
 /** Whoever has an environment for the command line: a lab of real nodes, or of nodes inside the process. */
 export interface Home {
   env(extra?: NodeJS.ProcessEnv): NodeJS.ProcessEnv;
@@ -56,7 +59,8 @@ export class CliRun {
 
   constructor(home: Home, args: readonly string[], options: CliOptions = {}) {
     if (!existsSync(CLI)) throw new Error(`${CLI} is missing: npm run build`);
-    const child = spawn(process.execPath, [CLI, ...args], {
+    const [program = '', ...words] = [...WITH_US, process.execPath, CLI, ...args];
+    const child = spawn(program, words, {
       cwd: options.cwd ?? home.home,
       env: home.env(options.env),
       stdio: 'pipe',

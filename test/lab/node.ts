@@ -6,7 +6,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { sleep, within } from '../../src/base/async';
 import { hostKey } from './userland';
-import { type Output, isAlive, output, quote, succeed } from './tools';
+import { type Output, answers, isAlive, output, quote, succeed } from './tools';
 
 export interface NodePlace {
   readonly name: string;
@@ -49,6 +49,7 @@ export class LabNode {
   #life: ChildProcess | undefined;
   #pid = 0;
   #over = false;
+  #cut = false;
   #moving: Promise<void> = Promise.resolve();
 
   constructor(place: NodePlace) {
@@ -106,6 +107,7 @@ export class LabNode {
     return this.#next(async () => {
       // Without cable and namespace no socket can say goodbye, neither now nor after the next boot.
       await this.#ip('link', 'delete', this.#place.link);
+      this.#cut = false;
       await this.#kill();
       await this.#ip('netns', 'delete', this.#place.namespace);
     });
@@ -142,10 +144,12 @@ export class LabNode {
 
   /** Pulls the cable. Nothing is closed; packets just no longer arrive. */
   cutLink(): Promise<void> {
+    this.#cut = true;
     return this.#ip('link', 'set', this.#place.link, 'down');
   }
 
   restoreLink(): Promise<void> {
+    this.#cut = false;
     return this.#ip('link', 'set', this.#place.link, 'up');
   }
 
@@ -259,6 +263,11 @@ export class LabNode {
     });
   }
 
+  /** Until sshd answers over the network, or the node is gone. */
+  async #reached(): Promise<void> {
+    while (this.running && !(await answers(this.host, this.port, 1000))) await sleep(20);
+  }
+
   async #gone(pid: number): Promise<void> {
     while (isAlive(pid)) await sleep(2);
   }
@@ -303,6 +312,8 @@ export class LabNode {
     });
     await within(20_000, ready, () => new Error(`${this.name} did not boot in time:\n${said}`));
     this.#pid = Number(readFileSync(`/proc/${String(life.pid)}/task/${String(life.pid)}/children`, 'utf8').trim());
+    // A new cable carries nothing for a moment.
+    if (!place.jumpOnly && !this.#cut) await within(20_000, this.#reached(), () => new Error(`${this.name} does not answer`));
     this.boots += 1;
   }
 

@@ -2,6 +2,7 @@ import { spawn, spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { buffer, text } from 'node:stream/consumers';
 import { once } from 'node:events';
+import { connect } from 'node:net';
 
 export interface Output {
   /** Null when it was ended by a signal. */
@@ -83,4 +84,27 @@ export function isAlive(pid: number): boolean {
 /** One word for sh. */
 export function quote(text: string): string {
   return `'${text.replaceAll("'", "'\\''")}'`;
+}
+
+/** Does a server speak first at this address within so many milliseconds? */
+export function answers(host: string, port: number, ms: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(port, host);
+    const end = (yes: boolean): void => {
+      socket.destroy();
+      resolve(yes);
+    };
+    const timer = setTimeout(() => {
+      end(false);
+    }, ms);
+    socket.once('data', () => {
+      end(true);
+    });
+    socket.on('error', () => {
+      end(false);
+    });
+    socket.once('close', () => {
+      clearTimeout(timer);
+    });
+  });
 }

@@ -5,7 +5,9 @@ import { connect } from 'node:net';
 import { once } from 'node:events';
 import { Lab, type LabNode, whyNoLab } from '../../lab/nodes';
 import { sleep, within } from '../../../src/base/async';
-import { type Output, output } from '../../lab/tools';
+import { type Output, answers as answersAt, output } from '../../lab/tools';
+
+const answers = (host: string, ms: number): Promise<boolean> => answersAt(host, 22, ms);
 
 describe('a lab of real nodes', function () {
   let lab: Lab;
@@ -232,25 +234,6 @@ describe('a lab of real nodes', function () {
     assert.equal(existsSync(dir), false);
   });
 });
-
-function answers(host: string, ms: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect(22, host);
-    const end = (yes: boolean): void => {
-      socket.destroy();
-      resolve(yes);
-    };
-    socket.setTimeout(ms, () => {
-      end(false);
-    });
-    socket.on('data', () => {
-      end(true);
-    });
-    socket.on('error', () => {
-      end(false);
-    });
-  });
-}
 
 async function until(condition: () => boolean, what: string): Promise<void> {
   const end = Date.now() + 20_000;
