@@ -79,6 +79,8 @@ class Attempt {
   private verdict: ClusterliftError | undefined;
   private acceptedKey: Buffer | undefined;
   private stream: Duplex | undefined;
+  /** Stops watching the link of the jump host. */
+  private unhook: () => void = () => undefined;
   private readonly negotiation: string[] = [];
 
   constructor(
@@ -105,6 +107,7 @@ class Attempt {
       await this.begin(socket);
       return await this.result.promise;
     } catch (error) {
+      this.unhook();
       this.client.destroy();
       this.stream?.destroy();
       // A person may still be typing: the answer is worth the wait, the server is not.
@@ -143,7 +146,7 @@ class Attempt {
       throw error instanceof ClusterliftError ? error : unreachable(target, 'the jump host cannot reach it', error);
     });
     // ssh2 waits for a goodbye that a dead jump host no longer passes on.
-    void transport.lost.then(() => {
+    this.unhook = transport.onLost(() => {
       this.client.emit('close');
     });
     return channel;
@@ -170,7 +173,9 @@ class Attempt {
     client.once('ready', () => {
       authenticator.succeeded();
       client.removeAllListeners('error').removeAllListeners('close');
-      this.result.resolve(new Transport(target.node, client));
+      const transport = new Transport(target.node, client);
+      transport.onLost(this.unhook);
+      this.result.resolve(transport);
     });
     const config: ConnectConfig = {
       sock: socket,

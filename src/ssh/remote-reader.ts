@@ -1,4 +1,5 @@
 import type { SFTPWrapper } from 'ssh2';
+import { within } from '../base/async';
 import { ClusterliftError, ExitStatus } from '../base/errors';
 import type { RandomReader } from '../base/reader';
 import type { ExecRequest, ExecResult } from './connection';
@@ -71,26 +72,18 @@ function call<T>(
   path: string,
   send: (done: (error: Error | undefined, value: T) => void) => unknown,
 ): Promise<T> {
-  return transport.guard<T>(`reading ${path}`, (result) => {
-    const timer = setTimeout(() => {
-      result.reject(linkLost(node, `reading ${path}`, new Error('no answer')));
-    }, DEADLINE);
-    const finish = (error: Error | undefined, value: T): void => {
-      clearTimeout(timer);
-      if (!error) result.resolve(value);
-      // After the end of the link, `lost` tells; anything else is the server's own answer.
-      else if (transport.alive) result.reject(noSuchFile(node, path, error));
-    };
-    void transport.lost.then(() => {
-      clearTimeout(timer);
-    });
+  const what = `reading ${path}`;
+  const work = transport.guard<T>(what, (result) => {
     try {
-      send(finish);
+      send((error, value) => {
+        if (error) result.reject(noSuchFile(node, path, error));
+        else result.resolve(value);
+      });
     } catch (error) {
-      clearTimeout(timer);
-      result.reject(linkLost(node, `reading ${path}`, error));
+      result.reject(linkLost(node, what, error));
     }
   });
+  return within(DEADLINE, work, () => linkLost(node, what, new Error('no answer')));
 }
 
 /** Reads a file with a command for each piece: for servers without SFTP. */

@@ -78,7 +78,7 @@ export class SshConnection implements NodeConnection {
         channel.once('close', (code?: number | null) => {
           resolve(code ?? null);
         });
-        void transport.lost.then(() => {
+        transport.onLost(() => {
           resolve(null);
         });
       }),

@@ -27,9 +27,7 @@ export interface TerminalSize {
 
 /** One living SSH connection. Whatever is under way when it dies rejects with `link-lost`; nothing waits for ever. */
 export class Transport {
-  /** Resolves once, with the reason, when the link is gone. */
-  readonly lost: Promise<Error>;
-  private readonly ending = deferred<Error>();
+  private readonly watchers = new Set<(cause: Error) => void>();
   private over = false;
   private sftpSession: Promise<SFTPWrapper> | undefined;
 
@@ -38,7 +36,6 @@ export class Transport {
     private readonly node: string,
     private readonly client: Client,
   ) {
-    this.lost = this.ending.promise;
     client.on('error', (error: Error & { level?: string }) => {
       if (error.level !== 'agent') this.lose(error);
     });
@@ -46,6 +43,18 @@ export class Transport {
       this.lose(new Error('the connection was closed'));
     };
     client.on('end', closed).on('close', closed);
+  }
+
+  /**
+   * Calls back once, with the reason, when the link is gone; not if it is gone already.
+   * (No promise: a link lives for gigabytes of calls, and each would stay hooked to it, with its data.)
+   * @returns what takes the watcher off again
+   */
+  onLost(watcher: (cause: Error) => void): () => void {
+    this.watchers.add(watcher);
+    return () => {
+      this.watchers.delete(watcher);
+    };
   }
 
   get alive(): boolean {
@@ -107,46 +116,38 @@ export class Transport {
   /** Races work that ssh2 may never call back against the end of the link. */
   guard<T>(what: string, work: (settle: Deferred<T>) => void): Promise<T> {
     const result = deferred<T>();
-    void this.lost.then((cause) => {
+    const off = this.onLost((cause) => {
       result.reject(linkLost(this.node, what, cause));
     });
-    work(result);
+    result.promise.then(off, off);
+    if (this.over) result.reject(linkLost(this.node, what));
+    else work(result);
     return result.promise;
   }
 
   private request<T>(what: string, send: (done: Done<T>) => unknown): Promise<T> {
+    if (this.over) return Promise.reject(new NotConnected());
     const work = this.guard<T>(what, (result) => {
-      if (this.over) {
-        result.reject(new NotConnected());
-        return;
-      }
       try {
         send((error, value?: T) => {
-          // An answer that comes after the end (`No response from server`) loses the race against `lost`.
-          if (error)
-            setImmediate(() => {
-              result.reject(this.refusal(error));
-            });
+          if (error) result.reject(new ChannelRefused(error.message, { cause: error }));
           else result.resolve(value as T);
         });
       } catch (error) {
         // ssh2 throws `Not connected` before it has sent anything.
-        this.lose(error instanceof Error ? error : new Error(String(error)));
         result.reject(new NotConnected());
+        this.lose(error instanceof Error ? error : new Error(String(error)));
       }
     });
     // A server that keeps the link alive but never opens the channel.
     return within(CHANNEL_DEADLINE, work, () => linkLost(this.node, what, new Error('no answer')));
   }
 
-  private refusal(error: Error): Error {
-    return new ChannelRefused(error.message, { cause: error });
-  }
-
   private lose(cause: Error): void {
     if (this.over) return;
     this.over = true;
-    this.ending.resolve(cause);
+    for (const watcher of this.watchers) watcher(cause);
+    this.watchers.clear();
     this.client.destroy();
   }
 
@@ -157,14 +158,15 @@ export class Transport {
       exit = { code, signal };
     });
     channel.on('close', () => {
-      if (this.over) return; // `lost` tells why
+      if (this.over) return; // the watcher below tells why
       if (exit) ended.resolve(exit);
       else ended.reject(linkLost(this.node, 'a command', new Error('its session ended without an exit status')));
     });
     channel.on('error', () => undefined);
-    void this.lost.then((cause) => {
+    const off = this.onLost((cause) => {
       ended.reject(linkLost(this.node, 'a command', cause));
     });
+    ended.promise.then(off, off);
     return {
       stdin: channel,
       stdout: channel,

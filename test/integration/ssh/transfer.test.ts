@@ -4,6 +4,8 @@ import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { sleep } from '../../../src/base/async';
 import type { NodeConnection } from '../../../src/ssh/connection';
 import type { Connector } from '../../../src/ssh/connector';
@@ -171,6 +173,15 @@ describe('files over SSH', function () {
     await assert.rejects(connection.openReader(`${path}.none`), { code: 'node-file' });
   });
 
+  it('keeps nothing of what was read: a link lives for gigabytes', async () => {
+    await writeFile(path, Buffer.alloc(MIB));
+    const reader = await connection.openReader(path);
+    for (let n = 0; n < 200; n++) await reader.read(0, MIB);
+    await reader.close();
+    collectGarbage();
+    assert.ok(process.memoryUsage().arrayBuffers < 64 * MIB);
+  });
+
   it('reads without SFTP where the server has none', async () => {
     const bare = await Sshd.start({ sftp: false });
     const other = bare.connector();
@@ -236,6 +247,11 @@ describe('files over SSH', function () {
     assert.ok(performance.now() - started > 800);
   });
 });
+
+function collectGarbage(): void {
+  setFlagsFromString('--expose-gc');
+  (runInNewContext('gc') as () => void)();
+}
 
 async function* chunks(total: number): AsyncGenerator<Uint8Array> {
   for (let at = 0; at < total; at += 65_536) yield await Promise.resolve(Buffer.alloc(65_536));
