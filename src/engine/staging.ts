@@ -6,6 +6,7 @@ import { Throttle } from '../ssh/throttle';
 import type { RunContext } from './context';
 import { fenceOf } from './locks';
 import { beginStage, discardIncoming, finishStage, incomingPlace, type StageTarget } from './node/stage';
+import { prune } from './node/prune';
 import { unpackImage } from './node/unpack';
 import type { PackageContent, RunPackage } from './runpackage';
 import { runStep } from './steps';
@@ -31,6 +32,7 @@ export async function stageEverywhere(ctx: RunContext, pkg: RunPackage): Promise
     const results = await mapLimit(nodes, AT_ONCE, async (node) => {
       await stage(ctx, pkg, node, source, throttle);
       await unpack(ctx, pkg, node, source);
+      await tidy(ctx, pkg, node);
     });
     ctx.signal.throwIfAborted();
     for (const result of results) if (result.status === 'rejected') throw result.reason;
@@ -74,7 +76,11 @@ async function bringOver(
   const connection = ctx.connection(node);
   const space = await spaceFor(pkg, source);
   for (let round = 1; ; round++) {
-    const place = await beginStage(connection, target, space);
+    const place = await beginStage(connection, target, space).catch(async (error: unknown) => {
+      if (!hasCode(error, 'stage-space')) throw error;
+      await makeRoom(ctx, pkg, node);
+      return beginStage(connection, target, space);
+    });
     if (place.complete) return 0;
     const resumed = place.offset > 0 || round > 1;
     try {
@@ -144,6 +150,25 @@ async function unpack(ctx: RunContext, pkg: RunPackage, node: string, source: Sh
       return { files: plan.files.length };
     },
   });
+}
+
+/** Removes what no run needs any more: old images, closed runs and their jobs. */
+async function makeRoom(ctx: RunContext, pkg: RunPackage, node: string): Promise<void> {
+  await prune(ctx.connection(node), {
+    stateDir: ctx.node(node).stateDir,
+    fence: fenceOf(ctx, node),
+    keepImages: [pkg.sha256],
+    keepRuns: [ctx.plan.run],
+    signal: ctx.signal,
+  });
+}
+
+/** The same as a courtesy, so that a node does not fill up over the years: a failure of it stops nothing. */
+async function tidy(ctx: RunContext, pkg: RunPackage, node: string): Promise<void> {
+  await makeRoom(ctx, pkg, node).catch((error: unknown) => {
+    ctx.onFenced(error, node);
+  });
+  ctx.signal.throwIfAborted();
 }
 
 function targetOf(ctx: RunContext, pkg: RunPackage, node: string): StageTarget {

@@ -244,7 +244,7 @@ function specText(spec: JobSpec): string {
 }
 
 /** Line by line, so that the node can change one of them. The text of JSON has no line breaks inside of values. */
-export function recordText(json: string): string {
+function recordText(json: string): string {
   const fields = Object.entries(JSON.parse(json) as Record<string, unknown>)
     .filter(([name]) => name !== 'state' && name !== 'time')
     .map(([name, each]) => `,\n${JSON.stringify(name)}:${JSON.stringify(each)}`);
@@ -268,7 +268,7 @@ function checkedId(id: string): string {
 }
 
 /** @throws ClusterliftError `job-invalid` when it cannot be a directory's name */
-export function productName(product: string): string {
+function productName(product: string): string {
   if (!/^[A-Za-z0-9][A-Za-z0-9._+-]{0,100}$/.test(product)) throw invalid(`${line(product, 80)} cannot be a product`);
   return product;
 }

@@ -14,7 +14,7 @@ const text = `${reporting}\n${locking}`;
  */
 
 /** Seconds without a heartbeat after which a lock may be taken over. */
-export const STALE_AFTER = 120;
+const STALE_AFTER = 120;
 
 /** Who holds a lock, as the node knows it. Text from the node: bounded and printable. */
 export interface LockOwner extends ProcessIdentity {

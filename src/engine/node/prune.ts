@@ -4,8 +4,8 @@ import { checkedRun, type Fence } from './lock';
 import text from './prune.sh';
 
 /** How much is kept of what nobody needs any more (design 7). */
-export const KEPT_IMAGES = 2;
-export const KEPT_RUNS = 20;
+const KEPT_IMAGES = 2;
+const KEPT_RUNS = 20;
 
 export interface PruneRequest {
   readonly stateDir: string | undefined;
