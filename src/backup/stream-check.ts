@@ -1,5 +1,4 @@
 import { createHash } from 'node:crypto';
-import { once } from 'node:events';
 import type { Transform } from 'node:stream';
 import * as zlib from 'node:zlib';
 import { ClusterliftError, ExitStatus, messageOf } from '../base/errors';
@@ -31,6 +30,7 @@ export class StreamCheck {
   private unpacker: Transform | undefined;
   private head = Buffer.alloc(0);
   private fault: Error | undefined;
+  private closed: Promise<unknown> = Promise.resolve();
   private bytes = 0;
 
   /** @param paths that are present in the part */
@@ -59,9 +59,11 @@ export class StreamCheck {
   async end(): Promise<StreamFacts> {
     const { unpacker } = this;
     if (!unpacker) throw invalid('it is empty');
-    const ended = once(unpacker, 'end').catch(() => undefined);
+    if (this.fault) throw this.fault;
     unpacker.end();
-    await ended;
+    // Comes after the end as well as after an error.
+    await this.closed;
+    // eslint-disable-next-line @typescript-eslint/no-unnecessary-condition -- set by the events in between
     if (this.fault) throw this.fault;
     this.reader.end();
     this.guard.end();
@@ -84,6 +86,7 @@ export class StreamCheck {
       }
     });
     unpacker.on('error', (error) => this.fail(invalid(messageOf(error))));
+    this.closed = new Promise((done) => unpacker.once('close', done));
     return unpacker;
   }
 
@@ -94,10 +97,9 @@ export class StreamCheck {
 
   private async feed(unpacker: Transform, chunk: Uint8Array): Promise<void> {
     if (this.fault) throw this.fault;
-    await new Promise<void>((done) => {
-      // Called back when the bytes were taken in, or with the error that is kept above.
-      unpacker.write(chunk, () => done());
-    });
+    // Called back when the bytes were taken in; never, when it breaks on them.
+    const taken = new Promise<void>((done) => unpacker.write(chunk, () => done()));
+    await Promise.race([taken, this.closed]);
     // eslint-disable-next-line @typescript-eslint/no-unnecessary-condition -- set by the events in between
     if (this.fault) throw this.fault;
   }
