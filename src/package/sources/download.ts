@@ -1,7 +1,7 @@
-import type { Readable } from 'node:stream';
 import { sleep } from '../../base/async';
 import { ClusterliftError, ExitStatus } from '../../base/errors';
 import { redactUrl, type Address } from './address';
+import type { Body } from './body';
 import { HttpClient, type HttpAnswer, type HttpOptions } from './http';
 import { Meter, type Progress } from './meter';
 import type { PartFile } from './part';
@@ -144,10 +144,10 @@ class Download {
     throw new TransientError(changedContent(this.address.url).detail());
   }
 
-  private async take(body: Readable): Promise<void> {
+  private async take(body: Body): Promise<void> {
     const total = this.part.validators?.length;
     try {
-      for await (const bytes of body as AsyncIterable<Buffer>) {
+      for await (const bytes of body) {
         this.options.signal?.throwIfAborted();
         await this.part.append(bytes);
         this.lastByte = Date.now();

@@ -1,6 +1,6 @@
-import type { Readable } from 'node:stream';
 import { Agent, ProxyAgent, request, type Dispatcher } from 'undici';
 import { isHttp, type Address } from './address';
+import { Body } from './body';
 import { proxyFor, proxyFromEnv, type ProxySettings } from './proxy';
 import { refusedStatus, tooManyRedirects, troubleOf } from './trouble';
 
@@ -16,7 +16,7 @@ export interface HttpAnswer {
   readonly status: number;
   readonly headers: Headers;
   /** It must be read or destroyed. */
-  readonly body: Readable;
+  readonly body: Body;
   /** After redirects. */
   readonly url: URL;
   /** A hop was plain http: whoever sits on the way could have changed something. */
@@ -91,9 +91,7 @@ export class HttpClient {
         bodyTimeout: this.idle,
         ...(this.signal && { signal: this.signal }),
       });
-      // Whoever reads a body gets its error; one that is thrown away must not end the process with it.
-      answer.body.on('error', () => undefined);
-      return { status: answer.statusCode, headers: headersOf(answer.headers), body: answer.body };
+      return { status: answer.statusCode, headers: headersOf(answer.headers), body: new Body(answer.body) };
     } catch (error) {
       this.signal?.throwIfAborted();
       throw troubleOf(error, url);
@@ -124,7 +122,7 @@ export class HttpClient {
 interface RawAnswer {
   readonly status: number;
   readonly headers: Headers;
-  readonly body: Readable;
+  readonly body: Body;
 }
 
 function accepted(answer: RawAnswer, url: URL): RawAnswer {

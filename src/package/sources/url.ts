@@ -1,6 +1,6 @@
-import type { Readable } from 'node:stream';
 import type { RandomReader } from '../../base/reader';
 import type { Address } from './address';
+import type { Body } from './body';
 import { HttpClient, type HttpOptions } from './http';
 import { changedContent, noRange, troubleOf } from './trouble';
 import { contentRange, isOther, validatorsOf, type Validators } from './validators';
@@ -99,11 +99,11 @@ class RangeReader implements UrlReader {
 }
 
 /** Exactly `length` bytes of a body. */
-async function bodyOf(body: Readable, length: number, url: URL): Promise<Uint8Array> {
+async function bodyOf(body: Body, length: number, url: URL): Promise<Uint8Array> {
   const parts: Buffer[] = [];
   let total = 0;
   try {
-    for await (const part of body as AsyncIterable<Buffer>) {
+    for await (const part of body) {
       total += part.length;
       parts.push(part);
       if (total > length) break;
