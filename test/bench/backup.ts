@@ -2,14 +2,13 @@ import { copyFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Lab, type LabNode } from '../lab/nodes';
 import { installRestic, resticProgram } from '../lab/restic';
-import { inTurns, measure, type Measured } from './measure';
+import { inTurns, measure, ROUNDS, type Measured } from './measure';
 import { idlePackage, upgrade } from './overhead';
 import { type Figure, megabytes, seconds, times } from './report';
 import { CLI } from './start';
 
 const BYTES = 256 * 1024 * 1024;
 const LARGE = 1024 ** 3;
-const ROUNDS = 3;
 const MEMORY_GOAL = 150e6;
 const DATA = '/opt/bench';
 const PASSWORD = 'bench';

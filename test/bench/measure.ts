@@ -66,6 +66,9 @@ export function median(values: readonly number[]): number {
   return (low + high) / 2;
 }
 
+/** How often each figure is taken; `BENCH_ROUNDS` for a quick look. */
+export const ROUNDS = Number(process.env['BENCH_ROUNDS'] ?? 3);
+
 /** Runs all in turns, so that a busy moment of the machine meets each of them; gives each one's median (ms). */
 export async function inTurns(
   rounds: number,

@@ -1,12 +1,11 @@
 import { Lab } from '../lab/nodes';
 import { makePackage, type MadePackage } from '../lab/images';
-import { inTurns, measure } from './measure';
+import { inTurns, measure, ROUNDS } from './measure';
 import { Peers, RESET, sameSteps } from './peers';
 import { type Figure, seconds, times } from './report';
 import { CLI } from './start';
 
 const NODES = 20;
-const ROUNDS = 3;
 
 /** A package whose scripts do nothing: what is left is our own doing. */
 export function idlePackage(padBytes?: number): Promise<MadePackage> {

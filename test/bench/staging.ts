@@ -1,13 +1,12 @@
 import { join } from 'node:path';
 import { Lab } from '../lab/nodes';
-import { inTurns, measure } from './measure';
+import { inTurns, measure, ROUNDS } from './measure';
 import { idlePackage } from './overhead';
 import { RESET } from './peers';
 import { type Figure, megabytes, seconds, times } from './report';
 import { CLI } from './start';
 
 const BYTES = 256 * 1024 * 1024;
-const ROUNDS = 3;
 const GOAL = 1.5;
 
 /** 256 MiB to one node: our staging, the check on the node included, against scp. */
