@@ -73,7 +73,11 @@ export class Connector {
    * @returns connects on each use that finds no living connection
    * @throws ClusterliftError as `connect`
    */
-  server(host: string, port: number | undefined, user: string | undefined): (signal?: AbortSignal) => Promise<Transport> {
+  server(
+    host: string,
+    port: number | undefined,
+    user: string | undefined,
+  ): (signal?: AbortSignal) => Promise<Transport> {
     const target = resolveTarget({ node: host, host, port, user, identityFile: undefined }, this.files);
     const link = this.link(target, this.wayTo(target, undefined, [host]), `ssh ${target.user}@${target.host}`);
     return (signal) => link.connect(signal);
@@ -107,10 +111,11 @@ export class Connector {
     return (jumps ?? target.proxyJump).reduce<Link | undefined>((via, spec) => this.jump(spec, via, path), undefined);
   }
 
-  private jump(spec: JumpSpec, via: Link | undefined, path: readonly string[]): Link {
+  private jump(spec: JumpSpec, via: Link | undefined, path: readonly string[]): Link | undefined {
     const plain = spec.user === undefined && spec.port === undefined;
-    const node = plain ? this.options.nodes.find((each) => each.name === spec.host) : undefined;
-    if (node && node.connection !== 'local' && !via) return this.linkTo(node, path);
+    const node = plain && !via ? this.options.nodes.find((each) => each.name === spec.host) : undefined;
+    if (node?.connection === 'local') return undefined; // we are there already
+    if (node) return this.linkTo(node, path);
     if (path.includes(spec.host)) throw loop([...path, spec.host]);
     const request = { node: spec.host, host: spec.host, port: spec.port, user: spec.user, identityFile: undefined };
     const target = resolveTarget(request, this.files);

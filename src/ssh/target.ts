@@ -35,6 +35,8 @@ export interface JumpSpec {
   readonly port: number | undefined;
 }
 
+const WINDOWS_AGENT = String.raw`\\.\pipe\openssh-ssh-agent`;
+
 /** What beats ssh_config. */
 export interface TargetRequest {
   readonly node: string;
@@ -169,8 +171,11 @@ function expandPath(raw: string, names: Names): string {
 }
 
 function agentOf(option: string | undefined, env: Env, path: (raw: string) => string): string | undefined {
-  const standard = env['SSH_AUTH_SOCK'];
-  if (option === undefined || option === 'SSH_AUTH_SOCK') return standard === '' ? undefined : standard;
+  // An empty variable is as good as none; Windows has its agent at a fixed place.
+  const given = env['SSH_AUTH_SOCK'];
+  const usual = process.platform === 'win32' ? WINDOWS_AGENT : undefined;
+  const standard = given === undefined || given === '' ? usual : given;
+  if (option === undefined || option === 'SSH_AUTH_SOCK') return standard;
   if (option.toLowerCase() === 'none') return undefined;
   return option.startsWith('$') && !option.startsWith('${') ? env[option.slice(1)] : path(option);
 }

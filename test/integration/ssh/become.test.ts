@@ -24,6 +24,11 @@ describe('becoming root on a node', function () {
         { name: 'n1', users },
         { name: 'n2', users, tools: 'dash' },
         { name: 'n3', users, tools: 'busybox' },
+        {
+          name: 'n4',
+          users,
+          sshdConfig: ['UsePAM yes', 'PasswordAuthentication no', 'KbdInteractiveAuthentication yes'],
+        },
       ],
     });
   });
@@ -202,6 +207,25 @@ describe('becoming root on a node', function () {
     );
     const leaks = [...seen].filter((each) => each.includes(PASSWORD) || each.includes('planted'));
     assert.deepEqual(leaks, []);
+  });
+
+  it('answers PAM behind keyboard-interactive with the password, and asks again when it was wrong', async () => {
+    const bare = node('plain', 'n4', { identityFile: '/nonexistent', become: 'none' });
+    const script = new Script('wrong', 'plain-password');
+    await using({ asker: script }, async (connector) => {
+      assert.equal((await connector.connect(bare).exec(who)).stdout, 'plain\ndata\n');
+    });
+    assert.deepEqual(
+      script.asked.map((each) => [each.kind, 'retry' in each && each.retry]),
+      [
+        ['password', false],
+        ['password', true],
+      ],
+    );
+    const secrets = Secrets.take({ CLUSTERLIFT_SSH_PASSWORD: 'plain-password' });
+    await using({ secrets }, async (connector) => {
+      assert.equal((await connector.connect(bare).exec(who)).stdout, 'plain\ndata\n');
+    });
   });
 
   it('lets people in by password too, which is the login password of that user', async () => {

@@ -114,6 +114,15 @@ describe('jump hosts', function () {
     await wire.close();
   });
 
+  it('that are this machine itself are no hop at all', async () => {
+    const nodes = [jump.node({ name: 'gate', connection: 'local' })];
+    const connector = jump.connector({ nodes, asker: mustNotAsk });
+    const result = await connector.connect(behind('b1')).exec({ script: 'echo in', timeout: 20_000 });
+    assert.equal(result.stdout, 'in\n');
+    assert.doesNotMatch(await jump.log(), /Accepted/);
+    await connector.closeAll();
+  });
+
   it('that cannot reach the node say so for the node', async () => {
     const connector = jump.connector({ nodes: [gate()], asker: mustNotAsk });
     const lost = connector.connect(behind('b1', { port: 1 })).exec({ script: 'true', timeout: 20_000 });
