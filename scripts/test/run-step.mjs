@@ -4,16 +4,10 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setInterval } from 'node:timers';
 
-/** How long a suite may live on after its last test (ms). */
 const GRACE = 20_000;
 const groups = new Set();
 
-/**
- * @typedef {{ name: string, command: string[], mocha?: boolean, after?: string[], needs?: string[], one?: string, minutes: number, env?: Record<string, string> }} Step
- * @typedef {{ step: Step, ms: number, passed: number, failed: string[], skipped: string[], output: string, trouble?: string }} Result
- */
-
-/** @param {Step} step @returns {Promise<Result>} */
+/** See run-step.d.mts. */
 export async function runStep(step, { root, dir, env }) {
   const started = Date.now();
   const file = join(dir, `${step.name.replaceAll('/', '_')}.jsonl`);
@@ -55,9 +49,9 @@ function watch(step, file, { root, env }) {
     // A suite that has ended but does not exit has left something open.
     const look = setInterval(() => {
       if (step.mocha && grace === undefined && results(file).some(({ event }) => event === 'end')) {
-        grace = setTimeout(() => end('it left something open and did not exit'), GRACE);
+        grace = setTimeout(() => end('it left something open and did not exit'), step.grace ?? GRACE);
       }
-    }, 2000);
+    }, 500);
     const done = (ended) => {
       for (const timer of [deadline, look, grace]) clearTimeout(timer);
       signal(child.pid, 'SIGKILL'); // what it may have left in its group

@@ -4,7 +4,7 @@ import { type MadePackage, type PackageSpec, makePackage } from './images';
 import type { LabNode } from './node';
 
 /** The scripts of the test product `acme-voice`; each execution is noted on the node. */
-export type AcmeScript = 'check' | 'stop' | 'upgrade' | 'start' | 'provision' | 'health' | 'restore';
+export type AcmeScript = 'check' | 'stop' | 'upgrade' | 'start' | 'provision' | 'health';
 
 /**
  * What a test can ask of a script on one node, also while it runs: `wait` blocks it as long as it is set, `sleep` is in
@@ -40,14 +40,13 @@ const WORK: Record<AcmeScript, string> = {
   start: ': > /var/lib/acme/running',
   provision: 'echo "$CLUSTERLIFT_NODES" > /var/lib/acme/provisioned',
   health: '[ -e /var/lib/acme/running ] || { echo "acme is not running" >&2; exit 1; }',
-  restore: '',
 };
 
 /** A package of the test product. Its data lies in /etc/acme and /opt/acme; the version in /etc/acme/release. */
 export async function acmePackage(version: string, spec: Partial<PackageSpec> = {}): Promise<MadePackage> {
   const scripts: Record<string, string> = { version: '#!/bin/sh\ncat /etc/acme/release 2>/dev/null || :\n' };
   for (const [name, work] of Object.entries(WORK)) {
-    if (name !== 'restore') scripts[name] = `${PRELUDE}\n${work}\nfail\n`;
+    scripts[name] = `${PRELUDE}\n${work}\nfail\n`;
   }
   return makePackage({
     ...spec,
@@ -60,9 +59,6 @@ export async function acmePackage(version: string, spec: Partial<PackageSpec> = 
     },
   });
 }
-
-/** The `restore` script, for packages that need one: `{ scripts: { restore: restoreScript } }`. */
-export const restoreScript = `${PRELUDE}\nfail\n`;
 
 /** As if `version` had been installed long ago, and runs. */
 export async function installAcme(node: LabNode, version: string): Promise<void> {

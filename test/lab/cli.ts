@@ -165,11 +165,6 @@ export class CliRun {
   }
 }
 
-/** Runs a command of the built command line to its end. `['upgrade', iso, '--json', '--yes']` */
-export function runCli(home: Home, args: readonly string[], options: CliOptions = {}): Promise<CliResult> {
-  return new CliRun(home, args, options).done;
-}
-
 /** For messages of assertions: all that a command said. */
 export function said(result: CliResult): string {
   return `status ${String(result.status)} ${result.signal ?? ''}\n${result.stdout}\n${result.stderr}`;
