@@ -67,6 +67,11 @@ export class Face {
     this.#view = entries.length > 0 ? viewOf(plan, entries) : emptyView(plan);
   }
 
+  /** What goes on before there is a run: shown on a terminal, until something else is. */
+  busy(what: string | undefined): void {
+    this.#live.busy(what);
+  }
+
   look(): Look {
     return lookOf(this.#people, this.env);
   }

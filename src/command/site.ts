@@ -26,6 +26,7 @@ export async function openSite(ctx: CommandContext, options: Options): Promise<S
   const file = await loadClusters(await findClustersFile({ env, cwd, platform, config: options.config }));
   const cluster = chooseCluster(file, options.cluster);
   const nodes = selectNodes(cluster, options);
+  ctx.face.busy(`looking at ${cluster.name}`);
   return { file, cluster, nodes, ...connections(ctx, cluster.name, cluster.nodes, options) };
 }
 

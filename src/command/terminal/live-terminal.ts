@@ -1,7 +1,7 @@
 import { plain } from '../../base/text';
 import type { Event, EventSink, JournalEntry } from '../../engine/events';
-import type { RunView } from '../../engine/view';
-import { renderLive } from './live';
+import type { Progress, RunView } from '../../engine/view';
+import { renderBusy, renderLive } from './live';
 import { lookOf, type Look, type TerminalStream } from './look';
 import { plainLines, progressLine } from './plain';
 import { cells } from './width';
@@ -44,6 +44,9 @@ export class LiveTerminal {
   #paused = 0;
   #ended = false;
   #broken = false;
+  #busy: { readonly what: string; readonly since: number } | undefined;
+  /** Of a download, before there is a run to show it in. */
+  #early: Progress | undefined;
   readonly #toldProgress = new Map<string, number>();
 
   constructor(options: LiveTerminalOptions) {
@@ -57,6 +60,7 @@ export class LiveTerminal {
   /** Takes the events of the run, after they were folded into the view. */
   readonly sink: EventSink = (event) => {
     if (this.#ended) return;
+    if (event.type === 'progress' && event.node === undefined) this.#early = event;
     const text = this.#moves ? kept(event) : this.#appended(event);
     if (text !== undefined) this.print(text.split('\n'));
     else this.#schedule(0);
@@ -76,6 +80,13 @@ export class LiveTerminal {
     const block = this.#block();
     this.#write(this.#erasure() + text + drawing(block));
     this.#remember(block);
+  }
+
+  /** Says what goes on while there is no run to show; undefined: nothing any more. Seen only where lines can be redrawn. */
+  busy(what: string | undefined): void {
+    this.#busy = what === undefined ? undefined : { what, since: this.#now() };
+    this.#early = undefined;
+    this.#schedule(0);
   }
 
   /** Takes the live block away, for a prompt, until the returned function is called; lines to print wait so long. Nested pauses are fine. */
@@ -146,10 +157,11 @@ export class LiveTerminal {
 
   #block(): string[] {
     const view = this.#options.view();
-    if (view?.state !== 'running') return [];
     const { stream } = this.#options;
     const rows = stream.rows !== undefined && stream.rows > 0 ? stream.rows : 24;
-    return renderLive(view, { ...this.look(), rows, now: this.#now() });
+    const look = { ...this.look(), rows, now: this.#now() };
+    if (!view) return this.#busy ? renderBusy(this.#busy.what, this.#busy.since, this.#early, look) : [];
+    return view.state === 'running' ? renderLive(view, look) : [];
   }
 
   /** Rows that the drawn block takes now: terminals wrap drawn lines anew when they become narrower. */

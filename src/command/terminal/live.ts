@@ -50,6 +50,15 @@ export function renderLive(view: RunView, look: LiveLook): string[] {
   ].slice(0, room);
 }
 
+/** Before there is a run: what is being done, so that a person sees that something is. */
+export function renderBusy(what: string, since: number, progress: Progress | undefined, look: LiveLook): string[] {
+  if (progress) return [clusterProgress(progress, look)];
+  const { spinner, ellipsis } = glyphs(look);
+  const mark = spinner[Math.floor(look.now / FRAME_MS) % spinner.length] ?? '*';
+  const elapsed = look.now - since < 1000 ? '' : `  ${formatDuration(look.now - since)}`;
+  return [paint([tone('accent', mark), ' ', what, ellipsis, tone('dim', elapsed)], look)];
+}
+
 const INTEREST: Readonly<Record<Standing, number>> = { failed: 0, unknown: 1, running: 2, waiting: 3, finished: 4 };
 
 /** Which nodes get a line: all if they fit, else the most interesting, in the order of the plan. */

@@ -6,6 +6,7 @@ import { RunClient } from '../../../src/service/client';
 import { LookClient } from '../../../src/service/look-client';
 import type { OpenQuestion } from '../../../src/service/protocol';
 import { spawnRun, type Launcher } from '../../../src/service/spawn';
+import { deferred } from '../../../src/ssh/deferred';
 import { acmePackage, acmeVersion, clearKnob, setKnob } from '../../lab/acme';
 import { CliRun, said } from '../../lab/cli';
 import type { Lab } from '../../lab/nodes';
@@ -40,15 +41,17 @@ describe('a run in a process of its own, on real nodes', function () {
     const path = await setUp(true);
     for (const node of lab.nodes) await setKnob(node, 'upgrade', 'wait');
     const [seen, lines]: [(JournalEntry | LiveEvent)[], string[]] = [[], []];
-    const asked = Promise.withResolvers<OpenQuestion>();
-    const planned = Promise.withResolvers<string>();
+    const asked = deferred<OpenQuestion>();
+    const planned = deferred<string>();
     const window = await spawnRun(
       launcher,
       { argv: ['upgrade', path], cwd: lab.home, by: 'ann@desk', secrets: {} },
       {
         events: (events) => seen.push(...events),
         said: (more) => lines.push(...more),
-        question: asked.resolve,
+        question: (open) => {
+          asked.resolve(open);
+        },
         planned: (_, folder) => {
           planned.resolve(folder);
         },
@@ -126,7 +129,7 @@ describe('a run in a process of its own, on real nodes', function () {
       JSON.stringify(status),
     );
     assert.match(JSON.stringify(inspected.rows), /"2\.0"/);
-    assert.equal((await look.look(request('upgrade', path))).error?.code, 'not-a-look');
+    assert.equal((await look.look(request('upgrade', path))).error?.code, 'usage-not-a-look');
     assert.equal((await look.look(request('statos'))).status, 2);
     for (const node of lab.nodes) assert.equal(await acmeVersion(node), '1.0');
   });

@@ -118,6 +118,30 @@ describe('the live terminal', () => {
     face.end();
   });
 
+  it('says what goes on before there is a run, and takes it away', async () => {
+    const screen = new Screen();
+    let now = START;
+    const face = new LiveTerminal({ stream: screen, env: { LANG: 'C.UTF-8' }, view: () => undefined, now: () => now });
+    face.busy('looking at staging');
+    await until(() => screen.text.length === 1);
+    assert.match(screen.text[0] ?? '', /^. looking at staging…$/);
+    now += 2000;
+    face.sink({
+      type: 'progress',
+      node: undefined,
+      step: 'download',
+      done: 1,
+      total: 2,
+      rate: undefined,
+      etaMs: undefined,
+    });
+    await until(() => screen.text[0]?.includes('downloading') === true);
+    assert.match(screen.text[0] ?? '', /^. downloading .*50%/);
+    face.print(['kept']);
+    face.end();
+    assert.deepEqual(screen.text, ['kept']);
+  });
+
   it('survives a stream that breaks', () => {
     const screen = new Screen();
     const { face, scene } = stage(screen);
