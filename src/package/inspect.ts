@@ -2,7 +2,14 @@ import { ClusterliftError, ExitStatus } from '../base/errors';
 import type { RandomReader } from '../base/reader';
 import { line } from '../base/text';
 import { openIso, type IsoImage } from './iso/image';
-import { MANIFEST_FILE, MOST_MANIFEST, parseManifest, type Manifest, type ParsedManifest } from './manifest';
+import {
+  MANIFEST_FILE,
+  MOST_MANIFEST,
+  manifestOf,
+  parseManifest,
+  type Manifest,
+  type ParsedManifest,
+} from './manifest';
 import { recipeFiles, recipeManifest, type ExtraFile, type Recipe } from './recipe';
 import { SIGNATURE_FILE, SUMS_FILE } from './sums';
 
@@ -60,7 +67,7 @@ export async function openPackage(reader: RandomReader, options: InspectOptions 
     naming: image.naming,
     hasSums: (await image.find(SUMS_FILE))?.kind === 'file',
     hasSignature: (await image.find(SIGNATURE_FILE))?.kind === 'file',
-    extraFiles: text === undefined && options.recipe !== undefined ? recipeFiles(options.recipe) : [],
+    extraFiles: parsed.manifest.recipe === undefined ? [] : recipeFiles(parsed.manifest.recipe),
   };
   return { info, image };
 }
@@ -87,7 +94,10 @@ function utf8(bytes: Uint8Array): string {
 }
 
 function fromRecipe(name: string, image: IsoImage, recipe: Recipe | undefined): ParsedManifest {
-  if (recipe !== undefined) return parseManifest(JSON.stringify(recipeManifest(name, image.volumeId)));
+  if (recipe !== undefined) {
+    const value = recipeManifest(name, image.volumeId, { run: recipe.run, version: recipe.version });
+    return { manifest: manifestOf(value), value };
+  }
   throw new ClusterliftError({
     code: 'no-manifest',
     message: `${line(name, 200)} has no ${MANIFEST_FILE} at its root: it is an image, but not an upgrade package`,

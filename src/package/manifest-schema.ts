@@ -111,4 +111,9 @@ export const manifestSchema = object({
   }).optional(),
 });
 
-export type ManifestJson = z.infer<typeof manifestSchema>;
+const command = z.string({ error: 'must be a shell command' }).min(1).max(MOST.path);
+
+/** As kept in plans and on nodes: also what stands in for the scripts of an image without a manifest. */
+export const keptSchema = manifestSchema.extend({ recipe: object({ run: command, version: command }).optional() });
+
+export type ManifestJson = z.infer<typeof keptSchema>;

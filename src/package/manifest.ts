@@ -1,7 +1,8 @@
 import { ClusterliftError, ExitStatus } from '../base/errors';
 import { parseDuration, parseSize } from '../base/units';
 import { ManifestText, type Problem } from './manifest-text';
-import { manifestSchema, type ManifestJson } from './manifest-schema';
+import { keptSchema, manifestSchema, type ManifestJson } from './manifest-schema';
+import type { Recipe } from './recipe';
 import { parseRange, type VersionRange } from './version';
 
 /** The name of the manifest, at the root of an image. */
@@ -39,6 +40,8 @@ export interface Manifest {
   /** Stop and start around a backup. */
   readonly quiet: boolean;
   readonly backup: { readonly paths: readonly string[]; readonly exclude: readonly string[] } | undefined;
+  /** The image has no manifest: these commands of the cluster's configuration stand in for its scripts. */
+  readonly recipe: Recipe | undefined;
 }
 
 const MINUTE = 60_000;
@@ -68,18 +71,7 @@ export interface ParsedManifest {
  * @throws ClusterliftError `manifest-invalid` with line and column of the first problem
  */
 export function parseManifest(text: string, file: string = MANIFEST_FILE): ParsedManifest {
-  const document = ManifestText.parse(text);
-  const problems = document.problems();
-  if (problems.length > 0) throw invalid(file, document, problems);
-  const value = document.value();
-  const parsed = manifestSchema.safeParse(value);
-  if (!parsed.success)
-    throw invalid(
-      file,
-      document,
-      parsed.error.issues.flatMap((issue) => document.problemsOf(issue)),
-    );
-  return { manifest: complete(parsed.data), value };
+  return parse(text, file, manifestSchema);
 }
 
 /**
@@ -87,7 +79,23 @@ export function parseManifest(text: string, file: string = MANIFEST_FILE): Parse
  * @throws ClusterliftError `manifest-invalid`
  */
 export function manifestOf(value: unknown): Manifest {
-  return parseManifest(value === undefined ? '' : JSON.stringify(value)).manifest;
+  return parse(value === undefined ? '' : JSON.stringify(value), MANIFEST_FILE, keptSchema).manifest;
+}
+
+function parse(text: string, file: string, schema: typeof manifestSchema | typeof keptSchema): ParsedManifest {
+  const document = ManifestText.parse(text);
+  const problems = document.problems();
+  if (problems.length > 0) throw invalid(file, document, problems);
+  const value = document.value();
+  const parsed = schema.safeParse(value);
+  if (!parsed.success) {
+    throw invalid(
+      file,
+      document,
+      parsed.error.issues.flatMap((issue) => document.problemsOf(issue)),
+    );
+  }
+  return { manifest: complete(parsed.data), value };
 }
 
 function complete(json: ManifestJson): Manifest {
@@ -107,6 +115,7 @@ function complete(json: ManifestJson): Manifest {
     health: { interval: durationOf(json.health?.interval, 1000), stable: durationOf(json.health?.stable, 0) },
     quiet: json.quiet ?? false,
     backup: json.backup && { paths: json.backup.paths, exclude: json.backup.exclude ?? [] },
+    recipe: json.recipe,
   };
 }
 

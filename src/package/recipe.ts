@@ -31,7 +31,7 @@ export function recipeFiles(recipe: Recipe): ExtraFile[] {
  * `acme-voice-24.2.0.iso`, else from the volume id, such as `ACME_VOICE_24_2_0`.
  * @throws ClusterliftError `no-package-version` when neither holds them
  */
-export function recipeManifest(name: string, volumeId: string): object {
+export function recipeManifest(name: string, volumeId: string, recipe: Recipe): object {
   const found = nameAndVersion(stem(name)) ?? nameAndVersion(volumeId.replace(/(?<=\d)_(?=\d)/g, '.'));
   if (found === undefined) {
     throw new ClusterliftError({
@@ -41,7 +41,7 @@ export function recipeManifest(name: string, volumeId: string): object {
       exit: ExitStatus.refused,
     });
   }
-  return { schema: 1, ...found, scripts: { version: `${FOLDER}/version`, upgrade: `${FOLDER}/upgrade` } };
+  return { schema: 1, ...found, scripts: { version: `${FOLDER}/version`, upgrade: `${FOLDER}/upgrade` }, recipe };
 }
 
 function stem(name: string): string {

@@ -3,9 +3,10 @@ import { basename, resolve } from 'node:path';
 import { ClusterliftError, ExitStatus } from '../../base/errors';
 import type { RandomReader } from '../../base/reader';
 import type { Cluster } from '../../cluster/model';
-import { openPackage, type OpenPackage } from '../../package/inspect';
+import { openPackage, type OpenPackage, type PackageInfo } from '../../package/inspect';
+import { openIso } from '../../package/iso/image';
 import { chooseNewest, digestsNeeded, type Candidate, type Installed } from '../../package/newest';
-import { isPackageUrl, parseAddress, redactUrl } from '../../package/sources/address';
+import { isPackageUrl, nameOfUrl, parseAddress, redactUrl } from '../../package/sources/address';
 import type { PackageCache } from '../../package/sources/cache';
 import { fetchPackage } from '../../package/sources/fetch';
 import { openFileReader, sha256OfFile } from '../../package/sources/file';
@@ -84,7 +85,9 @@ async function fromFile(request: PackageRequest, path: string): Promise<ReadyPac
 
 async function fromUrl(request: PackageRequest, url: string): Promise<ReadyPackage> {
   const address = parseAddress(url, request.urlAuth);
+  const inspect = { name: nameOfUrl(address.url) || 'package.iso', recipe: request.cluster.recipe };
   const fetched = await fetchPackage(address, request.cache, {
+    inspect,
     signal: request.signal,
     expectedSha256: request.sha256,
     onProgress: (progress) => {
@@ -93,8 +96,7 @@ async function fromUrl(request: PackageRequest, url: string): Promise<ReadyPacka
   });
   const reader = await openFileReader(fetched.path);
   try {
-    const name = basename(address.url.pathname) || 'package.iso';
-    const opened = await openPackage(reader, { name, recipe: request.cluster.recipe });
+    const opened = await openPackage(reader, inspect);
     return await verified(request, opened, reader, {
       sha256: fetched.sha256,
       source: { kind: 'url', url: redactUrl(url) },
@@ -197,7 +199,6 @@ async function verified(
   });
   const { unpack } = await contentOf(image, reader, info.extraFiles);
   const files = await scriptFilesOf(image, info);
-  const { recipe } = cluster;
   return {
     product: info.product,
     version: info.version,
@@ -214,15 +215,14 @@ async function verified(
     onNode: origin.source.kind === 'node' ? origin.source : undefined,
     scriptPaths: () => Promise.resolve(scriptPathsOf(unpack, info)),
     scriptFiles: () => Promise.resolve(files),
-    open: () => reopen(origin, recipe),
+    open: () => reopen(origin, info),
   };
 }
 
-async function reopen(origin: Origin, recipe: Cluster['recipe']): ReturnType<RunPackage['open']> {
+async function reopen(origin: Origin, info: PackageInfo): ReturnType<RunPackage['open']> {
   const reader = await origin.reopen();
   try {
-    const { info, image } = await openPackage(reader, { recipe });
-    return await contentOf(image, reader, info.extraFiles);
+    return await contentOf(await openIso(reader), reader, info.extraFiles);
   } catch (error) {
     await reader.close();
     throw error;

@@ -1,8 +1,9 @@
+import { basename } from 'node:path';
 import { ClusterliftError, ExitStatus } from '../../base/errors';
 import type { RandomReader } from '../../base/reader';
 import { openPackage } from '../../package/inspect';
 import { manifestOf } from '../../package/manifest';
-import { parseAddress } from '../../package/sources/address';
+import { nameOfUrl, parseAddress } from '../../package/sources/address';
 import type { PackageCache } from '../../package/sources/cache';
 import { fetchPackage } from '../../package/sources/fetch';
 import { openFileReader } from '../../package/sources/file';
@@ -54,7 +55,8 @@ export async function reopenPackage(plan: Plan, request: ReopenRequest): Promise
 async function open(plan: Plan, pinned: PlanPackage, request: ReopenRequest) {
   const reader = await find(plan, pinned, request);
   if (reader.size !== pinned.size) throw changed(pinned);
-  const { info, image } = await openPackage(reader);
+  const { recipe } = manifestOf(pinned.manifest);
+  const { info, image } = await openPackage(reader, { name: nameOf(pinned), recipe });
   const content = await contentOf(image, reader, info.extraFiles);
   return { content, files: await scriptFilesOf(image, info), paths: scriptPathsOf(content.unpack, info) };
 }
@@ -81,6 +83,11 @@ async function find(plan: Plan, { source, sha256 }: PlanPackage, request: Reopen
       return openFileReader(path);
     }
   }
+}
+
+/** What a recipe took product and version from. */
+function nameOf({ source }: PlanPackage): string {
+  return source.kind === 'url' ? nameOfUrl(source.url) : basename(source.path);
 }
 
 function changed({ source }: PlanPackage): ClusterliftError {

@@ -74,6 +74,8 @@ describe('inspecting a package', () => {
         [info.manifest.scripts.upgrade, '#!/bin/sh\nsh ./install.sh --silent\n'],
       ],
     );
+    assert.deepEqual(manifestOf(info.manifestValue), info.manifest, 'a plan can keep it, commands included');
+    assert.deepEqual(info.manifest.recipe, recipe);
     const byVolume = await inspectPackage(await readerOf({ manifestText: null, version: '9.1' }), {
       name: 'image.iso',
       recipe,

@@ -103,6 +103,10 @@ describe('the manifest of a package', () => {
     });
   }
 
+  it('cannot bring a recipe of its own', () => {
+    assert.match(refused(with_({ recipe: { run: 'x', version: 'y' } })).message, /the key "recipe" is unknown/);
+  });
+
   it('is refused when it is no JSON, empty, another thing, too deep, or has a key twice', () => {
     for (const text of [
       '',
