@@ -58,6 +58,6 @@ function filesOf(entries: Entries, node: string): FileOnNode[] {
   return entries.all('file').map((told) => {
     const match = /^(\d{1,15}) (\d{1,12}) ([\s\S]+)$/.exec(told);
     if (!match) throw broken(node, 'a file has no size');
-    return { path: match[3] as string, size: Number(match[1]), mtime: Number(match[2]) * 1000 };
+    return { path: match[3] ?? '', size: Number(match[1]), mtime: Number(match[2]) * 1000 };
   });
 }

@@ -1,7 +1,7 @@
 import { strict as assert } from 'node:assert';
 import { existsSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
-import { arch, homedir, hostname, userInfo } from 'node:os';
+import { arch, hostname, userInfo } from 'node:os';
 import { join } from 'node:path';
 import { hasCode } from '../../../src/base/errors';
 import { bootId, self } from '../../../src/base/process';
@@ -15,6 +15,8 @@ import { underBothShells } from './shells';
 underBothShells('The facts of a node', (place) => {
   it('tell of the machine, the login and the tools, and write nothing', async () => {
     const { node, stateDir, root } = place();
+    // As the system knows it, whatever HOME says.
+    const home = userInfo().homedir;
     const facts = await gatherFacts(node, {
       stateDir,
       commands: ['sh', 'no-such-command', 'tar', 'bad;name'],
@@ -23,15 +25,15 @@ underBothShells('The facts of a node', (place) => {
     assert.equal(facts.hostname, hostname());
     assert.equal(facts.arch, arch() === 'x64' ? 'x86_64' : 'aarch64');
     assert.equal(facts.bootId, bootId());
-    assert.deepEqual(facts.login, { user: userInfo().username, home: homedir() });
+    assert.deepEqual(facts.login, { user: userInfo().username, home });
     assert.equal(facts.root, process.getuid?.() === 0);
-    assert.equal(facts.os.id, 'debian');
+    assert.match(facts.os.id, /^[a-z0-9._-]+$/);
     assert.deepEqual(facts.commands, { sh: true, 'no-such-command': false, tar: true, 'bad;name': false });
     assert.equal(clockSkew(facts), 0);
     assert.deepEqual(facts.state, { path: stateDir, exists: false, foreign: false, noexec: false, readOnly: false });
     assert.deepEqual(
       facts.space.map(({ path }) => path),
-      [stateDir, homedir(), root, `${homedir()}/not/there`, '/proc'],
+      [stateDir, home, root, `${home}/not/there`, '/proc'],
     );
     assert.ok((facts.space[0]?.free ?? 0) > 1e6);
     assert.ok(facts.space[0]?.mount.startsWith('/'));

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, rm, symlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -13,6 +14,8 @@ export interface Place {
   readonly stateDir: string;
 }
 
+const BUSYBOX = '/bin/busybox';
+
 const nobody: Asker = { ask: () => Promise.resolve(undefined) };
 
 /** Declares the same tests twice: with the `sh` of this machine, and with busybox and its own tools only. */
@@ -21,6 +24,11 @@ export function underBothShells(title: string, declare: (place: () => Place) => 
     describe(`${title} (${shell})`, () => {
       let place: Place | undefined;
       let path: string | undefined;
+
+      before(function () {
+        // Both need /proc; the lab says loudly what it lacks.
+        if (process.platform !== 'linux' || (shell === 'busybox' && !existsSync(BUSYBOX))) this.skip();
+      });
 
       beforeEach(async () => {
         const base = await mkdtemp(join(tmpdir(), 'clusterlift-node-'));
@@ -53,6 +61,6 @@ export function underBothShells(title: string, declare: (place: () => Place) => 
 async function busyboxAsSh(base: string): Promise<string> {
   const bin = join(base, 'bin');
   await mkdir(bin);
-  await symlink('/bin/busybox', join(bin, 'sh'));
+  await symlink(BUSYBOX, join(bin, 'sh'));
   return bin;
 }
