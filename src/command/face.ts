@@ -67,6 +67,13 @@ export class Face {
     this.#view = entries.length > 0 ? viewOf(plan, entries) : emptyView(plan);
   }
 
+  /** Says how to come back to a run that this process lets go of. */
+  detached(): void {
+    if (this.#view?.state !== 'running') return;
+    const { run } = this.#view;
+    this.#live.end([`Let go of run ${run}: what runs on the nodes goes on, and their locks stay.`, `Come back with: clusterlift resume ${run}`]);
+  }
+
   /** What goes on before there is a run: shown on a terminal, until something else is. */
   busy(what: string | undefined): void {
     this.#live.busy(what);
@@ -103,7 +110,7 @@ export class Face {
 
   /** The table, the failures and the ways on, once the run has ended. */
   summary(view: RunView, folder: string): void {
-    this.#live.end(renderSummary(view, { folder, home: home(this.env) }, this.look()));
+    this.#live.end(['', ...renderSummary(view, { folder, home: home(this.env) }, this.look())]);
   }
 
   error(error: unknown): void {

@@ -20,7 +20,7 @@ export const RUN_COMMANDS: readonly CommandSpec[] = [
       'What it needed may be removed from then on. Nothing is changed on the nodes; their locks are freed unless a job still lives.',
     ],
     words: [runWord('Id of the run.', true)],
-    options: [...RUN, 'config', 'acceptNewHostKeys'],
+    options: [...RUN, 'acceptNewHostKeys'],
     changes: true,
     examples: [{ line: 'runs abandon 20261122T201755Z-staging-4f2a', about: '' }],
   },

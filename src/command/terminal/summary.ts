@@ -127,7 +127,7 @@ function verdict(view: RunView, place: SummaryPlace, look: Look): string[] {
     view.state === 'abandoned'
       ? { words: 'was abandoned', tone: 'warn' as const }
       : view.outcome && RUN_OUTCOME[view.outcome];
-  const state = outcome ?? { words: 'goes on', tone: 'accent' as const };
+  const state = outcome ?? { words: 'has not ended', tone: 'warn' as const };
   const mark = state.tone === 'good' ? marks.done : state.tone === 'bad' ? marks.failed : marks.warning;
   const idle = ': nothing to do, every node is at the target and healthy';
   const words = nothingToDo(view) ? idle : ` ${state.words}${took === '' ? '' : ` after ${took}`}`;
