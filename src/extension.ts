@@ -1,6 +1,96 @@
 import * as vscode from 'vscode';
+import { Runs } from './engine/runs';
+import { ClustersDiagnostics } from './vscode/clusters/diagnostics';
+import { ClustersModel } from './vscode/clusters/model';
+import { StatusCache } from './vscode/clusters/status';
+import type { Args } from './vscode/commands/targets';
+import { launcherOf } from './vscode/launch';
+import type { Core, Late } from './vscode/late';
+import { Looker } from './vscode/looker';
+import { Notices } from './vscode/notices';
+import { OutputChannels } from './vscode/output/channels';
+import { PointsModel } from './vscode/points/model';
+import { WindowAsker } from './vscode/prompts';
+import { Detached } from './vscode/runs/detached';
+import { RunHub } from './vscode/runs/hub';
+import { RunsModel } from './vscode/runs/model';
+import type { TerminalDeps } from './vscode/runs/terminal';
+import { SecretStore } from './vscode/secrets';
+import { setting } from './vscode/settings';
+import { StatusBar } from './vscode/status-bar';
+import { Store } from './vscode/store';
+import { TASK_TYPE } from './vscode/tasks/definition';
+import { ClusterliftTasks } from './vscode/tasks/provider';
+import { ClustersTree } from './vscode/views/clusters';
+import { PointsTree } from './vscode/views/points';
+import { RunsTree } from './vscode/views/runs';
+import type { KeptState } from './webview/rollback/protocol';
 
-/** Composition root of the extension: wires the rooms, decides nothing. */
+/** Composition root of the extension: wires the rooms, decides nothing. What needs a person's act is loaded with the first one. */
 export function activate(context: vscode.ExtensionContext): void {
-  context.subscriptions.push(vscode.window.createOutputChannel('Clusterlift', { log: true }));
+  const store = new Store();
+  context.subscriptions.push(store);
+  const launcher = launcherOf(context);
+  const secrets = store.add(new SecretStore(context.secrets, context.globalState));
+  const asker = new WindowAsker(secrets);
+  // Secrets are asked for when they are needed, and answered from the store: none travels before.
+  const none = (): Promise<Readonly<Record<string, string>>> => Promise.resolve({});
+
+  const hub = store.add(new RunHub());
+  const channels = store.add(new OutputChannels(hub));
+  const clusters = store.add(new ClustersModel());
+  const status = store.add(new StatusCache(context.workspaceState));
+  const runs = store.add(new RunsModel(launcher.stateHome));
+  const looker = store.add(new Looker(launcher, asker, none));
+  const points = store.add(new PointsModel(clusters, looker));
+  const tree = store.add(new ClustersTree(clusters, status, runs, hub));
+  store.add(new PointsTree(points, clusters));
+  store.add(new RunsTree(runs, hub));
+  store.add(new StatusBar(runs, hub));
+  store.add(new Notices(runs, clusters));
+  store.add(new ClustersDiagnostics(clusters));
+
+  const detached = store.add(new Detached());
+  const terminal: TerminalDeps = {
+    ...{ launcher, asker, hub, looker, secrets: none },
+    runs: new Runs(launcher.stateHome),
+    onDetached: (run, pty) => detached.closed(run, pty),
+  };
+  const tasks = new ClusterliftTasks(clusters, runs, terminal);
+  store.add(vscode.tasks.registerTaskProvider(TASK_TYPE, tasks));
+
+  const core: Core = { clusters, status, runs, points, looker, channels, secrets, tasks, tree, terminal };
+  const late = lateOf(core, context, store);
+  for (const name of [...commandsOf(context), 'refreshOld']) {
+    const run = async (...args: Args): Promise<void> => (await late()).command(name, args);
+    store.add(vscode.commands.registerCommand(`clusterlift.${name}`, run));
+  }
+  store.add(
+    vscode.window.registerWebviewPanelSerializer('clusterlift.rollBack', {
+      deserializeWebviewPanel: async (panel, kept: KeptState | undefined) =>
+        (await late()).rollBack.restore(panel, kept),
+    }),
+  );
+
+  const refreshOld = (): void => {
+    if (tree.view.visible && vscode.workspace.isTrusted && setting('refreshOnShow') && clusters.clusters.length > 0)
+      void vscode.commands.executeCommand('clusterlift.refreshOld');
+  };
+  store.add(tree.view.onDidChangeVisibility(refreshOld));
+  store.add(clusters.onDidChange(refreshOld));
+}
+
+function lateOf(core: Core, context: vscode.ExtensionContext, store: Store): () => Promise<Late> {
+  let loaded: Promise<Late> | undefined;
+  const load = async (): Promise<Late> => {
+    const { Late } = await import(/* webpackChunkName: "late" */ './vscode/late');
+    return store.add(new Late(core, context));
+  };
+  return () => (loaded ??= load());
+}
+
+/** Names of the contributed commands, without prefix: package.json is the one list of them. */
+function commandsOf({ extension }: vscode.ExtensionContext): string[] {
+  const { contributes } = extension.packageJSON as { contributes: { commands: { command: string }[] } };
+  return contributes.commands.map(({ command }) => command.replace('clusterlift.', ''));
 }

@@ -1,0 +1,64 @@
+import * as vscode from 'vscode';
+import { checkClusters } from '../../cluster/load';
+import type { ClusterliftError } from '../../base/errors';
+import { Store } from '../store';
+import type { ClustersModel } from './model';
+
+/** Milliseconds after the last key. */
+const TYPING_MS = 250;
+
+/** What is wrong in clusters.json and can be mended by an edit, as it is typed. What the schema can say, the editor says itself, too. */
+export class ClustersDiagnostics extends Store {
+  readonly #collection = this.add(vscode.languages.createDiagnosticCollection('clusterlift'));
+  readonly #timers = new Map<string, NodeJS.Timeout>();
+
+  constructor(private readonly model: ClustersModel) {
+    super();
+    this.add(model.onDidChange(() => this.#fromFiles()));
+    this.add(
+      vscode.workspace.onDidChangeTextDocument(({ document }) => {
+        if (this.#isOurs(document)) this.#later(document);
+      }),
+    );
+    this.add(vscode.workspace.onDidCloseTextDocument(() => this.#fromFiles()));
+    this.add({ dispose: () => this.#timers.forEach((timer) => clearTimeout(timer)) });
+  }
+
+  #isOurs(document: vscode.TextDocument): boolean {
+    return vscode.workspace.isTrusted && this.model.places().some(({ path }) => path === document.uri.fsPath);
+  }
+
+  #fromFiles(): void {
+    const unsaved = new Set(
+      vscode.workspace.textDocuments.filter((each) => each.isDirty).map((each) => each.uri.fsPath),
+    );
+    this.#collection.forEach((uri) => {
+      if (!unsaved.has(uri.fsPath)) this.#collection.delete(uri);
+    });
+    for (const { path, problems } of this.model.files) {
+      if (!unsaved.has(path)) this.#collection.set(vscode.Uri.file(path), problems.map(diagnosticOf));
+    }
+  }
+
+  #later(document: vscode.TextDocument): void {
+    const path = document.uri.fsPath;
+    clearTimeout(this.#timers.get(path));
+    const check = (): void => {
+      this.#timers.delete(path);
+      if (document.isClosed) return;
+      this.#collection.set(document.uri, checkClusters(document.getText(), path).problems.map(diagnosticOf));
+    };
+    this.#timers.set(path, setTimeout(check, TYPING_MS));
+  }
+}
+
+function diagnosticOf(error: ClusterliftError): vscode.Diagnostic {
+  const line = Math.max(0, (error.at?.line ?? 1) - 1);
+  const column = Math.max(0, (error.at?.column ?? 1) - 1);
+  // The editor widens an empty range to the word there.
+  const range = new vscode.Range(line, column, line, column);
+  const diagnostic = new vscode.Diagnostic(range, `${error.message}. ${error.hint}`, vscode.DiagnosticSeverity.Error);
+  diagnostic.source = 'Clusterlift';
+  diagnostic.code = error.code;
+  return diagnostic;
+}

@@ -1,0 +1,84 @@
+import * as vscode from 'vscode';
+import type { StatusRow } from '../../command/terminal/status';
+import { Store } from '../store';
+
+/** What a node said when it was last asked. */
+export interface NodeStatus extends StatusRow {
+  /** Milliseconds since 1970: when it was asked last. */
+  readonly asked: number;
+  /** When it answered last; undefined: never. Version and roles are of then. */
+  readonly answered: number | undefined;
+}
+
+const KEY = 'clusterlift.status';
+
+/** Last known state of the nodes, kept over reloads: the tree shows it at once and never waits for a node. */
+export class StatusCache extends Store {
+  readonly #changed = this.add(new vscode.EventEmitter<string>());
+  /** Id of the cluster. */
+  readonly onDidChange = this.#changed.event;
+  readonly #byCluster = new Map<string, Map<string, NodeStatus>>();
+
+  constructor(private readonly memento: vscode.Memento) {
+    super();
+    const kept = memento.get<Record<string, NodeStatus[]>>(KEY, {});
+    for (const [cluster, nodes] of Object.entries(kept)) {
+      this.#byCluster.set(cluster, new Map(nodes.map((each) => [each.node, each])));
+    }
+  }
+
+  node(cluster: string, node: string): NodeStatus | undefined {
+    return this.#byCluster.get(cluster)?.get(node);
+  }
+
+  nodes(cluster: string): NodeStatus[] {
+    return [...(this.#byCluster.get(cluster)?.values() ?? [])];
+  }
+
+  /** Milliseconds since 1970 of the oldest answer wanted; 0: something was never asked. */
+  askedAt(cluster: string): number {
+    const all = this.nodes(cluster);
+    return all.length === 0 ? 0 : Math.min(...all.map((each) => each.asked));
+  }
+
+  /** An unreachable node keeps what was known of it. */
+  put(cluster: string, rows: readonly StatusRow[], now = Date.now()): void {
+    const known = this.#byCluster.get(cluster) ?? new Map<string, NodeStatus>();
+    for (const row of rows) {
+      const before = known.get(row.node);
+      const silent = row.health === 'unreachable';
+      known.set(row.node, {
+        ...row,
+        version: silent ? before?.version : row.version,
+        lastRun: row.lastRun ?? before?.lastRun,
+        asked: now,
+        answered: silent ? before?.answered : now,
+      });
+    }
+    this.#byCluster.set(cluster, known);
+    const all = Object.fromEntries([...this.#byCluster].map(([id, nodes]) => [id, [...nodes.values()]]));
+    void this.memento.update(KEY, all);
+    this.#changed.fire(cluster);
+  }
+}
+
+/** The rows of `status --json`, as far as they make sense. */
+export function statusRows(rows: readonly unknown[]): StatusRow[] {
+  return rows.flatMap((row): StatusRow[] => {
+    if (typeof row !== 'object' || row === null) return [];
+    const { node, roles, version, health, lastRun, note } = row as Record<string, unknown>;
+    if (typeof node !== 'string') return [];
+    const state = (['healthy', 'unhealthy', 'not-asked', 'unreachable'] as const).find((each) => each === health);
+    const text = (value: unknown): string | undefined => (typeof value === 'string' ? value : undefined);
+    return [
+      {
+        node,
+        roles: Array.isArray(roles) ? roles.filter((each) => typeof each === 'string') : [],
+        version: text(version),
+        health: state ?? 'not-asked',
+        lastRun: text(lastRun),
+        note: text(note),
+      },
+    ];
+  });
+}

@@ -1,0 +1,122 @@
+import * as vscode from 'vscode';
+import { LOCATION_NAME, hasPassword, isLocationUri } from '../../cluster/names';
+import type { LocationRef } from '../points/model';
+import { alone, askText, valueOf, type Place } from '../wizard/steps';
+import { forCluster } from './argv';
+import type { CommandDeps, Handlers } from './deps';
+import { confirmed, start, sure } from './start';
+
+const { l10n } = vscode;
+
+/** Commands on backup locations and restore points. */
+export function backupCommands(deps: CommandDeps): Handlers {
+  const { targets, points } = deps;
+  return {
+    backupAdd: async (...args) => {
+      const ref = await targets.cluster(args, l10n.t('Add Backup Location'));
+      if (!ref) return;
+      const place: Place = { title: l10n.t('Add Backup Location'), step: 1, total: 2 };
+      const known = ref.file.locations.map(({ name }) => name);
+      for (;;) {
+        const name = valueOf(
+          await askText(place, {
+            prompt: l10n.t('Name of the location'),
+            placeholder: 'nightly',
+            check: (value) => nameProblem(value, known),
+          }),
+        );
+        if (name === undefined) return;
+        const uri = await askText(
+          { ...place, step: 2 },
+          {
+            prompt: l10n.t('Address. A password never belongs into it: it is asked for.'),
+            placeholder: 'sftp://backup@10.0.0.5/srv/backups',
+            check: uriProblem,
+          },
+        );
+        if (uri.kind === 'back') continue;
+        if (uri.kind === 'next')
+          await start(deps, forCluster({ kind: 'backup-add', name, uri: uri.value, options: { yes: true } }, ref), ref);
+        return;
+      }
+    },
+    backupRemove: async (...args) => {
+      const location = await targets.location(args, l10n.t('Remove Backup Location'), false);
+      if (!location) return;
+      const { name, ref } = location;
+      const yes = await sure(
+        l10n.t('Remove the backup location {0}?', name),
+        l10n.t('Its restore points stay as they are; only clusters.json is changed.'),
+        l10n.t('Remove'),
+      );
+      if (yes) await start(deps, forCluster({ kind: 'backup-remove', name, options: { yes: true } }, ref), ref);
+    },
+    backupCreate: async (...args) => {
+      const location = await targets.location(args, l10n.t('Create Restore Point'));
+      if (!location) return;
+      const { name, ref } = location;
+      const yes = await confirmed(ref, {
+        message: l10n.t('Back up {0} to {1}?', ref.label, name),
+        detail: l10n.t(
+          'A restore point of all {0} nodes is made and verified. The application may be stopped for that time.',
+          ref.cluster.nodes.length,
+        ),
+        button: l10n.t('Back Up'),
+      });
+      if (yes) await start(deps, forCluster({ kind: 'backup-create', location: name, options: yes }, ref), ref);
+    },
+    backupVerify: async (...args) => {
+      const found = await targets.point(args, l10n.t('Verify Restore Point'));
+      if (!found) return;
+      const { location, point } = found;
+      await start(
+        deps,
+        forCluster({ kind: 'backup-verify', point: point.id, options: { location: location.name } }, location.ref),
+        location.ref,
+      );
+    },
+    backupClean: async (...args) => {
+      const location = await targets.location(args, l10n.t('Clean Up Restore Points'));
+      if (location) await clean(deps, location);
+    },
+    rollBack: async (...args) => {
+      const [item] = args;
+      if (item?.kind === 'point')
+        return deps.rollBack.open(item.location.ref, { location: item.location.name, id: item.point.id });
+      const ref = await targets.cluster(args, l10n.t('Roll Back'));
+      if (ref) await deps.rollBack.open(ref);
+    },
+    refreshPoints: async () => {
+      const seen = points.locations().filter(({ id }) => points.state(id) !== undefined);
+      await Promise.all(seen.map((location) => points.refresh(location)));
+    },
+  };
+}
+
+async function clean(deps: CommandDeps, { name, ref }: LocationRef): Promise<void> {
+  const keep = valueOf(
+    await askText(alone(l10n.t('Clean up {0}', name)), {
+      prompt: l10n.t('How many restore points of each cluster are kept?'),
+      value: '5',
+      check: (value) => (/^[1-9]\d{0,5}$/.test(value) ? undefined : l10n.t('A whole number from 1.')),
+    }),
+  );
+  if (keep === undefined) return;
+  const yes = await confirmed(ref, {
+    message: l10n.t('Remove all but the last {0} restore points of {1} in {2}?', keep, ref.label, name),
+    detail: l10n.t('Removed points cannot be brought back. The last verified one always stays.'),
+    button: l10n.t('Clean Up'),
+  });
+  if (yes)
+    await start(deps, forCluster({ kind: 'backup-clean', location: name, keep: Number(keep), options: yes }, ref), ref);
+}
+
+function nameProblem(name: string, known: readonly string[]): string | undefined {
+  if (!LOCATION_NAME.test(name)) return l10n.t('Letters, digits, ".", "_" and "-" only; not "none".');
+  return known.includes(name) ? l10n.t('There is a location of that name.') : undefined;
+}
+
+function uriProblem(uri: string): string | undefined {
+  if (hasPassword(uri)) return l10n.t('A password does not belong here: it is asked for.');
+  return isLocationUri(uri) ? undefined : l10n.t('file:///path, sftp://user@host[:port]/path or restic:<repository>');
+}

@@ -1,0 +1,26 @@
+import * as vscode from 'vscode';
+import { ClusterliftError, ExitStatus, messageOf } from '../../base/errors';
+import type { OutputChannels } from '../output/channels';
+import { backupCommands } from './backups';
+import { clusterCommands } from './clusters';
+import type { CommandDeps, Handlers } from './deps';
+import { runCommands } from './runs';
+
+const { l10n } = vscode;
+
+/** The handler of every command, by its name without prefix. */
+export function handlersOf(deps: CommandDeps): Handlers {
+  return { ...clusterCommands(deps), ...backupCommands(deps), ...runCommands(deps) };
+}
+
+/** What a person sees of an error: the cause and the next step; the rest is in the log. */
+export function tellError(error: unknown, channels: OutputChannels): void {
+  const ours = error instanceof ClusterliftError;
+  if (ours && (error.exit === ExitStatus.interrupted || error.code === 'cancelled')) return;
+  channels.engine.error(ours ? `${error.code}: ${error.message}` : messageOf(error));
+  const text = ours ? `${error.message}. ${error.hint}` : messageOf(error);
+  const show = l10n.t('Show Log');
+  void vscode.window.showErrorMessage(text, show).then((choice) => {
+    if (choice === show) channels.engine.show();
+  });
+}

@@ -1,0 +1,185 @@
+import { join } from 'node:path';
+import * as vscode from 'vscode';
+import { formatArgv } from '../../command/format';
+import { parseCommand } from '../../command/parse';
+import type { Command } from '../../command/command';
+import type { RunRecord } from '../../engine/runs';
+import { isNotLive, RunClient } from '../../service/client';
+import { me } from '../launch';
+import { definitionOf, explicit, nameOf, type TaskDefinition } from '../tasks/definition';
+import { saveTask, wordsOf } from '../tasks/save';
+import type { CommandDeps, Handlers } from './deps';
+import { confirmed, openTerminal, start, sure } from './start';
+import { sshArguments } from './ssh';
+
+const { l10n } = vscode;
+
+/** Commands on runs, nodes and what they said. */
+export function runCommands(deps: CommandDeps): Handlers {
+  const { targets, channels, secrets, clusters } = deps;
+  return {
+    follow: async (...args) => {
+      const record = await targets.run(args, l10n.t('Follow Run'), () => true);
+      if (record) openTerminal(deps.terminal, { kind: 'follow', run: record.run }, titleOf(record));
+    },
+    stop: async (...args) => {
+      const record = await targets.run(args, l10n.t('Stop Run'), ({ state }) => state === 'live');
+      if (!record) return;
+      const yes = await sure(
+        l10n.t('Stop {0}?', titleOf(record)),
+        l10n.t('No further node begins; those begun are finished.'),
+        l10n.t('Stop Run'),
+      );
+      if (yes) await stop(record);
+    },
+    resume: async (...args) => {
+      const record = await targets.run(
+        args,
+        l10n.t('Resume Run'),
+        ({ state }) => state === 'interrupted' || state === 'undecided',
+      );
+      if (record) await inTerminal(deps, record, { kind: 'resume', run: record.run, options: { yes: true } });
+    },
+    abandon: async (...args) => {
+      const record = await targets.run(
+        args,
+        l10n.t('Abandon Run'),
+        ({ state }) => state === 'interrupted' || state === 'undecided',
+      );
+      if (!record) return;
+      const yes = await sure(
+        l10n.t('Abandon {0}?', titleOf(record)),
+        l10n.t(
+          'It cannot be resumed afterwards. Nothing is changed on the nodes; their locks are freed unless a job still lives.',
+        ),
+        l10n.t('Abandon'),
+      );
+      if (yes) await inTerminal(deps, record, { kind: 'runs-abandon', run: record.run, options: { yes: true } });
+    },
+    retryFailed: async (...args) => {
+      const record = await targets.run(
+        args,
+        l10n.t('Retry Failed Nodes'),
+        ({ state, view }) => state === 'finished' && view.outcome !== 'succeeded',
+      );
+      const ref = record && clusters.byName(record.plan.cluster, record.plan.configFile);
+      if (!record || !ref) return;
+      const nodes = Object.values(record.view.nodes)
+        .filter(({ outcome }) => outcome === 'failed' || outcome === 'wrong-version' || outcome === 'not-started')
+        .map(({ name }) => name);
+      const command = parseCommand(wordsOf(record.plan.command).slice(1));
+      const yes = await confirmed(ref, {
+        message: l10n.t('Run {0} again for {1}?', record.plan.action, nodes.join(', ')),
+        detail: record.plan.command,
+        button: l10n.t('Retry'),
+      });
+      if (yes) await start(deps, { ...command, options: { ...command.options, nodes, ...yes } } as Command, ref);
+    },
+    showNodeOutput: async (...args) => {
+      const target = await targets.node(args, l10n.t('Show Node Output'));
+      if (target) await channels.show(target.cluster, target.node, target.folder);
+    },
+    openNodeLog: async (...args) => {
+      const target = await targets.node(args, l10n.t('Open Node Log'));
+      if (!target) return;
+      if (target.folder === undefined) {
+        void vscode.window.showInformationMessage(l10n.t('{0} has no log yet.', target.node));
+        return;
+      }
+      await openText(join(target.folder, `${target.node}.log`), l10n.t('{0} has no log yet.', target.node));
+    },
+    openRunFolder: async (...args) => {
+      const record = await targets.run(args, l10n.t('Open Journal'), () => true);
+      if (record) await openText(join(record.folder, 'journal.jsonl'), l10n.t('The run has no journal yet.'));
+    },
+    openTerminal: async (...args) => {
+      const target = await targets.node(args, l10n.t('Open SSH Terminal'));
+      const node = target?.ref?.cluster.nodes.find(({ name }) => name === target.node);
+      if (!node || !target?.ref) return;
+      const name = `${target.cluster}/${node.name}`;
+      const options =
+        node.connection === 'local'
+          ? { name }
+          : { name, shellPath: 'ssh', shellArgs: sshArguments(node, target.ref.cluster) };
+      vscode.window.createTerminal(options).show();
+    },
+    saveAsTask: async (...args) => {
+      const [item] = args;
+      const given: unknown = args[1];
+      const command = isCommand(given)
+        ? given
+        : item && 'run' in item
+          ? commandOf(await targets.run(args, '', () => true))
+          : undefined;
+      const ref = item && 'run' in item ? refOf(deps, item.run) : await targets.cluster(args, l10n.t('Save as Task'));
+      if (!ref) return;
+      if (!command) {
+        for (const { command: chosen } of await deps.wizard.run([ref], 'save')) await save(chosen, deps, ref);
+      } else await save(command, deps, ref);
+    },
+    forgetSecrets: async () => {
+      const count = await secrets.forget();
+      void vscode.window.showInformationMessage(l10n.t('{0} saved secrets were removed.', count));
+    },
+    showLog: async () => {
+      channels.engine.show();
+    },
+  };
+}
+
+async function save(
+  command: Command,
+  { clusters: _ }: CommandDeps,
+  ref: NonNullable<ReturnType<CommandDeps['clusters']['find']>>,
+): Promise<void> {
+  const { mode, backup } = ref.cluster.upgrade;
+  const definition = definitionOf(command);
+  if (!definition) return;
+  const whole: TaskDefinition = explicit(definition, { mode, backup });
+  await saveTask(whole, nameOf(whole), ref.folder);
+}
+
+function refOf({ runs, clusters }: CommandDeps, run: string): ReturnType<CommandDeps['clusters']['find']> {
+  const plan = runs.find(run)?.plan;
+  return plan && clusters.byName(plan.cluster, plan.configFile);
+}
+
+function commandOf(record: RunRecord | undefined): Command | undefined {
+  return record && parseCommand(wordsOf(record.plan.command).slice(1));
+}
+
+function isCommand(value: unknown): value is Command {
+  return typeof value === 'object' && value !== null && 'kind' in value && 'options' in value;
+}
+
+function titleOf({ plan }: RunRecord): string {
+  return `${plan.action} ${plan.cluster}`;
+}
+
+/** A run needs no cluster of this window: everything is in its plan. */
+async function inTerminal(deps: CommandDeps, record: RunRecord, command: Command): Promise<void> {
+  const cwd = record.folder;
+  openTerminal(deps.terminal, { kind: 'command', command, cwd }, formatArgv(command).slice(0, 2).join(' '));
+}
+
+async function stop(record: RunRecord): Promise<void> {
+  let client: RunClient | undefined;
+  try {
+    client = await RunClient.connect(record.folder);
+    await client.stop(me());
+  } catch (error) {
+    if (!isNotLive(error)) throw error;
+  } finally {
+    client?.close();
+  }
+}
+
+async function openText(path: string, missing: string): Promise<void> {
+  const uri = vscode.Uri.file(path);
+  const there = await vscode.workspace.fs.stat(uri).then(
+    () => true,
+    () => false,
+  );
+  if (there) await vscode.window.showTextDocument(uri, { preview: true });
+  else void vscode.window.showInformationMessage(missing);
+}

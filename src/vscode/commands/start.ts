@@ -1,0 +1,50 @@
+import * as vscode from 'vscode';
+import type { Command, Options } from '../../command/command';
+import { formatCommand } from '../../command/format';
+import type { ClusterRef } from '../clusters/model';
+import { RunTerminal, type TerminalDeps, type TerminalJob } from '../runs/terminal';
+import type { ClusterliftTasks } from '../tasks/provider';
+import { alone, valueOf } from '../wizard/steps';
+import { typeName } from '../wizard/upgrade';
+import { cwdOf } from './argv';
+
+const { l10n } = vscode;
+
+/** Starts a command for a cluster: as a task where tasks.json has a word for it, else in a terminal of its own. */
+export async function start(
+  { tasks, terminal }: { readonly tasks: ClusterliftTasks; readonly terminal: TerminalDeps },
+  command: Command,
+  ref: ClusterRef,
+): Promise<void> {
+  const task = tasks.taskOf(command, ref);
+  if (task) await vscode.tasks.executeTask(task);
+  else openTerminal(terminal, { kind: 'command', command, cwd: cwdOf(ref) }, formatCommand(command).slice(0, 60));
+}
+
+/** A terminal that is no task. */
+export function openTerminal(deps: TerminalDeps, job: TerminalJob, name: string): vscode.Terminal {
+  const terminal = vscode.window.createTerminal({ name, pty: new RunTerminal(job, deps), isTransient: true });
+  terminal.show();
+  return terminal;
+}
+
+/**
+ * Asks before something that changes a cluster; a production cluster's name is typed.
+ * @returns the options that answer the run's own confirmation; undefined: a no
+ */
+export async function confirmed(
+  ref: ClusterRef,
+  question: { readonly message: string; readonly detail: string; readonly button: string },
+): Promise<Pick<Options, 'yes' | 'confirm'> | undefined> {
+  const { message, detail, button } = question;
+  const choice = await vscode.window.showWarningMessage(message, { modal: true, detail }, button);
+  if (choice !== button) return undefined;
+  if (!ref.cluster.production) return { yes: true };
+  const typed = valueOf(await typeName(alone(message), ref));
+  return typed === undefined ? undefined : { yes: true, confirm: typed };
+}
+
+/** A question that changes no node. */
+export async function sure(message: string, detail: string, button = l10n.t('Yes')): Promise<boolean> {
+  return (await vscode.window.showWarningMessage(message, { modal: true, detail }, button)) === button;
+}

@@ -1,0 +1,58 @@
+import * as vscode from 'vscode';
+import { handlersOf, tellError } from './commands/register';
+import type { CommandDeps, Handlers } from './commands/deps';
+import { Targets, type Args } from './commands/targets';
+import { actOn } from './rollback/act';
+import { RollBackPanels } from './rollback/panel';
+import { Store } from './store';
+import { PackagePicker } from './wizard/package';
+import { UpgradeWizard } from './wizard/upgrade';
+
+/** What the part that is loaded at once hands to the part that is loaded when somebody does something. */
+export type Core = Omit<CommandDeps, 'targets' | 'packages' | 'wizard' | 'rollBack'>;
+
+/** Everything that a window needs only when a person acts: commands, wizards, pages. */
+export class Late extends Store {
+  readonly rollBack: RollBackPanels;
+  readonly #handlers: Handlers;
+
+  constructor(
+    private readonly core: Core,
+    context: vscode.ExtensionContext,
+  ) {
+    super();
+    const { clusters, points, status, runs, looker, tasks, terminal } = core;
+    const packages = new PackagePicker(looker, context.globalState);
+    this.rollBack = this.add(
+      new RollBackPanels({
+        extension: context.extensionUri,
+        clusters,
+        points,
+        status,
+        runs,
+        act: (what, ref, key) => actOn({ points, tasks, terminal }, what, ref, key),
+      }),
+    );
+    this.#handlers = handlersOf({
+      ...core,
+      packages,
+      rollBack: this.rollBack,
+      targets: new Targets(clusters, runs, points),
+      wizard: new UpgradeWizard({ looker, packages, status }),
+    });
+  }
+
+  /** Runs a command; errors end here, told to the person. */
+  async command(name: string, args: Args): Promise<void> {
+    try {
+      await this.#handlers[name]?.(...args);
+    } catch (error) {
+      tellError(error, this.core.channels);
+    }
+  }
+
+  /** The names that are handled, without prefix. */
+  get commands(): readonly string[] {
+    return Object.keys(this.#handlers);
+  }
+}

@@ -1,0 +1,52 @@
+import * as vscode from 'vscode';
+import { line } from '../base/text';
+import type { RunRecord } from '../engine/runs';
+import type { ClustersModel } from './clusters/model';
+import type { RunsModel } from './runs/model';
+import { setting } from './settings';
+import { Store } from './store';
+import { outcomeWords } from './views/words';
+
+const { l10n } = vscode;
+
+/** One notification a run, when it ends; only for clusters of this window. */
+export class Notices extends Store {
+  constructor(
+    runs: RunsModel,
+    private readonly clusters: ClustersModel,
+  ) {
+    super();
+    this.add(runs.onDidEnd(({ record }) => void this.#ended(record)));
+  }
+
+  async #ended(record: RunRecord): Promise<void> {
+    const { plan, view, state } = record;
+    const wanted = setting('notifications');
+    if (wanted === 'none' || !this.clusters.byName(plan.cluster, plan.configFile)) return;
+    const good = view.outcome === 'succeeded';
+    if (good && wanted === 'failures') return;
+    const what = l10n.t('{0} of {1}: {2}', plan.action, plan.cluster, outcomeWords({ state, view }));
+    if (good) {
+      await this.#offer(vscode.window.showInformationMessage(what, l10n.t('Follow')), record);
+      return;
+    }
+    const failed = Object.values(view.nodes).find(({ error }) => error !== undefined);
+    const why = failed?.error ? ` – ${failed.name}: ${line(failed.error.message, 200)}` : '';
+    const buttons =
+      state === 'interrupted' || state === 'undecided'
+        ? [l10n.t('Resume')]
+        : failed
+          ? [l10n.t('Show Node Output'), l10n.t('Follow')]
+          : [l10n.t('Follow')];
+    await this.#offer(vscode.window.showWarningMessage(what + why, ...buttons), record, failed?.name);
+  }
+
+  async #offer(shown: Thenable<string | undefined>, { run }: RunRecord, node?: string): Promise<void> {
+    const choice = await shown;
+    const item = { kind: 'run', run };
+    if (choice === l10n.t('Follow')) await vscode.commands.executeCommand('clusterlift.follow', item);
+    if (choice === l10n.t('Resume')) await vscode.commands.executeCommand('clusterlift.resume', item);
+    if (choice === l10n.t('Show Node Output'))
+      await vscode.commands.executeCommand('clusterlift.showNodeOutput', { kind: 'runNode', run, node });
+  }
+}

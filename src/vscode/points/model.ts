@@ -1,0 +1,90 @@
+import * as vscode from 'vscode';
+import { ClusterliftError, messageOf } from '../../base/errors';
+import type { ClusterRef, ClustersModel } from '../clusters/model';
+import { argvFor, cwdOf } from '../commands/argv';
+import type { Looker } from '../looker';
+import { Store } from '../store';
+import { pointRows, type PointInfo } from './rows';
+
+/** A location of one file, as the tree shows it: under the cluster that is asked through. */
+export interface LocationRef {
+  /** Cluster and name: `localbackup` of two clusters are two places. */
+  readonly id: string;
+  readonly name: string;
+  /** Undefined: built in. */
+  readonly uri: string | undefined;
+  readonly ref: ClusterRef;
+}
+
+export interface LocationState {
+  /** Milliseconds since 1970. */
+  readonly asked: number;
+  readonly points: readonly PointInfo[];
+  readonly error: string | undefined;
+}
+
+/** What was last seen in each location. Nothing is asked before somebody wants to see it. */
+export class PointsModel extends Store {
+  readonly #changed = this.add(new vscode.EventEmitter<string>());
+  /** Id of the location. */
+  readonly onDidChange = this.#changed.event;
+  readonly #states = new Map<string, LocationState>();
+  readonly #asking = new Map<string, Promise<LocationState>>();
+
+  constructor(
+    private readonly clusters: ClustersModel,
+    private readonly looker: Looker,
+  ) {
+    super();
+  }
+
+  locations(): LocationRef[] {
+    return this.clusters.clusters.flatMap((ref) => this.locationsOf(ref));
+  }
+
+  locationsOf(ref: ClusterRef): LocationRef[] {
+    const named = ref.file.locations.map(({ name, uri }) => ({ name, uri }));
+    return [...named, { name: 'localbackup', uri: undefined }].map(({ name, uri }) => ({
+      id: `${ref.id}@${name}`,
+      name,
+      uri,
+      ref,
+    }));
+  }
+
+  state(id: string): LocationState | undefined {
+    return this.#states.get(id);
+  }
+
+  isAsking(id: string): boolean {
+    return this.#asking.has(id);
+  }
+
+  /** Reads a location again; a failure is a state, too. */
+  async refresh(location: LocationRef, signal?: AbortSignal): Promise<LocationState> {
+    const { id } = location;
+    const running = this.#asking.get(id) ?? this.#read(location, signal);
+    this.#asking.set(id, running);
+    this.#changed.fire(id);
+    try {
+      return await running;
+    } finally {
+      this.#asking.delete(id);
+      if (!this.disposed) this.#changed.fire(id);
+    }
+  }
+
+  async #read({ id, name, ref }: LocationRef, signal: AbortSignal | undefined): Promise<LocationState> {
+    let state: LocationState;
+    try {
+      const argv = argvFor({ kind: 'backup-list', location: name, options: {} }, ref);
+      const points = pointRows(await this.looker.rows(argv, cwdOf(ref), signal), name);
+      state = { asked: Date.now(), points, error: undefined };
+    } catch (error) {
+      const message = error instanceof ClusterliftError ? error.message : messageOf(error);
+      state = { asked: Date.now(), points: this.#states.get(id)?.points ?? [], error: message };
+    }
+    this.#states.set(id, state);
+    return state;
+  }
+}

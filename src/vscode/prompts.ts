@@ -1,0 +1,115 @@
+import * as vscode from 'vscode';
+import { line } from '../base/text';
+import { questionWords, readAnswer, type QuestionWords } from '../command/terminal/questions';
+import type { Asker, Question } from '../ssh/connection';
+import type { SecretStore } from './secrets';
+
+const { l10n } = vscode;
+
+/** Asks the person at this window, one question at a time. */
+export class WindowAsker implements Asker {
+  #last: Promise<unknown> = Promise.resolve();
+
+  constructor(private readonly secrets: SecretStore) {}
+
+  async ask(question: Question, signal?: AbortSignal): Promise<string | undefined> {
+    const turn = this.#last.then(() => this.#ask(question, signal));
+    this.#last = turn.catch(() => undefined);
+    return turn;
+  }
+
+  async #ask(question: Question, signal: AbortSignal | undefined): Promise<string | undefined> {
+    if (signal?.aborted === true) return undefined;
+    const kept = await this.secrets.recall(question);
+    if (kept !== undefined) return kept;
+    const words = questionWords(question);
+    if (words.choices) return pick(words, words.choices, signal);
+    const answer = await type(question, words, signal);
+    if (answer !== undefined && words.hidden) await this.secrets.offer(question, answer);
+    return answer;
+  }
+}
+
+/** A choice: nothing is preselected that says yes to a machine. */
+async function pick(
+  { lead, prompt }: QuestionWords,
+  choices: readonly string[],
+  signal: AbortSignal | undefined,
+): Promise<string | undefined> {
+  const input = vscode.window.createQuickPick();
+  input.title = `Clusterlift: ${line(prompt, 200)}`;
+  input.placeholder = lead[0] ?? '';
+  input.ignoreFocusOut = true;
+  const about = lead.slice(1).map((each) => ({ label: each, kind: vscode.QuickPickItemKind.Separator }));
+  const shown = choices.map((each) => ({ label: labelOf(each), answer: each }));
+  const items = [...about, ...shown];
+  input.items = items;
+  const no = shown.find(({ answer }) => answer === 'no');
+  if (no) input.activeItems = [no];
+  return answered(input, signal, () => {
+    const [chosen] = input.activeItems;
+    return chosen && 'answer' in chosen && typeof chosen.answer === 'string' ? { accepted: chosen.answer } : undefined;
+  });
+}
+
+function labelOf(choice: string): string {
+  switch (choice) {
+    case 'yes':
+      return l10n.t('Yes');
+    case 'no':
+      return l10n.t('No');
+    case 'retry':
+      return l10n.t('Do it again');
+    case 'done':
+      return l10n.t('Take it as done');
+    case 'failed':
+      return l10n.t('Take it as failed');
+    default:
+      return choice;
+  }
+}
+
+async function type(
+  question: Question,
+  words: QuestionWords,
+  signal: AbortSignal | undefined,
+): Promise<string | undefined> {
+  const input = vscode.window.createInputBox();
+  input.title = 'Clusterlift';
+  input.password = words.hidden;
+  input.ignoreFocusOut = true;
+  input.prompt = [...words.lead, words.prompt].join(' · ');
+  input.placeholder = words.typed ?? '';
+  input.onDidChangeValue(() => (input.validationMessage = ''));
+  return answered(input, signal, () => {
+    const answer = readAnswer(question, input.value);
+    if ('accepted' in answer) return answer;
+    input.validationMessage = answer.again;
+    return undefined;
+  });
+}
+
+/** Shows an input until it is accepted, cancelled, or answered elsewhere. */
+async function answered(
+  input: vscode.QuickInput & { readonly onDidAccept: vscode.Event<void> },
+  signal: AbortSignal | undefined,
+  accept: () => { readonly accepted: string | undefined } | undefined,
+): Promise<string | undefined> {
+  return new Promise((resolve) => {
+    let answer: string | undefined;
+    const hide = (): void => input.hide();
+    input.onDidAccept(() => {
+      const given = accept();
+      if (!given) return;
+      answer = given.accepted;
+      input.hide();
+    });
+    input.onDidHide(() => {
+      signal?.removeEventListener('abort', hide);
+      input.dispose();
+      resolve(answer);
+    });
+    signal?.addEventListener('abort', hide, { once: true });
+    input.show();
+  });
+}

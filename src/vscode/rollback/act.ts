@@ -1,0 +1,52 @@
+import * as vscode from 'vscode';
+import type { PointKey } from '../../webview/rollback/protocol';
+import type { ClusterRef } from '../clusters/model';
+import { forCluster } from '../commands/argv';
+import { confirmed, start } from '../commands/start';
+import { demandTrust } from '../looker';
+import type { PointsModel } from '../points/model';
+import type { TerminalDeps } from '../runs/terminal';
+import type { ClusterliftTasks } from '../tasks/provider';
+
+const { l10n } = vscode;
+
+export interface ActDeps {
+  readonly points: PointsModel;
+  readonly tasks: ClusterliftTasks;
+  readonly terminal: TerminalDeps;
+}
+
+/** Does what a page proposed: looks the point up again where it lies, asks, and starts a task. */
+export async function actOn(deps: ActDeps, what: 'verify' | 'rollBack', ref: ClusterRef, key: PointKey): Promise<void> {
+  demandTrust();
+  const location = deps.points.locationsOf(ref).find(({ name }) => name === key.location);
+  const state = location && (await deps.points.refresh(location));
+  const point = state?.points.find(({ id }) => id === key.id);
+  if (!location || !point) {
+    void vscode.window.showWarningMessage(l10n.t('The restore point {0} is not there any more.', key.id));
+    return;
+  }
+  const options = { location: location.name };
+  if (what === 'verify') {
+    await start(deps, forCluster({ kind: 'backup-verify', point: point.id, options }, ref), ref);
+    return;
+  }
+  if (point.state !== 'verified') {
+    void vscode.window.showWarningMessage(
+      l10n.t('Only a verified restore point can be restored. Verify {0} first.', point.id),
+    );
+    return;
+  }
+  const versions = point.nodes.map(({ name, version }) => `${name} → ${version ?? l10n.t('not installed')}`).join('\n');
+  const yes = await confirmed(ref, {
+    message: l10n.t('Roll back {0} to {1}?', ref.label, new Date(point.created).toLocaleString()),
+    detail: `${versions}\n\n${l10n.t('What was written below the backed-up paths since then is lost.')}`,
+    button: l10n.t('Roll Back'),
+  });
+  if (yes)
+    await start(
+      deps,
+      forCluster({ kind: 'backup-restore', point: point.id, options: { ...options, ...yes } }, ref),
+      ref,
+    );
+}

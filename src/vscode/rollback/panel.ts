@@ -1,0 +1,176 @@
+import { randomBytes } from 'node:crypto';
+import * as vscode from 'vscode';
+import type { FromPage, KeptState, PointKey, ToPage } from '../../webview/rollback/protocol';
+import type { ClusterRef, ClustersModel } from '../clusters/model';
+import type { StatusCache } from '../clusters/status';
+import type { PointsModel } from '../points/model';
+import type { RunsModel } from '../runs/model';
+import { Store } from '../store';
+import { pageState } from './state';
+
+const { l10n } = vscode;
+
+/** The same as in `onWebviewPanel:` of package.json. */
+const ROLL_BACK_VIEW = 'clusterlift.rollBack';
+
+export interface PanelDeps {
+  readonly extension: vscode.Uri;
+  readonly clusters: ClustersModel;
+  readonly points: PointsModel;
+  readonly status: StatusCache;
+  readonly runs: RunsModel;
+  /** Starts what the page proposed, after it was looked up again. */
+  readonly act: (what: 'verify' | 'rollBack', ref: ClusterRef, key: PointKey) => Promise<void>;
+}
+
+/** The pages of Roll Back: one a cluster. */
+export class RollBackPanels extends Store {
+  readonly #panels = new Map<string, RollBackPanel>();
+
+  constructor(private readonly deps: PanelDeps) {
+    super();
+  }
+
+  async open(ref: ClusterRef, preselect?: PointKey): Promise<void> {
+    const known = this.#panels.get(ref.id);
+    if (known) {
+      known.reveal();
+      return;
+    }
+    const panel = vscode.window.createWebviewPanel(
+      ROLL_BACK_VIEW,
+      l10n.t('Roll Back {0}', ref.label),
+      vscode.ViewColumn.Active,
+      {
+        ...this.#options(),
+        enableFindWidget: true,
+      },
+    );
+    this.#adopt(panel, ref.id, preselect);
+  }
+
+  /** After a reload. */
+  async restore(panel: vscode.WebviewPanel, kept: KeptState | undefined): Promise<void> {
+    const id = kept?.cluster;
+    if (typeof id !== 'string' || this.#panels.has(id)) {
+      panel.dispose();
+      return;
+    }
+    panel.webview.options = this.#options();
+    this.#adopt(panel, id, undefined);
+  }
+
+  #options(): vscode.WebviewOptions {
+    const roots = ['dist/webview', 'media'].map((each) => vscode.Uri.joinPath(this.deps.extension, each));
+    return { enableScripts: true, localResourceRoots: roots };
+  }
+
+  #adopt(panel: vscode.WebviewPanel, id: string, preselect: PointKey | undefined): void {
+    const made = new RollBackPanel(panel, id, preselect, this.deps);
+    this.#panels.set(id, made);
+    panel.onDidDispose(() => {
+      this.#panels.delete(id);
+      made.dispose();
+    });
+    this.add(made);
+  }
+}
+
+class RollBackPanel extends Store {
+  constructor(
+    private readonly panel: vscode.WebviewPanel,
+    private readonly id: string,
+    private readonly preselect: PointKey | undefined,
+    private readonly deps: PanelDeps,
+  ) {
+    super();
+    panel.webview.html = this.#html();
+    const { points, clusters, status } = deps;
+    this.add(panel.webview.onDidReceiveMessage((message: unknown) => void this.#heard(message)));
+    for (const event of [points.onDidChange, clusters.onDidChange, status.onDidChange]) {
+      this.add((event as vscode.Event<unknown>)(() => this.#send()));
+    }
+  }
+
+  reveal(): void {
+    this.panel.reveal();
+  }
+
+  #ref(): ClusterRef | undefined {
+    return this.deps.clusters.find(this.id);
+  }
+
+  /** Whatever a page says is only a proposal. */
+  async #heard(message: unknown): Promise<void> {
+    if (!isFromPage(message)) return;
+    const ref = this.#ref();
+    switch (message.type) {
+      case 'ready':
+        this.#send();
+        await this.#read(false);
+        return;
+      case 'refresh':
+        await this.#read(true);
+        return;
+      case 'verify':
+      case 'rollBack':
+        if (ref) await this.deps.act(message.type, ref, { location: message.location, id: message.id });
+        return;
+    }
+  }
+
+  async #read(again: boolean): Promise<void> {
+    const ref = this.#ref();
+    if (!ref || !vscode.workspace.isTrusted) return;
+    const { points } = this.deps;
+    const wanted = points.locationsOf(ref).filter(({ id }) => again || points.state(id) === undefined);
+    await Promise.all(wanted.map((location) => points.refresh(location)));
+  }
+
+  #send(): void {
+    const ref = this.#ref();
+    if (!ref || this.disposed) return;
+    const { points, status, runs } = this.deps;
+    const locations = points.locationsOf(ref).map(({ id, name }) => ({
+      name,
+      state: points.state(id),
+      asking: points.isAsking(id),
+    }));
+    const state = pageState({ ref, locations, status, runs: runs.records, preselect: this.preselect });
+    const message: ToPage = { type: 'state', state };
+    void this.panel.webview.postMessage(message);
+  }
+
+  #html(): string {
+    const { webview } = this.panel;
+    const uri = (...path: string[]): string =>
+      webview.asWebviewUri(vscode.Uri.joinPath(this.deps.extension, ...path)).toString();
+    const nonce = randomBytes(16).toString('base64');
+    const csp = `default-src 'none'; style-src ${webview.cspSource}; script-src 'nonce-${nonce}'`;
+    return `<!DOCTYPE html>
+<html lang="${vscode.env.language}">
+<head>
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="${csp}">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>${attribute(l10n.t('Roll Back'))}</title>
+<link rel="stylesheet" href="${uri('media', 'rollback.css')}">
+</head>
+<body data-cluster="${attribute(this.id)}">
+<main></main>
+<script nonce="${nonce}" src="${uri('dist', 'webview', 'rollback.js')}"></script>
+</body>
+</html>`;
+  }
+}
+
+function attribute(text: string): string {
+  return text.replaceAll(/[&<>"']/g, (each) => `&#${String(each.charCodeAt(0))};`);
+}
+
+function isFromPage(message: unknown): message is FromPage {
+  if (typeof message !== 'object' || message === null) return false;
+  const { type, location, id } = message as Record<string, unknown>;
+  if (type === 'ready' || type === 'refresh') return true;
+  return (type === 'verify' || type === 'rollBack') && typeof location === 'string' && typeof id === 'string';
+}

@@ -1,0 +1,138 @@
+import { l10n } from 'vscode';
+import { formatDuration, formatSize } from '../../base/units';
+import type { RunRecord } from '../../engine/runs';
+import type { ClusterRef } from '../clusters/model';
+import type { StatusCache } from '../clusters/status';
+import type { LocationState } from '../points/model';
+import type { PointInfo } from '../points/rows';
+import { stateWords } from '../views/points';
+import { ago } from '../views/words';
+import type { PagePoint, PageState, PointKey, Words } from '../../webview/rollback/protocol';
+
+/** What the page shows, from what this window knows. */
+export interface PageFacts {
+  readonly ref: ClusterRef;
+  readonly locations: readonly {
+    readonly name: string;
+    readonly state: LocationState | undefined;
+    readonly asking: boolean;
+  }[];
+  readonly status: StatusCache;
+  readonly runs: readonly RunRecord[];
+  readonly preselect: PointKey | undefined;
+}
+
+export function pageState({ ref, locations, status, runs, preselect }: PageFacts): PageState {
+  const expected = expectedTime(ref, runs);
+  const points = locations
+    .flatMap(({ state }) => state?.points ?? [])
+    .filter(({ cluster }) => cluster === '' || cluster === ref.cluster.name)
+    .sort((a, b) => b.id.localeCompare(a.id));
+  return {
+    words: words(),
+    cluster: ref.label,
+    loading: locations.some(({ asking }) => asking),
+    errors: locations.flatMap(({ name, state }) => (state?.error === undefined ? [] : [`${name}: ${state.error}`])),
+    points: points.map((point) => pagePoint(point, ref, status, expected)),
+    preselect,
+  };
+}
+
+function pagePoint(point: PointInfo, ref: ClusterRef, status: StatusCache, expected: string): PagePoint {
+  const created = Date.parse(point.created);
+  const known = !Number.isNaN(created);
+  const versions = [...new Set(point.nodes.flatMap(({ version }) => version ?? []))];
+  return {
+    location: point.location,
+    id: point.id,
+    time: known ? new Date(created).toLocaleString() : point.id,
+    age: known ? ago(created) : '',
+    reason: reasonWords(point.reason),
+    package: [point.product, point.version].filter((each) => each !== undefined).join(' '),
+    versions: versions.join(', '),
+    size: point.bytes === undefined ? '' : formatSize(point.bytes),
+    state: stateWords(point.state),
+    verified: point.state === 'verified',
+    obstacle: obstacleOf(point),
+    nodes: point.nodes.map(({ name, version, state }) => ({
+      name,
+      now: status.node(ref.id, name)?.version ?? l10n.t('not known'),
+      after: version ?? l10n.t('not installed'),
+      state: stateWords(state ?? point.state),
+    })),
+    lost: known
+      ? l10n.t(
+          'Everything written below the backed-up paths since {0} ({1}). What lies outside of them stays as it is.',
+          new Date(created).toLocaleString(),
+          ago(created),
+        )
+      : l10n.t('Everything written below the backed-up paths since then.'),
+    expected,
+  };
+}
+
+function reasonWords(reason: string): string {
+  if (reason === 'upgrade') return l10n.t('before an upgrade');
+  return reason === 'manual' ? l10n.t('made by hand') : reason;
+}
+
+function obstacleOf({ state, obstacle }: PointInfo): string | undefined {
+  if (obstacle !== undefined) return obstacle;
+  switch (state) {
+    case 'verified':
+      return undefined;
+    case 'complete':
+      return l10n.t('It is not verified yet. Verify it first.');
+    case 'creating':
+      return l10n.t('It is still being made, or its making was interrupted.');
+    case 'broken':
+      return l10n.t('It is broken and cannot be restored.');
+    default:
+      return l10n.t('It cannot be restored now: {0}.', stateWords(state));
+  }
+}
+
+/** The median of what restores of this cluster took. */
+function expectedTime({ cluster, file }: ClusterRef, runs: readonly RunRecord[]): string {
+  const times = runs
+    .filter(({ plan }) => plan.action === 'restore' && plan.cluster === cluster.name && plan.configFile === file.path)
+    .flatMap(({ view: { startedAt, finishedAt } }) =>
+      startedAt === undefined || finishedAt === undefined ? [] : [Date.parse(finishedAt) - Date.parse(startedAt)],
+    )
+    .sort((a, b) => a - b);
+  const median = times[Math.floor(times.length / 2)];
+  return median === undefined
+    ? l10n.t('Not known: there was no roll back of this cluster from here yet.')
+    : l10n.t('About {0}, as in {1} earlier runs.', formatDuration(median), times.length);
+}
+
+function words(): Words {
+  return {
+    title: l10n.t('Roll Back'),
+    intro: l10n.t('Choose the restore point that the nodes go back to. Nothing happens before you confirm it.'),
+    filter: l10n.t('Filter'),
+    refresh: l10n.t('Refresh'),
+    points: l10n.t('Restore points'),
+    choose: l10n.t('Choose'),
+    time: l10n.t('Time'),
+    reason: l10n.t('Reason'),
+    package: l10n.t('Package'),
+    versions: l10n.t('Versions'),
+    size: l10n.t('Size'),
+    location: l10n.t('Location'),
+    state: l10n.t('State'),
+    details: l10n.t('What will happen'),
+    nothingChosen: l10n.t('Choose a restore point above.'),
+    node: l10n.t('Node'),
+    now: l10n.t('Now'),
+    after: l10n.t('Afterwards'),
+    lost: l10n.t('What is lost'),
+    expected: l10n.t('Expected time'),
+    verify: l10n.t('Verify'),
+    rollBack: l10n.t('Roll Back…'),
+    loading: l10n.t('Reading the backup locations…'),
+    none: l10n.t('There are no restore points of this cluster.'),
+    noMatch: l10n.t('No restore point matches the filter.'),
+    shown: l10n.t('restore points'),
+  };
+}

@@ -1,0 +1,47 @@
+import * as vscode from 'vscode';
+import { Store } from '../store';
+import type { RunTerminal } from './terminal';
+
+const { l10n } = vscode;
+
+/** Milliseconds: why a terminal was closed is told a moment after it is gone. */
+const REASON_MS = 1000;
+
+/** Says once that a run goes on when its terminal was closed by a person; not when the window ends. */
+export class Detached extends Store {
+  /** Runs whose terminals are gone and that nobody was told of yet. */
+  readonly #waiting = new Map<vscode.Pseudoterminal, string>();
+
+  constructor() {
+    super();
+    this.add(
+      vscode.window.onDidCloseTerminal(({ creationOptions, exitStatus }) => {
+        const pty = 'pty' in creationOptions ? creationOptions.pty : undefined;
+        // Terminals of tasks do not tell their pseudoterminal: the one that was closed just now is meant.
+        const key = pty && this.#waiting.has(pty) ? pty : [...this.#waiting.keys()][0];
+        const run = key && this.#waiting.get(key);
+        if (!key || run === undefined) return;
+        this.#waiting.delete(key);
+        if (exitStatus?.reason !== vscode.TerminalExitReason.Shutdown) void this.#tell(run);
+      }),
+    );
+  }
+
+  closed(run: string | undefined, pty: RunTerminal): void {
+    if (run === undefined) return;
+    this.#waiting.set(pty, run);
+    setTimeout(() => this.#waiting.delete(pty), REASON_MS);
+  }
+
+  async #tell(run: string): Promise<void> {
+    const stop = l10n.t('Stop Run');
+    const follow = l10n.t('Follow');
+    const cluster = /^\d+T\d+Z-(.*)-[0-9a-f]+$/.exec(run)?.[1] ?? run;
+    const choice = await vscode.window.showInformationMessage(l10n.t('The run of {0} goes on.', cluster), stop, follow);
+    if (choice === undefined) return;
+    await vscode.commands.executeCommand(choice === stop ? 'clusterlift.stop' : 'clusterlift.follow', {
+      kind: 'run',
+      run,
+    });
+  }
+}

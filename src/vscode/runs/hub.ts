@@ -1,0 +1,47 @@
+import * as vscode from 'vscode';
+import type { RunView } from '../../engine/view';
+import { Store } from '../store';
+import type { RunEventList, RunSession } from './session';
+
+/** What an attached run just did. */
+export interface HubEvents {
+  readonly session: RunSession;
+  readonly view: RunView;
+  readonly folder: string;
+  readonly events: RunEventList;
+}
+
+/** The runs that this window is attached to; channels, status bar and trees listen here. */
+export class RunHub extends Store {
+  readonly #sessions = new Set<RunSession>();
+  readonly #events = this.add(new vscode.EventEmitter<HubEvents>());
+  readonly onEvents = this.#events.event;
+  readonly #changed = this.add(new vscode.EventEmitter<void>());
+  readonly onDidChange = this.#changed.event;
+
+  /** @returns what takes it out again */
+  join(session: RunSession): vscode.Disposable {
+    this.#sessions.add(session);
+    const listeners = [
+      session.onPlanned(() => this.#changed.fire()),
+      session.onEvents((events) => {
+        const { view, folder } = session;
+        if (view && folder !== undefined) this.#events.fire({ session, view, folder, events });
+      }),
+    ];
+    return new vscode.Disposable(() => {
+      for (const each of listeners) each.dispose();
+      this.#sessions.delete(session);
+      this.#changed.fire();
+    });
+  }
+
+  /** Live view of a run, with the progress of the moment. */
+  view(run: string): RunView | undefined {
+    return [...this.#sessions].find(({ view }) => view?.run === run)?.view;
+  }
+
+  views(): RunView[] {
+    return [...this.#sessions].flatMap(({ view }) => view ?? []);
+  }
+}

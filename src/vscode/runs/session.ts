@@ -1,0 +1,110 @@
+import { readFile } from 'node:fs/promises';
+import * as vscode from 'vscode';
+import type { JournalEntry, LiveEvent } from '../../engine/events';
+import type { Plan } from '../../engine/plan';
+import { emptyView, fold, type RunView } from '../../engine/view';
+import type { FollowEnd, RunClient } from '../../service/client';
+import type { RunRequest } from '../../service/protocol';
+import type { Launcher } from '../../service/spawn';
+import type { Asker } from '../../ssh/connection';
+import { Store } from '../store';
+
+export type RunEventList = readonly (JournalEntry | LiveEvent)[];
+
+/** This window's attachment to the process of a run: its events, its questions, and how it ended. Closing it stops nothing. */
+export class RunSession extends Store {
+  readonly #planned = this.add(new vscode.EventEmitter<Plan>());
+  readonly onPlanned = this.#planned.event;
+  readonly #events = this.add(new vscode.EventEmitter<RunEventList>());
+  readonly onEvents = this.#events.event;
+  readonly #questions = new Map<string, AbortController>();
+  #client: RunClient | undefined;
+  #view: RunView | undefined;
+  #folder: string | undefined;
+
+  constructor(private readonly asker: Asker) {
+    super();
+    this.add({
+      dispose: () => {
+        for (const open of this.#questions.values()) open.abort();
+        this.#client?.close();
+      },
+    });
+  }
+
+  /** Undefined until the plan is made. */
+  get view(): RunView | undefined {
+    return this.#view;
+  }
+
+  /** The folder of the run, once there is a plan. */
+  get folder(): string | undefined {
+    return this.#folder;
+  }
+
+  /** Starts a process for a run. @throws ClusterliftError `run-process` */
+  async start(launcher: Launcher, request: RunRequest): Promise<FollowEnd> {
+    const { spawnRun } = await import(/* webpackChunkName: "late" */ '../../service/spawn');
+    this.#client = await spawnRun(launcher, request, this.#follower);
+    return this.#finish(this.#client);
+  }
+
+  /** Attaches to the run of a folder, from its first line on. @throws ClusterliftError `run-not-live` */
+  async attach(folder: string): Promise<FollowEnd> {
+    const { RunClient } = await import(/* webpackChunkName: "late" */ '../../service/client');
+    this.#client = await RunClient.connect(folder);
+    const { plan, folder: told } = await this.#client.follow(1, this.#follower);
+    if (plan) this.#begin(plan, told ?? folder);
+    return this.#finish(this.#client);
+  }
+
+  async stop(by: string): Promise<void> {
+    await this.#client?.stop(by);
+  }
+
+  get attached(): boolean {
+    return this.#client !== undefined && !this.disposed;
+  }
+
+  async #finish(client: RunClient): Promise<FollowEnd> {
+    if (this.disposed) client.close();
+    const end = await client.end;
+    for (const open of this.#questions.values()) open.abort();
+    return end;
+  }
+
+  readonly #follower = {
+    planned: (plan: Plan, folder: string): void => {
+      this.#begin(plan, folder);
+    },
+    events: (events: RunEventList): void => {
+      for (const event of events) this.#view = this.#view && fold(this.#view, event);
+      this.#events.fire(events);
+    },
+    question: ({ id, question }: { id: string; question: Parameters<Asker['ask']>[0] }): void => {
+      const open = new AbortController();
+      this.#questions.set(id, open);
+      void this.asker
+        .ask(question, open.signal)
+        .then((answer) => (open.signal.aborted ? false : this.#client?.answer(id, answer)))
+        .catch(() => false)
+        .finally(() => this.#questions.delete(id));
+    },
+    questionClosed: (id: string): void => {
+      this.#questions.get(id)?.abort();
+    },
+  };
+
+  #begin(plan: Plan, folder: string): void {
+    if (this.#view) return;
+    this.#view = emptyView(plan);
+    this.#folder = folder;
+    this.#planned.fire(plan);
+  }
+}
+
+/** The last text of a node's log. @param most bytes */
+export async function nodeLog(folder: string, node: string, most: number): Promise<string> {
+  const bytes = await readFile(`${folder}/${node}.log`).catch(() => Buffer.alloc(0));
+  return bytes.subarray(Math.max(0, bytes.length - most)).toString('utf8');
+}

@@ -1,0 +1,279 @@
+import * as vscode from 'vscode';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { ClusterliftError, ExitStatus } from '../../base/errors';
+import { home } from '../../base/paths';
+import { formatArgv, formatCommand } from '../../command/format';
+import { looksOnly } from '../commands/argv';
+import type { Command } from '../../command/command';
+import { renderError, renderUnexpected } from '../../command/terminal/error';
+import { LiveTerminal } from '../../command/terminal/live-terminal';
+import { lookOf, paint, tone, type Look, type Tone } from '../../command/terminal/look';
+import { renderSummary } from '../../command/terminal/summary';
+import type { Runs } from '../../engine/runs';
+import type { FollowEnd } from '../../service/client';
+import type { RunEnd } from '../../service/protocol';
+import type { Launcher } from '../../service/spawn';
+import type { Asker } from '../../ssh/connection';
+import { me } from '../launch';
+import type { Looker } from '../looker';
+import { setting } from '../settings';
+import { Store } from '../store';
+import type { RunHub } from './hub';
+import { Screen, screenEnv } from './screen';
+import { RunSession } from './session';
+
+const { l10n } = vscode;
+
+/** What a terminal is opened for. */
+export type TerminalJob =
+  | { readonly kind: 'command'; readonly command: Command; readonly cwd: string }
+  | { readonly kind: 'follow'; readonly run: string }
+  /** Says why nothing is done. */
+  | { readonly kind: 'refused'; readonly error: ClusterliftError };
+
+export interface TerminalDeps {
+  readonly launcher: Launcher;
+  readonly asker: Asker;
+  readonly hub: RunHub;
+  readonly looker: Looker;
+  readonly runs: Runs;
+  readonly secrets: () => Promise<Readonly<Record<string, string>>>;
+  /** The terminal was closed while its run goes on. */
+  readonly onDetached: (run: string | undefined, pty: RunTerminal) => void;
+}
+
+/** Lines written just before the end can be lost (microsoft/vscode#92868). Milliseconds. */
+const LAST_LINES_MS = 150;
+
+/** The terminal of a task: shows the equivalent command, the run as the command line shows it, and the exit status. */
+export class RunTerminal extends Store implements vscode.Pseudoterminal {
+  readonly #screen = this.add(new Screen());
+  readonly onDidWrite = this.#screen.onDidWrite;
+  readonly #close = this.add(new vscode.EventEmitter<number>());
+  readonly onDidClose = this.#close.event;
+  readonly #abort = new AbortController();
+  readonly #live: LiveTerminal;
+  readonly #session: RunSession;
+  #asking = false;
+  #done = false;
+
+  constructor(
+    private readonly job: TerminalJob,
+    private readonly deps: TerminalDeps,
+  ) {
+    super();
+    this.#session = this.add(new RunSession(deps.asker));
+    this.#live = new LiveTerminal({
+      stream: this.#screen,
+      env: screenEnv(),
+      view: () => this.#session.view,
+      appendOnly: isAppendOnly(),
+    });
+  }
+
+  open(size: vscode.TerminalDimensions | undefined): void {
+    if (size) this.#screen.resize(size);
+    void this.#run();
+  }
+
+  setDimensions(size: vscode.TerminalDimensions): void {
+    this.#screen.resize(size);
+  }
+
+  /** The terminal is gone, and that cannot be refused: let go, the run goes on. */
+  close(): void {
+    if (!this.#done) this.deps.onDetached(this.#session.view?.run, this);
+    this.#abort.abort();
+    this.#live.end();
+    this.dispose();
+  }
+
+  handleInput(data: string): void {
+    if (data.includes('\u0003')) void this.#interrupt();
+  }
+
+  async #run(): Promise<void> {
+    let status: ExitStatus;
+    try {
+      status = await this.#work();
+    } catch (error) {
+      status = this.#tell(error);
+    }
+    if (this.disposed) return;
+    this.#done = true;
+    this.#say([tone(toneOf(status), l10n.t('Exit status {0}', String(status)))]);
+    await sleep(LAST_LINES_MS);
+    this.#close.fire(status);
+  }
+
+  async #work(): Promise<ExitStatus> {
+    const { job } = this;
+    switch (job.kind) {
+      case 'refused':
+        throw job.error;
+      case 'follow':
+        return this.#follow(job.run);
+      case 'command':
+        this.#say([tone('accent', '> '), tone('strong', formatCommand(job.command))]);
+        return looksOnly(job.command) ? this.#lookAt(job.command, job.cwd) : this.#start(job.command, job.cwd);
+    }
+  }
+
+  async #lookAt(command: Command, cwd: string): Promise<ExitStatus> {
+    const { status, lines, error } = await this.deps.looker.look(formatArgv(command), cwd, this.#abort.signal);
+    this.#live.print(lines);
+    if (error) this.#tell(new ClusterliftError({ ...error, exit: status as ExitStatus }));
+    return status as ExitStatus;
+  }
+
+  async #start(command: Command, cwd: string): Promise<ExitStatus> {
+    const leave = this.#listen();
+    try {
+      const request = { argv: formatArgv(command), cwd, by: me(), secrets: await this.deps.secrets() };
+      const end = await this.#session.start(this.deps.launcher, request);
+      const status = await this.#ended(end);
+      if (status === ExitStatus.refused && command.kind === 'upgrade' && !this.#session.view)
+        await this.#report(command, cwd);
+      return status;
+    } finally {
+      leave();
+    }
+  }
+
+  /** Why the checks refused: the whole report, as `check` gives it. */
+  async #report({ package: source, options }: Extract<Command, { kind: 'upgrade' }>, cwd: string): Promise<void> {
+    const { cluster, config, nodes, override } = options;
+    const command: Command = {
+      kind: 'check',
+      ...(source === undefined ? {} : { package: source }),
+      options: {
+        ...(cluster === undefined ? {} : { cluster }),
+        ...(config === undefined ? {} : { config }),
+        ...(nodes === undefined ? {} : { nodes }),
+        ...(override === undefined ? {} : { override }),
+      },
+    };
+    const result = await this.deps.looker.look(formatArgv(command), cwd, this.#abort.signal).catch(() => undefined);
+    if (result && result.lines.length > 0) this.#live.print(['', ...result.lines]);
+  }
+
+  async #follow(run: string): Promise<ExitStatus> {
+    const record = await this.deps.runs.read(run);
+    this.#say([tone('accent', '> '), tone('strong', record.plan.command)]);
+    if (record.state === 'live') {
+      const leave = this.#listen();
+      try {
+        return await this.#ended(await this.#session.attach(record.folder));
+      } finally {
+        leave();
+      }
+    }
+    return this.#replay(run);
+  }
+
+  async #replay(run: string): Promise<ExitStatus> {
+    const { view, folder } = await this.deps.runs.read(run);
+    this.#live.end(renderSummary(view, { folder, home: home(process.env) }, this.#look()));
+    return (view.exit ?? ExitStatus.unknown) as ExitStatus;
+  }
+
+  #listen(): () => void {
+    const joined = this.deps.hub.join(this.#session);
+    const events = this.#session.onEvents((list) => {
+      for (const event of list) this.#live.sink(event);
+    });
+    const planned = this.#session.onPlanned((plan) => {
+      this.#say([
+        tone('dim', l10n.t('Run {0}. Ctrl+C: stop or let go; closing this terminal stops nothing.', plan.run)),
+      ]);
+    });
+    return () => {
+      for (const each of [joined, events, planned]) each.dispose();
+    };
+  }
+
+  async #ended(end: FollowEnd): Promise<ExitStatus> {
+    switch (end.kind) {
+      case 'ended':
+        return this.#summary(end.end);
+      case 'closed':
+        this.#say([tone('warn', l10n.t('The run goes on. Follow it from the Runs view.'))]);
+        return ExitStatus.interrupted;
+      case 'lost':
+        this.#say([
+          tone('warn', l10n.t('The process of the run is gone. What runs on the nodes goes on; resume the run.')),
+        ]);
+        return ExitStatus.unknown;
+    }
+  }
+
+  #summary({ error, status, nodes }: RunEnd): ExitStatus {
+    const { view, folder } = this.#session;
+    if (view && folder !== undefined) {
+      this.#live.end(renderSummary(view, { folder, home: home(process.env) }, this.#look()));
+    } else if (!error && Object.keys(nodes).length > 0) {
+      this.#say([
+        tone(
+          'good',
+          l10n.t('Nothing to do: all {0} nodes are at the target and healthy.', String(Object.keys(nodes).length)),
+        ),
+      ]);
+    }
+    if (error) this.#tell(new ClusterliftError({ ...error, exit: status as ExitStatus }));
+    return status as ExitStatus;
+  }
+
+  async #interrupt(): Promise<void> {
+    if (this.#done || this.#asking) return;
+    this.#asking = true;
+    try {
+      if (!this.#session.attached) {
+        this.#abort.abort();
+        return;
+      }
+      const stop = { label: l10n.t('Stop'), detail: l10n.t('No further node begins; those begun are finished.') };
+      const detach = { label: l10n.t('Detach'), detail: l10n.t('The run goes on; follow it from the Runs view.') };
+      const cancel = { label: l10n.t('Cancel'), detail: l10n.t('Go on watching.') };
+      const choice = await vscode.window.showQuickPick([stop, detach, cancel], {
+        title: l10n.t('The run is going on'),
+        placeHolder: l10n.t('What shall happen?'),
+        ignoreFocusOut: true,
+      });
+      if (choice === stop) await this.#session.stop(me());
+      if (choice === detach) this.#session.dispose();
+    } catch (error) {
+      this.#tell(error);
+    } finally {
+      this.#asking = false;
+    }
+  }
+
+  #tell(error: unknown): ExitStatus {
+    const ours = error instanceof ClusterliftError;
+    const lines = ours ? renderError(error, this.#look()) : renderUnexpected(error, undefined, this.#look());
+    // The live block is over where there is an error to show.
+    for (const each of lines) this.#screen.write(`${each}\n`);
+    return ours ? error.exit : ExitStatus.failed;
+  }
+
+  #say(parts: Parameters<typeof paint>[0]): void {
+    const text = paint(parts, { ...this.#look(), columns: 10_000 });
+    if (this.#done || this.#session.view?.state !== 'running') this.#screen.write(`${text}\n`);
+    else this.#live.print([text]);
+  }
+
+  #look(): Look {
+    return lookOf(this.#screen, screenEnv());
+  }
+}
+
+function toneOf(status: ExitStatus): Tone {
+  if (status === ExitStatus.ok) return 'good';
+  return status === ExitStatus.failed || status === ExitStatus.refused ? 'bad' : 'warn';
+}
+
+function isAppendOnly(): boolean {
+  const wanted = setting('terminal.appendOnly');
+  if (wanted !== 'auto') return wanted === 'on';
+  return vscode.workspace.getConfiguration('editor').get('accessibilitySupport') === 'on';
+}

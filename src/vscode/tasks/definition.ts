@@ -1,0 +1,229 @@
+import { ClusterliftError, ExitStatus } from '../../base/errors';
+import { commandSpec } from '../../command/grammar';
+import { OPTIONS } from '../../command/options';
+import type { Command, OptionKey, Options } from '../../command/command';
+import type { AnyOption } from '../../command/tokens';
+import { packageSource } from '../../command/values';
+
+/** What stands in tasks.json; package.json carries the same as a schema. Pure: the editor resolves `${…}` before. */
+export interface TaskDefinition {
+  readonly type: 'clusterlift';
+  readonly command: TaskCommand;
+  readonly cluster?: string;
+  readonly config?: string;
+  readonly package?: string;
+  readonly mode?: 'serial' | 'fast';
+  readonly backup?: string;
+  readonly point?: string;
+  readonly location?: string;
+  readonly nodes?: readonly string[];
+  readonly batch?: readonly string[];
+  readonly maxFailures?: string;
+  readonly onFailure?: 'stop' | 'continue' | 'rollback';
+  readonly sha256?: string;
+  readonly override?: readonly string[];
+  readonly fetch?: 'here' | 'primary';
+  readonly distribution?: 'auto' | 'direct' | 'relay';
+  readonly limitRate?: string;
+  readonly giveUp?: string;
+  readonly dryRun?: boolean;
+  readonly confirm?: string;
+}
+
+const COMMANDS = {
+  upgrade: 'upgrade',
+  check: 'check',
+  status: 'status',
+  'backup create': 'backup-create',
+  backup: 'backup-create',
+  restore: 'backup-restore',
+  provision: 'provision',
+} as const;
+export type TaskCommand = keyof typeof COMMANDS;
+
+export const TASK_TYPE = 'clusterlift';
+
+/** Words of the command; all other properties are options. */
+const WORDS = ['type', 'command', 'package', 'mode', 'backup', 'point', 'location'] as const;
+
+/**
+ * The command of a definition from tasks.json: foreign data.
+ * @throws ClusterliftError `task-…` with status 2, naming the property
+ */
+export function commandOf(definition: Readonly<Record<string, unknown>>): Command {
+  const wanted = definition['command'];
+  if (typeof wanted !== 'string' || !Object.hasOwn(COMMANDS, wanted)) {
+    throw wrong('command', `"command" must be one of: ${Object.keys(COMMANDS).join(', ')}`);
+  }
+  const kind = COMMANDS[wanted as TaskCommand];
+  const options = optionsOf(definition, kind);
+  switch (kind) {
+    case 'upgrade':
+      return {
+        kind,
+        ...word('package', packageOf(definition)),
+        ...word('mode', modeOf(definition)),
+        ...word('backup', text(definition, 'backup')),
+        options,
+      };
+    case 'check':
+      return { kind, ...word('package', packageOf(definition)), options };
+    case 'provision':
+      return { kind, ...word('mode', modeOf(definition)), options };
+    case 'status':
+      return { kind, options };
+    case 'backup-create':
+      return { kind, location: needed(definition, 'backup', wanted), options };
+    case 'backup-restore':
+      return {
+        kind,
+        point: needed(definition, 'point', wanted),
+        options: { ...options, ...word('location', text(definition, 'location')) },
+      };
+  }
+}
+
+/** The definition that means the same as a command; undefined where tasks.json has none for it. */
+export function definitionOf(command: Command): TaskDefinition | undefined {
+  const { options } = command;
+  const rest = Object.fromEntries(
+    (Object.keys(options) as OptionKey[]).flatMap((key): [string, unknown][] => {
+      if (key === 'json' || key === 'yes') return [];
+      return [[key, taskValue(key, options[key])]];
+    }),
+  );
+  const base = { type: TASK_TYPE, ...rest } as const;
+  switch (command.kind) {
+    case 'upgrade': {
+      const { package: source, mode, backup } = command;
+      return {
+        ...base,
+        command: 'upgrade',
+        ...word('package', source),
+        ...word('mode', mode),
+        ...word('backup', backup),
+      };
+    }
+    case 'check':
+      return { ...base, command: 'check', ...word('package', command.package) };
+    case 'provision':
+      return { ...base, command: 'provision', ...word('mode', command.mode) };
+    case 'status':
+      return { ...base, command: 'status' };
+    case 'backup-create':
+      return { ...base, command: 'backup create', backup: command.location };
+    case 'backup-restore':
+      return { ...base, command: 'restore', point: command.point };
+    default:
+      return undefined;
+  }
+}
+
+/** For *Save as Task*: `mode` and `backup` always stand there, so that a reader sees what will happen. */
+export function explicit(
+  definition: TaskDefinition,
+  defaults: { mode: 'serial' | 'fast'; backup: string },
+): TaskDefinition {
+  if (definition.command !== 'upgrade') return definition;
+  const { confirm: _typed, ...rest } = definition;
+  return { ...rest, mode: rest.mode ?? defaults.mode, backup: rest.backup ?? defaults.backup };
+}
+
+/** A short name for people: `upgrade staging`. */
+export function nameOf({ command, cluster, backup }: TaskDefinition): string {
+  const what = command === 'backup create' || command === 'backup' ? `backup to ${backup ?? '?'}` : command;
+  return cluster === undefined ? what : `${what} ${cluster}`;
+}
+
+/**
+ * Why a task is not started: the editor starts background tasks and those of `runOn: folderOpen` by itself after a reload.
+ * What only looks may.
+ */
+export function refusal(
+  definition: Readonly<Record<string, unknown>>,
+  task: { readonly isBackground: boolean; readonly runOn: unknown },
+): ClusterliftError | undefined {
+  const looks =
+    definition['command'] === 'check' || definition['command'] === 'status' || definition['dryRun'] === true;
+  if (looks) return undefined;
+  const by = task.isBackground ? '"isBackground"' : task.runOn === 'folderOpen' ? '"runOn": "folderOpen"' : undefined;
+  if (by === undefined) return undefined;
+  return new ClusterliftError({
+    code: 'task-starts-itself',
+    message: `A task with ${by} is started by the editor itself, also after a reload; what changes a cluster never starts that way`,
+    hint: `Remove ${by} from the task.`,
+    exit: ExitStatus.usage,
+  });
+}
+
+function optionsOf(definition: Readonly<Record<string, unknown>>, kind: Command['kind']): Options {
+  const spec = commandSpec(kind);
+  const found: [OptionKey, unknown][] = [];
+  for (const [key, value] of Object.entries(definition)) {
+    if (WORDS.some((each) => each === key) || value === undefined) continue;
+    const option: AnyOption | undefined = Object.hasOwn(OPTIONS, key) ? OPTIONS[key as OptionKey] : undefined;
+    if (!option || !spec.options.includes(key as OptionKey))
+      throw wrong(key, `"${key}" means nothing for ${spec.name}`);
+    const read = readOption(option, value);
+    if (read === null) throw wrong(key, `"${key}" must be ${option.value?.expects ?? 'true or false'}`);
+    if (read !== undefined) found.push([key as OptionKey, read]);
+  }
+  // `OPTIONS` says of each key what its value reads as; the compiler checks that table against `Options`.
+  return Object.fromEntries(found);
+}
+
+/** Undefined: not said. Null: no such value. */
+function readOption(option: AnyOption, value: unknown): unknown {
+  const { value: kind } = option;
+  if (!kind) return value === true ? true : value === false ? undefined : null;
+  const texts: unknown[] = Array.isArray(value) ? value : [value];
+  if (!texts.every((each) => typeof each === 'string')) return null;
+  if (option.form === 'value') return kind.read(texts.join()) ?? null;
+  const read = texts.map((each) => kind.read(each));
+  return read.some((each) => each === undefined) ? null : read;
+}
+
+function taskValue(key: OptionKey, value: unknown): unknown {
+  if (typeof value === 'string' || value === true || Array.isArray(value)) return value;
+  const option: AnyOption = OPTIONS[key];
+  return option.value?.write(value) ?? value;
+}
+
+function packageOf(definition: Readonly<Record<string, unknown>>): string | undefined {
+  const source = text(definition, 'package');
+  if (source !== undefined && packageSource.read(source) === undefined)
+    throw wrong('package', `"package" must be ${packageSource.expects}`);
+  return source;
+}
+
+function modeOf(definition: Readonly<Record<string, unknown>>): 'serial' | 'fast' | undefined {
+  const mode = text(definition, 'mode');
+  if (mode === undefined || mode === 'serial' || mode === 'fast') return mode;
+  throw wrong('mode', '"mode" must be serial or fast');
+}
+
+function text(definition: Readonly<Record<string, unknown>>, key: string): string | undefined {
+  const value = definition[key];
+  if (value === undefined || value === '') return undefined;
+  if (typeof value !== 'string' || /\p{Cc}/u.test(value)) throw wrong(key, `"${key}" must be a text`);
+  return value;
+}
+
+function needed(definition: Readonly<Record<string, unknown>>, key: string, command: string): string {
+  const value = text(definition, key);
+  if (value === undefined) throw wrong(key, `"${command}" needs "${key}"`);
+  return value;
+}
+
+function word<K extends string, V>(key: K, value: V | undefined): { [P in K]?: V } {
+  return (value === undefined ? {} : { [key]: value }) as { [P in K]?: V };
+}
+
+function wrong(property: string, message: string): ClusterliftError {
+  return new ClusterliftError({
+    code: `task-${property}`,
+    message: `The task is not understood: ${message}`,
+    hint: 'Correct it in tasks.json; completion there names every property.',
+    exit: ExitStatus.usage,
+  });
+}

@@ -1,0 +1,164 @@
+import * as vscode from 'vscode';
+import { dirname } from 'node:path';
+import { ClusterliftError, ExitStatus } from '../../base/errors';
+import type { Command } from '../../command/command';
+import { formatCommand } from '../../command/format';
+import type { ClusterRef, ClustersModel } from '../clusters/model';
+import { demandTrust } from '../looker';
+import type { RunsModel } from '../runs/model';
+import { looksOnly } from '../commands/argv';
+import type { TerminalDeps, TerminalJob } from '../runs/terminal';
+import { commandOf, definitionOf, nameOf, refusal, TASK_TYPE, type TaskDefinition } from './definition';
+
+const { l10n } = vscode;
+
+/** Tasks of type `clusterlift`: those of tasks.json, the few that are offered, and those that the commands start. */
+export class ClusterliftTasks implements vscode.TaskProvider {
+  constructor(
+    private readonly clusters: ClustersModel,
+    private readonly runs: RunsModel,
+    private readonly deps: TerminalDeps,
+  ) {}
+
+  /** Only what changes no installed version: one Enter on Run Task must not upgrade production. Connects to nothing. */
+  provideTasks(): vscode.Task[] {
+    return this.clusters.clusters.flatMap((ref) => {
+      const locations = ref.file.locations.map(({ name }) => name);
+      const options = this.#optionsFor(ref);
+      const commands: Command[] = [
+        { kind: 'check', options },
+        ...locations.map((location): Command => ({ kind: 'backup-create', location, options })),
+      ];
+      return commands.flatMap((command) => this.taskOf(command, ref) ?? []);
+    });
+  }
+
+  /** Keeps the definition as it is: the editor matches by it. */
+  resolveTask(task: vscode.Task): vscode.Task | undefined {
+    if (task.definition.type !== TASK_TYPE) return undefined;
+    const { definition, scope, name } = task;
+    const resolved = new vscode.Task(
+      definition,
+      scope ?? vscode.TaskScope.Workspace,
+      name === '' ? nameOf(definition as unknown as TaskDefinition) : name,
+      'clusterlift',
+      this.#execution(task),
+      [],
+    );
+    resolved.isBackground = task.isBackground;
+    resolved.presentationOptions = task.presentationOptions;
+    resolved.runOptions = task.runOptions;
+    if (task.detail !== undefined) resolved.detail = task.detail;
+    if (task.group) resolved.group = task.group;
+    return resolved;
+  }
+
+  /** The task of a command; undefined for commands that tasks.json has no word for. */
+  taskOf(command: Command, ref: ClusterRef): vscode.Task | undefined {
+    const definition = definitionOf(command);
+    if (!definition) return undefined;
+    const scope = ref.folder ?? vscode.TaskScope.Workspace;
+    const name = nameOf({ ...definition, cluster: ref.label });
+    const task = new vscode.Task({ ...definition }, scope, name, 'clusterlift', undefined, []);
+    task.detail = formatCommand(command);
+    task.execution = this.#execution(task);
+    task.presentationOptions = { reveal: vscode.TaskRevealKind.Always, clear: true, showReuseMessage: false };
+    return task;
+  }
+
+  /** Which options name a cluster: its name, and its file where the folder alone does not say it. */
+  #optionsFor({ cluster, folder, file }: ClusterRef): { cluster: string; config?: string } {
+    return folder ? { cluster: cluster.name } : { cluster: cluster.name, config: file.path };
+  }
+
+  /** Variables of the definition are resolved only in here. */
+  #execution(task: vscode.Task): vscode.CustomExecution {
+    return new vscode.CustomExecution(async (definition) => {
+      const { RunTerminal } = await import(/* webpackChunkName: "late" */ '../runs/terminal');
+      return new RunTerminal(this.#jobOf(definition, task), this.deps);
+    });
+  }
+
+  #jobOf(definition: vscode.TaskDefinition, task: vscode.Task): TerminalJob {
+    try {
+      demandTrust();
+      const refused = refusal(definition, startsItself(task));
+      if (refused) throw refused;
+      const cwd = this.#cwd(definition, task);
+      const command = this.#completed(commandOf(definition));
+      const open = this.#openRun(command);
+      return open === undefined ? { kind: 'command', command, cwd } : { kind: 'follow', run: open };
+    } catch (error) {
+      if (error instanceof ClusterliftError) return { kind: 'refused', error };
+      throw error;
+    }
+  }
+
+  /** A task runs without asking; a production cluster's name is asked for by the run itself, with the plan. */
+  #completed(command: Command): Command {
+    if (looksOnly(command)) return command;
+    const { cluster, config } = command.options;
+    const ref = cluster === undefined ? undefined : this.clusters.byName(cluster, config);
+    const own = config === undefined && ref && !ref.folder ? { config: ref.file.path } : {};
+    return { ...command, options: { ...command.options, ...own, yes: true } } as Command;
+  }
+
+  #cwd({ cluster }: vscode.TaskDefinition, { scope }: vscode.Task): string {
+    if (typeof scope === 'object') return scope.uri.fsPath;
+    const ref = typeof cluster === 'string' ? this.clusters.byName(cluster) : undefined;
+    const folder = ref?.folder ?? vscode.workspace.workspaceFolders?.[0];
+    if (folder) return folder.uri.fsPath;
+    const [first] = this.clusters.places();
+    if (first) return dirname(first.path);
+    throw new ClusterliftError({
+      code: 'task-folder',
+      message: l10n.t('There is no folder that the task could run in'),
+      hint: l10n.t('Open a folder.'),
+      exit: ExitStatus.usage,
+    });
+  }
+
+  /** A run that is on with the same command line is followed, not started a second time. */
+  #openRun(command: Command): string | undefined {
+    const wanted = withoutAnswers(formatCommand(command));
+    return this.runs.records.find(({ state, plan }) => state === 'live' && withoutAnswers(plan.command) === wanted)
+      ?.run;
+  }
+}
+
+/** The API does not tell `runOn`: it is read where the person wrote it. */
+function startsItself(task: vscode.Task): { isBackground: boolean; runOn: unknown } {
+  const folder = typeof task.scope === 'object' ? task.scope.uri : undefined;
+  const entries: unknown = vscode.workspace.getConfiguration('tasks', folder).get('tasks');
+  const ours = (Array.isArray(entries) ? entries : []).filter(
+    (entry: unknown): entry is ConfiguredTask =>
+      isRecord(entry) && entry['type'] === TASK_TYPE && isEntryOf(entry, task),
+  );
+  return {
+    isBackground: task.isBackground || ours.some((entry) => entry.isBackground === true),
+    runOn: ours.some((entry) => isRecord(entry.runOptions) && entry.runOptions['runOn'] === 'folderOpen')
+      ? 'folderOpen'
+      : undefined,
+  };
+}
+
+interface ConfiguredTask {
+  readonly isBackground?: unknown;
+  readonly runOptions?: unknown;
+}
+
+function isEntryOf(entry: Readonly<Record<string, unknown>>, task: vscode.Task): boolean {
+  if (entry['label'] === task.name) return true;
+  const definition: Readonly<Record<string, unknown>> = task.definition;
+  return Object.entries(definition).every(
+    ([key, value]) => key.startsWith('_') || JSON.stringify(entry[key]) === JSON.stringify(value),
+  );
+}
+
+function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null;
+}
+
+function withoutAnswers(command: string): string {
+  return command.replace(/ --yes\b| --confirm \S+/g, '');
+}

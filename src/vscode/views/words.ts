@@ -1,0 +1,122 @@
+import { l10n } from 'vscode';
+import type { NodeStatus } from '../clusters/status';
+import type { RunRecord } from '../../engine/runs';
+import type { NodeView, RunView, StepView } from '../../engine/view';
+
+/** Words of the trees. Pure but for the language. */
+
+/** `5 min ago` */
+export function ago(then: number, now = Date.now()): string {
+  const minutes = Math.floor(Math.max(0, now - then) / 60_000);
+  if (minutes < 1) return l10n.t('just now');
+  if (minutes < 60) return l10n.t('{0} min ago', minutes);
+  const hours = Math.floor(minutes / 60);
+  if (hours < 48) return l10n.t('{0} h ago', hours);
+  return l10n.t('{0} days ago', Math.floor(hours / 24));
+}
+
+export function healthWords(health: NodeStatus['health']): string {
+  switch (health) {
+    case 'healthy':
+      return l10n.t('healthy');
+    case 'unhealthy':
+      return l10n.t('unhealthy');
+    case 'unreachable':
+      return l10n.t('unreachable');
+    case 'not-asked':
+      return l10n.t('health not known');
+  }
+}
+
+/** `24.2.0 · healthy`, for the line of a node. */
+export function nodeWords(status: NodeStatus | undefined): string {
+  if (!status) return l10n.t('not asked yet');
+  const version = status.version ?? (status.answered === undefined ? '?' : l10n.t('not installed'));
+  const seen =
+    status.health === 'unreachable' && status.answered !== undefined
+      ? ` · ${l10n.t('last seen {0}', ago(status.answered))}`
+      : '';
+  return `${version} · ${healthWords(status.health)}${seen}`;
+}
+
+/** What a run came to. */
+export function outcomeWords({ state, view }: Pick<RunRecord, 'state' | 'view'>): string {
+  switch (state) {
+    case 'live':
+      return view.stopRequested ? l10n.t('stopping') : l10n.t('running');
+    case 'interrupted':
+      return l10n.t('interrupted');
+    case 'elsewhere':
+      return l10n.t('on another machine');
+    case 'abandoned':
+      return l10n.t('abandoned');
+    case 'undecided':
+      return l10n.t('a person must decide');
+    case 'finished':
+      return finishedWords(view);
+  }
+}
+
+function finishedWords({ outcome }: RunView): string {
+  switch (outcome) {
+    case 'succeeded':
+      return l10n.t('succeeded');
+    case 'failed':
+      return l10n.t('failed');
+    case 'rolled-back':
+      return l10n.t('rolled back');
+    case 'stopped':
+      return l10n.t('stopped');
+    case 'refused':
+      return l10n.t('refused');
+    case 'interrupted':
+      return l10n.t('interrupted');
+    case 'unknown':
+    case undefined:
+      return l10n.t('outcome unknown');
+  }
+}
+
+export function nodeOutcomeWords({ outcome }: NodeView): string {
+  switch (outcome) {
+    case 'upgraded':
+      return l10n.t('upgraded');
+    case 'restored':
+      return l10n.t('restored');
+    case 'provisioned':
+      return l10n.t('provisioned');
+    case 'backed-up':
+      return l10n.t('backed up');
+    case 'unchanged':
+      return l10n.t('unchanged');
+    case 'failed':
+      return l10n.t('failed');
+    case 'wrong-version':
+      return l10n.t('wrong version');
+    case 'not-started':
+      return l10n.t('not started');
+    case 'rolled-back':
+      return l10n.t('rolled back');
+    case 'unknown':
+      return l10n.t('outcome unknown');
+    case undefined:
+      return l10n.t('waiting');
+  }
+}
+
+/** `upgrade`, `backup`… with how far it is. */
+export function stepWords(step: StepView, node: NodeView): string {
+  const { progress } = node;
+  const percent =
+    progress?.total !== undefined && progress.total > 0
+      ? ` ${String(Math.floor((100 * progress.done) / progress.total))} %`
+      : '';
+  const lost = node.link === 'lost' ? ` · ${l10n.t('link lost, probing')}` : '';
+  return `${step.step}${percent}${lost}`;
+}
+
+/** Finished nodes of all: `3 of 5 nodes`. */
+export function progressWords(view: RunView): string {
+  const nodes = Object.values(view.nodes);
+  return l10n.t('{0} of {1} nodes', nodes.filter((each) => each.outcome !== undefined).length, nodes.length);
+}

@@ -1,0 +1,276 @@
+import * as vscode from 'vscode';
+import { line } from '../../base/text';
+import type { UpgradeCommand } from '../../command/command';
+import { formatCommand } from '../../command/format';
+import type { ClusterRef } from '../clusters/model';
+import type { StatusCache } from '../clusters/status';
+import { argvFor, cwdOf, forCluster } from '../commands/argv';
+import type { Looker } from '../looker';
+import type { PackageChoice, PackagePicker } from './package';
+import {
+  alone,
+  askText,
+  pickOne,
+  pickSeveral,
+  runWizard,
+  type Choice,
+  type Place,
+  type Step,
+  type StepEnd,
+} from './steps';
+
+const { l10n } = vscode;
+
+/** What the steps found out. */
+interface UpgradeState {
+  readonly clusters: readonly ClusterRef[];
+  readonly package?: PackageChoice;
+  readonly mode?: 'serial' | 'fast';
+  readonly backup?: string;
+  /** Undefined: all. */
+  readonly nodes?: readonly string[];
+}
+
+/** What a person decided at the end, for one cluster. */
+export interface UpgradeDecision {
+  readonly ref: ClusterRef;
+  readonly command: UpgradeCommand;
+  readonly then: 'start' | 'preview' | 'save';
+}
+
+export interface UpgradeWizardDeps {
+  readonly looker: Looker;
+  readonly packages: PackagePicker;
+  readonly status: StatusCache;
+}
+
+/** The steps of an upgrade: package, mode, backup, nodes; then a summary for each cluster with its checks and the equivalent command. */
+export class UpgradeWizard {
+  constructor(private readonly deps: UpgradeWizardDeps) {}
+
+  /** @returns what is to be done, cluster by cluster; nothing when it was cancelled */
+  async run(clusters: readonly ClusterRef[], then?: 'preview' | 'save'): Promise<UpgradeDecision[]> {
+    const names = clusters.map(({ label }) => label).join(', ');
+    const title = then === 'preview' ? l10n.t('Preview upgrade of {0}', names) : l10n.t('Upgrade {0}', names);
+    const steps = [this.#package, this.#mode, this.#backup, this.#nodes];
+    const only = clusters.length === 1 ? clusters[0] : undefined;
+    if (only && then === undefined) return this.#withSummary(title, steps, only);
+    const state = await runWizard<UpgradeState>(title, steps, { clusters });
+    if (!state) return [];
+    if (then) return clusters.map((ref) => ({ ref, command: commandFor(state, ref), then }));
+    const decisions: UpgradeDecision[] = [];
+    for (const ref of clusters) {
+      const end = await this.#summary(commandFor(state, ref), ref, state, alone(l10n.t('Upgrade {0}', ref.label)));
+      if (end.kind !== 'next') return [];
+      decisions.push(end.value);
+    }
+    return decisions;
+  }
+
+  async #withSummary(title: string, steps: readonly Step<UpgradeState>[], ref: ClusterRef): Promise<UpgradeDecision[]> {
+    let decision: UpgradeDecision | undefined;
+    const last: Step<UpgradeState> = {
+      show: async (state, place) => {
+        const end = await this.#summary(commandFor(state, ref), ref, state, place);
+        if (end.kind !== 'next') return end;
+        decision = end.value;
+        return { kind: 'next', value: state };
+      },
+    };
+    const done = await runWizard<UpgradeState>(title, [...steps, last], { clusters: [ref] });
+    return done && decision ? [decision] : [];
+  }
+
+  readonly #package: Step<UpgradeState> = {
+    show: async (state, place) =>
+      next(await this.deps.packages.pick(place, state.clusters[0], true), (value) => ({ ...state, package: value })),
+  };
+
+  readonly #mode: Step<UpgradeState> = {
+    show: async (state, place) => {
+      const configured = state.clusters[0]?.cluster.upgrade.mode ?? 'fast';
+      const mark = (mode: string): string => (mode === configured ? l10n.t('default of this cluster') : '');
+      const end = await pickOne<'serial' | 'fast'>(place, {
+        placeholder: l10n.t('{0}: how?', state.package?.about ?? ''),
+        active: state.mode ?? configured,
+        items: [
+          {
+            label: `$(rocket) ${l10n.t('All nodes at once')}`,
+            description: `fast ${mark('fast')}`.trim(),
+            detail: l10n.t('Shortest; the service is down on all nodes for that time.'),
+            value: 'fast',
+          },
+          {
+            label: `$(list-ordered) ${l10n.t('One node after the other')}`,
+            description: `serial ${mark('serial')}`.trim(),
+            detail: l10n.t('By role; the next only when the last is healthy.'),
+            value: 'serial',
+          },
+        ],
+      });
+      return next(end, (mode) => ({ ...state, mode }));
+    },
+  };
+
+  readonly #backup: Step<UpgradeState> = {
+    show: async (state, place) => {
+      const [first, ...others] = state.clusters;
+      const common = (first?.file.locations ?? []).filter(({ name }) =>
+        others.every(({ file }) => file.locations.some((each) => each.name === name)),
+      );
+      const end = await pickOne<string>(place, {
+        placeholder: l10n.t('Make a backup first?'),
+        active: state.backup ?? first?.cluster.upgrade.backup ?? 'none',
+        items: [
+          ...common.map(({ name, uri }): Choice<string> => ({
+            label: `$(archive) ${name}`,
+            description: uri,
+            detail: l10n.t('Made and verified before the first change.'),
+            value: name,
+          })),
+          {
+            label: '$(vm) localbackup',
+            description: l10n.t('on each node itself'),
+            detail: l10n.t('Made and verified before the first change. It dies with the node.'),
+            value: 'localbackup',
+          },
+          {
+            label: `$(circle-slash) ${l10n.t('No backup')}`,
+            description: 'none',
+            detail: l10n.t('There is no way back.'),
+            value: 'none',
+          },
+        ],
+      });
+      return next(end, (backup) => ({ ...state, backup }));
+    },
+  };
+
+  readonly #nodes: Step<UpgradeState> = {
+    applies: ({ clusters }) => clusters.length === 1 && (clusters[0]?.cluster.nodes.length ?? 0) > 1,
+    show: async (state, place) => {
+      const [ref] = state.clusters;
+      if (!ref) return { kind: 'next', value: state };
+      const names = ref.cluster.nodes.map(({ name }) => name);
+      const end = await pickSeveral<string>(place, {
+        placeholder: l10n.t('Which nodes?'),
+        picked: state.nodes ?? names,
+        items: ref.cluster.nodes.map((node): Choice<string> => ({
+          label: node.name,
+          description: [this.deps.status.node(ref.id, node.name)?.version, node.roles.join(', ')]
+            .filter((each) => each !== undefined && each !== '')
+            .join(' · '),
+          value: node.name,
+        })),
+      });
+      return next(end, (nodes) => {
+        const { nodes: _before, ...rest } = state;
+        return nodes.length === names.length ? rest : { ...rest, nodes };
+      });
+    },
+  };
+
+  async #summary(
+    command: UpgradeCommand,
+    ref: ClusterRef,
+    state: UpgradeState,
+    place: Place,
+  ): Promise<StepEnd<UpgradeDecision>> {
+    const count = command.options.nodes?.length ?? ref.cluster.nodes.length;
+    const about = state.package?.about ?? '';
+    const items = (checks: readonly Choice<UpgradeDecision['then']>[]): Choice<UpgradeDecision['then']>[] => [
+      {
+        label: `$(cloud-upload) ${l10n.t('Upgrade {0} now', ref.label)}`,
+        description: l10n.t('{0} nodes, {1}', count, about),
+        detail: formatCommand(command),
+        value: 'start',
+      },
+      {
+        label: `$(preview) ${l10n.t('Preview')}`,
+        detail: l10n.t('Show the plan, node by node; change nothing.'),
+        value: 'preview',
+      },
+      {
+        label: `$(tasklist) ${l10n.t('Save as Task')}`,
+        detail: l10n.t('Write it into tasks.json; change nothing.'),
+        value: 'save',
+      },
+      { label: l10n.t('Checks'), kind: vscode.QuickPickItemKind.Separator },
+      ...(command.backup === 'none' ? [{ label: `$(warning) ${l10n.t('No backup: there is no way back.')}` }] : []),
+      ...checks,
+    ];
+    const end = await pickOne<UpgradeDecision['then']>(place, {
+      placeholder: l10n.t('Ready?'),
+      items: items([{ label: `$(sync~spin) ${l10n.t('Checking all nodes…')}` }]),
+      active: 'start',
+      later: async (show, signal) => show(items(await this.#checks(command, ref, signal))),
+    });
+    if (end.kind !== 'next') return end;
+    if (end.value !== 'start' || !ref.cluster.production)
+      return { kind: 'next', value: { ref, command, then: end.value } };
+    const typed = await typeName(place, ref);
+    if (typed.kind !== 'next') return typed;
+    const confirmed = { ...command, options: { ...command.options, confirm: typed.value } };
+    return { kind: 'next', value: { ref, command: confirmed, then: 'start' } };
+  }
+
+  async #checks(command: UpgradeCommand, ref: ClusterRef, signal: AbortSignal): Promise<Choice<never>[]> {
+    const { package: source, options } = command;
+    const check = {
+      kind: 'check',
+      ...(source === undefined ? {} : { package: source }),
+      options: options.nodes ? { nodes: options.nodes } : {},
+    } as const;
+    try {
+      const { rows, error } = await this.deps.looker.look([...argvFor(check, ref), '--json'], cwdOf(ref), signal);
+      const found = rows.flatMap(checkItem);
+      if (error) found.unshift({ label: `$(error) ${line(error.message, 200)}`, detail: line(error.hint, 200) });
+      return found.length > 0 ? found : [{ label: `$(pass) ${l10n.t('All checks passed.')}` }];
+    } catch (error) {
+      return [{ label: `$(warning) ${line(String(error), 200)}` }];
+    }
+  }
+}
+
+/** A production cluster wants its name typed. */
+export async function typeName(place: Place, { cluster }: ClusterRef): Promise<StepEnd<string>> {
+  return askText(
+    { ...place, step: Math.max(2, place.step) },
+    {
+      prompt: l10n.t('{0} is a production cluster. Type its name to go on.', cluster.name),
+      placeholder: cluster.name,
+      check: (value) => (value === cluster.name ? undefined : l10n.t('That is not "{0}".', cluster.name)),
+    },
+  );
+}
+
+function commandFor({ package: source, mode, backup, nodes }: UpgradeState, ref: ClusterRef): UpgradeCommand {
+  return forCluster(
+    {
+      kind: 'upgrade',
+      ...(source?.source === undefined ? {} : { package: source.source }),
+      ...(mode === undefined ? {} : { mode }),
+      ...(backup === undefined ? {} : { backup }),
+      options: nodes ? { nodes } : {},
+    },
+    ref,
+  );
+}
+
+function checkItem(row: unknown): Choice<never>[] {
+  if (typeof row !== 'object' || row === null) return [];
+  const { level, code, node, message, fix } = row as Record<string, unknown>;
+  if (typeof message !== 'string') return [];
+  const where = typeof node === 'string' ? `${node}: ` : '';
+  return [
+    {
+      label: `${level === 'block' ? '$(error)' : '$(warning)'} ${line(where + message, 200)}`,
+      description: typeof code === 'string' ? code : '',
+      detail: typeof fix === 'string' ? line(fix, 200) : '',
+    },
+  ];
+}
+
+function next<T, S>(end: StepEnd<T>, state: (value: T) => S): StepEnd<S> {
+  return end.kind === 'next' ? { kind: 'next', value: state(end.value) } : end;
+}
