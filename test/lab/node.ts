@@ -313,7 +313,8 @@ export class LabNode {
     await within(20_000, ready, () => new Error(`${this.name} did not boot in time:\n${said}`));
     this.#pid = Number(readFileSync(`/proc/${String(life.pid)}/task/${String(life.pid)}/children`, 'utf8').trim());
     // A new cable carries nothing for a moment.
-    if (!place.jumpOnly && !this.#cut) await within(20_000, this.#reached(), () => new Error(`${this.name} does not answer`));
+    if (!place.jumpOnly && !this.#cut)
+      await within(20_000, this.#reached(), () => new Error(`${this.name} does not answer`));
     this.boots += 1;
   }
 
