@@ -20,9 +20,11 @@ async function main(argv: readonly string[]): Promise<ExitStatus> {
   const command = parse(argv);
   const interrupts = new Interrupts({
     onStop: () => {
-      face.say('Stopping: no further node is begun. Ctrl-C again lets go of the run; what runs on the nodes goes on.');
+      face.say('Stopping. Ctrl-C again lets go of the run at once.');
     },
-    onDetach: () => undefined,
+    onDetach: () => {
+      face.detached('kind' in command && command.kind === 'attach' ? 'attach' : 'resume');
+    },
     onForce: () => process.exit(ExitStatus.interrupted),
   });
   const streams = { input: process.stdin, output: process.stdout, errors: process.stderr };

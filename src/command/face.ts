@@ -68,10 +68,13 @@ export class Face {
   }
 
   /** Says how to come back to a run that this process lets go of. */
-  detached(): void {
+  detached(verb: 'attach' | 'resume'): void {
     if (this.#view?.state !== 'running') return;
     const { run } = this.#view;
-    this.#live.end([`Let go of run ${run}: what runs on the nodes goes on, and their locks stay.`, `Come back with: clusterlift resume ${run}`]);
+    this.#live.end([
+      `Let go of run ${run}: what runs on the nodes goes on.`,
+      `Come back with: clusterlift ${verb} ${run}`,
+    ]);
   }
 
   /** What goes on before there is a run: shown on a terminal, until something else is. */

@@ -1,6 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { sleep } from '../base/async';
 import { ExitStatus } from '../base/errors';
+import { liveness } from '../base/process';
 import type { LiveRuns } from '../command/context';
 import type { Face } from '../command/face';
 import type { RunContext } from '../engine/context';
@@ -17,6 +19,8 @@ import type { RunEnd } from './protocol';
 
 /** Milliseconds that a question waits with nobody there: a run that changed nothing yet can simply be started again. */
 const BEFORE_FIRST_CHANGE = 10 * 60_000;
+/** Milliseconds from the last word of a process to its end. */
+const GOODBYE_MS = 3000;
 const AFTER_FIRST_CHANGE = 24 * 3_600_000;
 
 export interface LiveRunsOptions {
@@ -116,6 +120,7 @@ export class LiveRunService implements LiveRuns {
     detach.addEventListener('abort', onDetach, { once: true });
     try {
       await followOn(client, face);
+      if (!detach.aborted) await gone(client);
     } finally {
       detach.removeEventListener('abort', onDetach);
       client.close();
@@ -135,6 +140,12 @@ export class LiveRunService implements LiveRuns {
       client?.close();
     }
   }
+}
+
+/** The owner says goodbye a moment before it is gone; only then its folder tells how it stands. */
+async function gone(client: RunClient): Promise<void> {
+  const deadline = Date.now() + GOODBYE_MS;
+  while (liveness(client.control) === 'alive' && Date.now() < deadline) await sleep(50);
 }
 
 async function followOn(client: RunClient, face: Face): Promise<FollowEnd> {
