@@ -67,6 +67,9 @@ function pages() {
 
 module.exports = (_env, { mode = 'production' }) => {
   const extension = forNode(mode, 'extension', { without: ['ssh2', 'undici'], maxBytes: 300_000 });
+  // What needs a person's act is one file more, loaded with the first one (src/vscode/late.ts).
+  extension.output.chunkFilename = '[name].js';
+  extension.optimization = { ...extension.optimization, splitChunks: false };
 
   const cli = forNode(mode, 'cli', { maxBytes: 4_000_000 });
   // One file: a run goes on although an update of the extension deletes the folder it came from. `import()` only puts
