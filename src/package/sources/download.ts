@@ -189,7 +189,7 @@ class Download {
 }
 
 /** The bytes are not the ones that were asked for. */
-export function digestMismatch(what: string, expected: string, found: string): ClusterliftError {
+function digestMismatch(what: string, expected: string, found: string): ClusterliftError {
   return new ClusterliftError({
     code: 'digest-mismatch',
     message: `The SHA-256 of ${what} is ${found}, not ${expected}`,

@@ -63,7 +63,7 @@ export async function sha256OfFile(path: string, options: HashOptions = {}): Pro
 }
 
 /** SHA-256 of all that a reader holds, in hex. */
-export async function sha256OfReader(reader: RandomReader, { onProgress, signal }: HashOptions = {}): Promise<string> {
+async function sha256OfReader(reader: RandomReader, { onProgress, signal }: HashOptions = {}): Promise<string> {
   const hash = createHash('sha256');
   for (let done = 0; done < reader.size;) {
     signal?.throwIfAborted();
