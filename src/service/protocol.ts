@@ -101,7 +101,7 @@ export const QuestionOpened = new NotificationType<OpenQuestion>('question.opene
 export const QuestionClosed = new NotificationType<{ readonly id: string }>('question.closed', one);
 
 /** Numbers of JSON-RPC errors that are ours (outside of the reserved range). */
-export const RpcError = { notProven: 1, wrongProof: 2, otherVersion: 3, notNow: 4 } as const;
+export const RpcError = { wrongProof: 1, otherVersion: 2, notNow: 3 } as const;
 
 /** 256 bits, hexadecimal. */
 export function newToken(): string {

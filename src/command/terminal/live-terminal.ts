@@ -47,6 +47,7 @@ export class LiveTerminal {
   #busy: { readonly what: string; readonly since: number } | undefined;
   /** Of a download, before there is a run to show it in. */
   #early: Progress | undefined;
+  #waitingFor: string | undefined;
   readonly #toldProgress = new Map<string, number>();
 
   constructor(options: LiveTerminalOptions) {
@@ -61,6 +62,7 @@ export class LiveTerminal {
   readonly sink: EventSink = (event) => {
     if (this.#ended) return;
     if (event.type === 'progress' && event.node === undefined) this.#early = event;
+    if (event.type === 'question') this.#waitingFor = event.open ? event.text : undefined;
     const text = this.#moves ? kept(event) : this.#appended(event);
     if (text !== undefined) this.print(text.split('\n'));
     else this.#schedule(0);
@@ -159,7 +161,7 @@ export class LiveTerminal {
     const view = this.#options.view();
     const { stream } = this.#options;
     const rows = stream.rows !== undefined && stream.rows > 0 ? stream.rows : 24;
-    const look = { ...this.look(), rows, now: this.#now() };
+    const look = { ...this.look(), rows, now: this.#now(), waitingFor: this.#waitingFor };
     if (!view) return this.#busy ? renderBusy(this.#busy.what, this.#busy.since, this.#early, look) : [];
     return view.state === 'running' ? renderLive(view, look) : [];
   }

@@ -19,6 +19,8 @@ export interface LiveLook extends Look {
   readonly rows: number;
   /** Milliseconds since 1970. */
   readonly now: number;
+  /** A question that somebody else is asked. */
+  readonly waitingFor?: string | undefined;
 }
 
 interface Line {
@@ -38,7 +40,12 @@ export function renderLive(view: RunView, look: LiveLook): string[] {
     const node = Object.hasOwn(view.nodes, each.name) ? view.nodes[each.name] : undefined;
     return node ? [{ node, state: nodeWords(view, node, planned.get(each.name)) }] : [];
   });
-  const cluster = view.progress ? [clusterProgress(view.progress, look)] : [];
+  const cluster = [
+    ...(view.progress ? [clusterProgress(view.progress, look)] : []),
+    ...(look.waitingFor === undefined
+      ? []
+      : [paint([tone('warn', '? waiting for a person: '), look.waitingFor], look)]),
+  ];
   const fixed = 1 + cluster.length;
   const { shown, folded } = choose(lines, room - fixed);
   const widths = nodeWidths(shown, look);
@@ -220,7 +227,7 @@ function clusterProgress(progress: Progress, look: LiveLook): string {
 }
 
 /** Bar, percentage, sizes, rate, time left: as many as fit, the less telling left out first. */
-export function progressParts(progress: Progress, room: number, look: Look): Part[] {
+function progressParts(progress: Progress, room: number, look: Look): Part[] {
   const { done, total, rate, etaMs } = progress;
   const rateText = rate === undefined ? undefined : `${formatSize(Math.max(0, rate))}/s`;
   const tail = [rateText, etaMs === undefined ? undefined : `${formatDuration(etaMs)} left`];

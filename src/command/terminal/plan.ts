@@ -72,7 +72,7 @@ function wavesWords(plan: Plan): string {
 }
 
 /** Where a package comes from, for people. */
-export function sourceWords(source: PackageSource): string {
+function sourceWords(source: PackageSource): string {
   switch (source.kind) {
     case 'file':
       return source.path;

@@ -65,7 +65,7 @@ function shorten(path: string, home: string | undefined): string {
 }
 
 /** The step where a node went wrong: the one with the error, else the one that it was in. */
-export function troubledStep(node: NodeView): StepView | undefined {
+function troubledStep(node: NodeView): StepView | undefined {
   return (
     node.steps.findLast((step) => step.state === 'failed' || step.state === 'unknown') ??
     currentStep(node) ??

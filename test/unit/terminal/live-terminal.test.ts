@@ -118,6 +118,17 @@ describe('the live terminal', () => {
     face.end();
   });
 
+  it('says in the block that the run waits for a person elsewhere', async () => {
+    const screen = new Screen();
+    const { face } = stage(screen);
+    face.sink({ type: 'question', id: 'q', open: true, text: 'Password of ann@h (node n1)' });
+    await until(() => screen.text.length === 4);
+    assert.equal(screen.text[1], '? waiting for a person: Password of ann@h (node n1)');
+    face.sink({ type: 'question', id: 'q', open: false, text: 'Password of ann@h (node n1)' });
+    await until(() => screen.text.length === 3);
+    face.end();
+  });
+
   it('says what goes on before there is a run, and takes it away', async () => {
     const screen = new Screen();
     let now = START;
