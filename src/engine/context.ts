@@ -15,6 +15,8 @@ export interface RunServices {
   readonly sink: EventSink;
   /** Aborts when we are told to let go at once: nothing on the nodes is touched by that. */
   readonly detach: AbortSignal;
+  /** Is that run over, as far as this machine knows? Then whatever it left locked may be freed. */
+  isClosed(run: string): Promise<boolean>;
   /** Who asks, for decisions and overrides: `user@host`. */
   readonly by: string;
 }

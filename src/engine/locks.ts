@@ -70,7 +70,7 @@ async function take(ctx: RunContext, name: string, takeOver?: HeldLock): Promise
 /** A stale lock without living jobs is offered: to the person there, or to `--override stale-lock`. */
 async function mayTakeOver(ctx: RunContext, name: string, held: HeldLock): Promise<boolean> {
   if (!held.stale || held.jobsAlive.length > 0) return false;
-  if (ctx.view.overrides.includes('stale-lock')) return true;
+  if (ctx.view.overrides.includes('stale-lock') || (await ctx.services.isClosed(held.owner.run))) return true;
   const answer = await ctx.services.asker.ask(
     {
       kind: 'confirm',

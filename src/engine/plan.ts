@@ -108,6 +108,8 @@ export interface Plan {
   readonly package: PlanPackage | undefined;
   readonly options: PlanOptions;
   readonly checks: readonly CheckResult[];
+  /** Codes that a person overrode; recorded in the journal, too. */
+  readonly overrides: readonly string[];
   /** Equivalent command line, without secrets. */
   readonly command: string;
   /** For `restore` and runs with a backup: the restore point. */

@@ -11,10 +11,10 @@ import type { RunPackage } from './runpackage';
 import { planDigest, type OwnedRun, type Runs } from './runs';
 import { requestStop } from './stop';
 import { runUpgrade } from './upgrade';
-import type { RunView } from './view';
+import { isResumable, type RunView } from './view';
 
 /** What is needed to work on a run, besides what the run itself needs. */
-export interface RunHost extends RunServices {
+export interface RunHost extends Omit<RunServices, 'isClosed'> {
   readonly runs: Runs;
   /** Aborts when a person wants no further node to be begun. */
   readonly stop: AbortSignal;
@@ -43,8 +43,7 @@ export async function startRun(host: RunHost, plan: Plan): Promise<RunView> {
       pid,
       epoch: ctx.epoch,
     });
-    const overrides = new Set(plan.checks.filter((check) => check.overridden).map((check) => check.code));
-    for (const code of overrides) await ctx.record({ type: 'override', code, by: host.by });
+    for (const code of plan.overrides) await ctx.record({ type: 'override', code, by: host.by });
   });
 }
 
@@ -70,7 +69,13 @@ async function work(host: RunHost, owned: OwnedRun, open: (ctx: RunContext) => P
   const sink = (event: Event | JournalEntry): void => {
     for (const each of sinks) each(event);
   };
-  const ctx = new RunContext(owned.plan, owned.folder, { ...host, sink }, owned.journal, owned.entries);
+  const ctx = new RunContext(
+    owned.plan,
+    owned.folder,
+    { ...host, sink, isClosed: (run) => isClosed(host.runs, run) },
+    owned.journal,
+    owned.entries,
+  );
   const control = await host.control?.(ctx);
   if (control)
     sinks.push((event) => {
@@ -95,6 +100,11 @@ async function work(host: RunHost, owned: OwnedRun, open: (ctx: RunContext) => P
     await logs.close();
     await owned.release();
   }
+}
+
+async function isClosed(runs: Runs, run: string): Promise<boolean> {
+  const record = await runs.read(run).catch(() => undefined);
+  return record?.state === 'abandoned' || (record?.state === 'finished' && !isResumable(record.view));
 }
 
 async function act(ctx: RunContext, pkg: RunPackage): Promise<void> {

@@ -94,6 +94,7 @@ const planSchema = z.object({
       }),
     )
     .max(100_000),
+  overrides: z.array(text).max(1000),
   command: text,
   point: optional(z.object({ location: text, uri: text, id: text, sha256: optional(text) })),
 });

@@ -57,6 +57,7 @@ export function planUpgrade(input: UpgradePlanInput): Plan {
     },
     options,
     checks: input.checks,
+    overrides: input.overrides,
     command: input.command,
     point: input.point,
   };

@@ -75,6 +75,7 @@ export async function prepareProvision(request: PrepareProvision): Promise<{ pla
     },
     options,
     checks,
+    overrides: request.overrides,
     command: request.command,
     point: undefined,
   };

@@ -36,6 +36,7 @@ async function execute(request: RunRequest, host: HostedRun): Promise<RunEnd> {
     },
     detach: host.detach,
     by: request.by,
+    isClosed: () => Promise.resolve(false),
   };
   const ctx = new RunContext(plan, owned.folder, services, owned.journal);
   const control = await host.live.serve(ctx);

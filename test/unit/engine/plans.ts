@@ -54,6 +54,7 @@ export function planOf(names: readonly string[], over: Partial<Plan> = {}): Plan
       provisionMode: 'fast',
     },
     checks: [],
+    overrides: [],
     command: 'clusterlift upgrade x.iso',
     point: undefined,
     ...over,

@@ -82,6 +82,7 @@ export function planOf(names: readonly string[], change: Partial<Plan> = {}): Pl
       distribution: 'auto',
       provisionMode: 'serial',
     },
+    overrides: [],
     checks: [],
     command: 'clusterlift upgrade /home/ann/acme-voice-24.2.0.iso fast backup none --cluster staging',
     point: undefined,
