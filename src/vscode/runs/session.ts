@@ -17,6 +17,9 @@ export class RunSession extends Store {
   readonly onPlanned = this.#planned.event;
   readonly #events = this.add(new vscode.EventEmitter<RunEventList>());
   readonly onEvents = this.#events.event;
+  readonly #said = this.add(new vscode.EventEmitter<readonly string[]>());
+  /** Lines for people that belong to no event: the report of the checks, why a package was chosen. */
+  readonly onSaid = this.#said.event;
   readonly #questions = new Map<string, AbortController>();
   #client: RunClient | undefined;
   #view: RunView | undefined;
@@ -76,6 +79,9 @@ export class RunSession extends Store {
   readonly #follower = {
     planned: (plan: Plan, folder: string): void => {
       this.#begin(plan, folder);
+    },
+    said: (lines: readonly string[]): void => {
+      this.#said.fire(lines);
     },
     events: (events: RunEventList): void => {
       for (const event of events) this.#view = this.#view && fold(this.#view, event);

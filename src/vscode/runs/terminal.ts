@@ -131,30 +131,10 @@ export class RunTerminal extends Store implements vscode.Pseudoterminal {
     try {
       const request = { argv: formatArgv(command), cwd, by: me(), secrets: await this.deps.secrets() };
       const end = await this.#session.start(this.deps.launcher, request);
-      const status = await this.#ended(end);
-      if (status === ExitStatus.refused && command.kind === 'upgrade' && !this.#session.view)
-        await this.#report(command, cwd);
-      return status;
+      return await this.#ended(end);
     } finally {
       leave();
     }
-  }
-
-  /** Why the checks refused: the whole report, as `check` gives it. */
-  async #report({ package: source, options }: Extract<Command, { kind: 'upgrade' }>, cwd: string): Promise<void> {
-    const { cluster, config, nodes, override } = options;
-    const command: Command = {
-      kind: 'check',
-      ...(source === undefined ? {} : { package: source }),
-      options: {
-        ...(cluster === undefined ? {} : { cluster }),
-        ...(config === undefined ? {} : { config }),
-        ...(nodes === undefined ? {} : { nodes }),
-        ...(override === undefined ? {} : { override }),
-      },
-    };
-    const result = await this.deps.looker.look(formatArgv(command), cwd, this.#abort.signal).catch(() => undefined);
-    if (result && result.lines.length > 0) this.#live.print(['', ...result.lines]);
   }
 
   async #follow(run: string): Promise<ExitStatus> {
@@ -182,13 +162,14 @@ export class RunTerminal extends Store implements vscode.Pseudoterminal {
     const events = this.#session.onEvents((list) => {
       for (const event of list) this.#live.sink(event);
     });
+    const said = this.#session.onSaid((lines) => this.#live.print(lines));
     const planned = this.#session.onPlanned((plan) => {
       this.#say([
         tone('dim', l10n.t('Run {0}. Ctrl+C: stop or let go; closing this terminal stops nothing.', plan.run)),
       ]);
     });
     return () => {
-      for (const each of [joined, events, planned]) each.dispose();
+      for (const each of [joined, events, said, planned]) each.dispose();
     };
   }
 
@@ -207,17 +188,10 @@ export class RunTerminal extends Store implements vscode.Pseudoterminal {
     }
   }
 
-  #summary({ error, status, nodes }: RunEnd): ExitStatus {
+  #summary({ error, status }: RunEnd): ExitStatus {
     const { view, folder } = this.#session;
     if (view && folder !== undefined) {
       this.#live.end(renderSummary(view, { folder, home: home(process.env) }, this.#look()));
-    } else if (!error && Object.keys(nodes).length > 0) {
-      this.#say([
-        tone(
-          'good',
-          l10n.t('Nothing to do: all {0} nodes are at the target and healthy.', String(Object.keys(nodes).length)),
-        ),
-      ]);
     }
     if (error) this.#tell(new ClusterliftError({ ...error, exit: status as ExitStatus }));
     return status as ExitStatus;
