@@ -1,7 +1,7 @@
 import { strict as assert } from 'node:assert';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { hasCode } from '../../../src/base/errors';
 import type { JournalEntry, LiveEvent } from '../../../src/engine/events';
@@ -86,7 +86,7 @@ describe('the process of a run', () => {
     });
     await progressed;
     assert.equal((await second.status()).followers, 1);
-    assert.equal((await new Runs(launcher.stateHome).list())[0]?.state, 'live');
+    assert.equal((await new Runs(launcher.stateHome).read(basename(folder))).state, 'live');
     await second.stop('ann@laptop');
     assert.deepEqual(await second.end, {
       kind: 'ended',
