@@ -6,6 +6,7 @@ import type { Elevation } from './command';
 import type { Asker, ExecRequest, ExecResult, Question } from './connection';
 import { PasswordSource } from './password';
 import type { Secrets } from './secrets';
+import { abortReason } from './trouble';
 import { NotStarted, converse, type Pipe } from './session';
 import { deferred } from './deferred';
 
@@ -53,7 +54,12 @@ export class Runner {
       if (kind === 'sudo') return await this.sudo(request);
       return await this.attempt(request, { kind }, undefined, () => undefined);
     } catch (error) {
-      throw error instanceof NotStarted ? explain(error, this.identity, kind) : error;
+      if (error instanceof NotStarted) throw explain(error, this.identity, kind);
+      // Whatever a wait was interrupted with.
+      if (request.signal?.aborted === true && !(error instanceof ClusterliftError)) {
+        throw abortReason(request.signal, `the command on ${this.identity.node}`);
+      }
+      throw error;
     }
   }
 

@@ -3,6 +3,7 @@ import { deferred } from './deferred';
 import { type Dial, dial } from './dial';
 import type { Target } from './target';
 import type { Transport } from './transport';
+import { abortReason } from './trouble';
 
 /**
  * The way to one server: connects on first use, connects again on the next use after a loss, and is shared by the node's
@@ -20,19 +21,21 @@ export class Link {
     readonly via: Link | undefined,
   ) {}
 
-  get connected(): boolean {
-    return this.transport?.alive === true;
+  /** Connected, or about to be. */
+  get inUse(): boolean {
+    return this.transport?.alive === true || this.dialling !== undefined;
   }
 
   /** A living connection. Whoever waits may give up; the last one who does ends the attempt, and its questions. */
   async connect(signal?: AbortSignal): Promise<Transport> {
-    signal?.throwIfAborted();
+    const what = `connecting to ${this.target.node}`;
+    if (signal?.aborted === true) throw abortReason(signal, what);
     if (this.transport?.alive) return this.transport;
     const attempt = (this.dialling ??= this.start());
     attempt.waiting++;
     const gone = deferred<never>();
     const onAbort = (): void => {
-      gone.reject(signal?.reason instanceof Error ? signal.reason : cancelled(`connecting to ${this.target.node}`));
+      gone.reject(abortReason(signal, what));
     };
     signal?.addEventListener('abort', onAbort, { once: true });
     try {
@@ -47,7 +50,7 @@ export class Link {
   /** Ends the connection, unless somebody still jumps over it. */
   close(): void {
     if (this.dialling) this.abandon(this.dialling);
-    if ([...this.dependants].some((each) => each.connected)) return;
+    if ([...this.dependants].some((each) => each.inUse)) return;
     this.transport?.end();
     this.transport = undefined;
   }

@@ -1,9 +1,9 @@
 import type { Readable, Writable } from 'node:stream';
-import { cancelled } from '../base/async';
 import { ClusterliftError, ExitStatus } from '../base/errors';
 import { lastLines } from '../base/text';
 import { BOOT_MARK, payload } from './command';
 import type { ExecRequest, ExecResult } from './connection';
+import { abortReason } from './trouble';
 import { deferred } from './deferred';
 
 /** A started bootstrap, whether at the end of an SSH channel or as a child of ours. */
@@ -60,7 +60,7 @@ const MAX_NOISE = 64 * 1024;
 export async function converse(pipe: Pipe, request: ExecRequest, conversation: Conversation): Promise<ExecResult> {
   const session = new Session(pipe, request, conversation);
   try {
-    request.signal?.throwIfAborted();
+    if (request.signal?.aborted === true) throw abortReason(request.signal, `the command on ${conversation.node}`);
     return await session.run();
   } catch (error) {
     pipe.abandon();
@@ -91,10 +91,7 @@ class Session {
   async run(): Promise<ExecResult> {
     const { signal } = this.request;
     const onAbort = (): void => {
-      // A caller's own reason, such as a link that stands still, says more than that it was cancelled.
-      const reason: unknown = signal?.reason;
-      const told = reason instanceof ClusterliftError;
-      this.failure.reject(told ? reason : cancelled(`the command on ${this.conversation.node}`));
+      this.failure.reject(abortReason(signal, `the command on ${this.conversation.node}`));
     };
     signal?.addEventListener('abort', onAbort, { once: true });
     this.arm(START_DEADLINE, () => this.silence());

@@ -1,3 +1,4 @@
+import { cancelled } from '../base/async';
 import { ClusterliftError, ExitStatus, messageOf } from '../base/errors';
 
 /** The link went away while something was under way: what became of it is unknown, and nobody repeats it by itself. */
@@ -50,4 +51,10 @@ export function noChannel(node: string, cause: unknown): ClusterliftError {
     node,
     cause,
   });
+}
+
+/** Why a caller gave up: its own reason when it is one of ours, else that it was cancelled. */
+export function abortReason(signal: AbortSignal | undefined, what: string): ClusterliftError {
+  const reason: unknown = signal?.reason;
+  return reason instanceof ClusterliftError ? reason : cancelled(what);
 }

@@ -90,12 +90,22 @@ describe('commands over SSH', function () {
   });
 
   it('lets go of a command that was aborted', async () => {
-    const abort = new AbortController();
-    const run = connection.exec({ script: 'sleep 60', timeout: 60_000, signal: abort.signal });
-    setTimeout(() => {
-      abort.abort();
-    }, 200);
-    await assert.rejects(run, { code: 'cancelled' });
+    const begun = new AbortController();
+    const onStdout = (): void => {
+      begun.abort();
+    };
+    const request = { script: 'echo begun; sleep 60', timeout: 60_000 };
+    await assert.rejects(connection.exec({ ...request, signal: begun.signal, onStdout }), { code: 'cancelled' });
+    // Also while it still connects, waits in line, or before anything.
+    const early = new AbortController();
+    const fresh = sshd.connector({ asker: mustNotAsk });
+    const runs = Array.from({ length: 6 }, () => fresh.connect(sshd.node()).exec({ ...request, signal: early.signal }));
+    setImmediate(() => {
+      early.abort();
+    });
+    for (const run of runs) await assert.rejects(run, { code: 'cancelled' });
+    await assert.rejects(connection.exec({ ...request, signal: AbortSignal.abort() }), { code: 'cancelled' });
+    await fresh.closeAll();
   });
 
   it('shows nothing of script, arguments and stdin in the argv of any process', async () => {
@@ -187,8 +197,8 @@ describe('commands over SSH', function () {
 
   it('follows what a job left behind: a background child with redirected output does not hold the channel', async () => {
     const result = await connection.exec({
-      script: 'setsid sleep 5 </dev/null >/dev/null 2>&1 & echo started',
-      timeout: 4000,
+      script: 'setsid sleep 45 </dev/null >/dev/null 2>&1 & echo started',
+      timeout: 40_000,
     });
     assert.equal(result.stdout, 'started\n');
   });
@@ -206,17 +216,24 @@ describe('commands over SSH', function () {
     });
 
     it('ends every running command with an unknown outcome, and connects again for the next', async () => {
+      let begun = 0;
       const running = [1, 2, 3, 4, 5, 6].map((index) =>
-        connection.exec({ script: 'echo "$1"; [ "$1" -gt 4 ] || sleep 60', args: [String(index)], timeout: 120_000 }),
+        connection.exec({
+          script: 'echo "$1"; [ "$1" -gt 4 ] || sleep 60',
+          args: [String(index)],
+          timeout: 120_000,
+          onStdout: () => {
+            begun++;
+            if (begun === 4) wire.cut();
+          },
+        }),
       );
-      await sleep(700);
-      wire.cut();
       const results = await Promise.allSettled(running);
       const told = results.map((each) =>
-        each.status === 'rejected' ? (each.reason as { code: string }).code : each.value.stdout,
+        each.status === 'rejected' ? (each.reason as { code: string }).code : each.value.code,
       );
       // The two in line had not begun: they run on the new link.
-      assert.deepEqual(told, ['link-lost', 'link-lost', 'link-lost', 'link-lost', '5\n', '6\n']);
+      assert.deepEqual(told, ['link-lost', 'link-lost', 'link-lost', 'link-lost', 0, 0]);
     });
 
     it('works again after the loss', async () => {
@@ -228,12 +245,13 @@ describe('commands over SSH', function () {
     });
 
     it('notices a link that is silently dead', async () => {
-      const keen = sshd.connector({ times: { keepalive: 100, keepaliveCount: 2 } });
+      const keen = sshd.connector({ times: { keepalive: 1000, keepaliveCount: 2 } });
       const node = keen.connect(sshd.node({ name: 'frozen', port: wire.port }));
       await node.exec({ script: 'true', timeout: 10_000 });
-      const run = node.exec({ script: 'sleep 60', timeout: 120_000 });
-      await sleep(200);
-      wire.freeze();
+      const freeze = (): void => {
+        wire.freeze();
+      };
+      const run = node.exec({ script: 'echo begun; sleep 60', timeout: 120_000, onStdout: freeze });
       await assert.rejects(run, { code: 'link-lost', exit: 4, node: 'frozen' });
       await keen.closeAll();
     });

@@ -150,17 +150,17 @@ describe('host keys', function () {
   });
 
   it('leave the time of a person out of the deadline, and connect again when the server lost patience', async () => {
-    const hasty = await Sshd.start({ config: ['LoginGraceTime 1'] });
+    const hasty = await Sshd.start({ config: ['LoginGraceTime 5'] });
     await rm(hasty.knownHosts);
     const slow = {
       asked: 0,
       ask: async () => {
         slow.asked++;
-        await new Promise((resolve) => setTimeout(resolve, 2500));
+        await new Promise((resolve) => setTimeout(resolve, 6500));
         return 'yes';
       },
     };
-    const connector = hasty.connector({ asker: slow, times: { ready: 2000 } });
+    const connector = hasty.connector({ asker: slow, times: { ready: 5000 } });
     try {
       const result = await connector.connect(hasty.node()).exec({ script: 'echo in', timeout: 10_000 });
       assert.equal(result.stdout, 'in\n');

@@ -1,7 +1,7 @@
 import { strict as assert } from 'node:assert';
 import { appendFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { sleep } from '../../../src/base/async';
+import { setImmediate } from 'node:timers/promises';
 import type { NodeModel } from '../../../src/cluster/model';
 import { Sshd, Wire, mustNotAsk, whyNoSshd } from './sshd';
 import { Script } from '../../unit/ssh/helpers';
@@ -105,9 +105,10 @@ describe('jump hosts', function () {
     const wired = jump.node({ name: 'gate', port: wire.port });
     const connector = jump.connector({ nodes: [wired, behind('b1')], asker: mustNotAsk });
     const connection = connector.connect(behind('b1'));
-    const run = connection.exec({ script: 'sleep 60', timeout: 120_000 });
-    await sleep(1500);
-    wire.cut();
+    const cut = (): void => {
+      wire.cut();
+    };
+    const run = connection.exec({ script: 'echo begun; sleep 60', timeout: 120_000, onStdout: cut });
     await assert.rejects(run, { code: 'link-lost', node: 'b1' });
     assert.equal((await connection.exec({ script: 'echo again', timeout: 20_000 })).stdout, 'again\n');
     await connector.closeAll();
@@ -134,13 +135,15 @@ describe('jump hosts', function () {
     const nodes = [gate(), behind('b1')];
     const connector = jump.connector({ nodes, asker: mustNotAsk });
     const [first, second] = [connector.connect(gate()), connector.connect(behind('b1'))];
-    const run = second.exec({ script: 'sleep 0.5; echo done', timeout: 20_000 });
     await first.exec({ script: 'true', timeout: 20_000 });
-    await sleep(1200);
-    const again = second.exec({ script: 'sleep 0.5; echo done', timeout: 20_000 });
-    await first.close();
-    assert.equal((await run).stdout, 'done\n');
-    assert.equal((await again).stdout, 'done\n');
+    // Once while it still connects, once while it runs.
+    for (const script of ['echo done', 'sleep 0.5; echo done']) {
+      const run = second.exec({ script, timeout: 20_000 });
+      await setImmediate();
+      await first.close();
+      assert.equal((await run).stdout, 'done\n');
+    }
+    assert.equal((await jump.log()).match(/Accepted publickey/g)?.length, 1);
     await connector.closeAll();
   });
 

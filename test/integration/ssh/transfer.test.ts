@@ -9,7 +9,6 @@ import { runInNewContext } from 'node:vm';
 import { sleep } from '../../../src/base/async';
 import type { NodeConnection } from '../../../src/ssh/connection';
 import type { Connector } from '../../../src/ssh/connector';
-import { Throttle } from '../../../src/ssh/throttle';
 import { Sshd, Wire, whyNoSshd } from './sshd';
 
 const MIB = 1024 * 1024;
@@ -131,12 +130,11 @@ describe('files over SSH', function () {
 
   it('does not count the time of a slow source as a dead link', async () => {
     async function* slow(): AsyncGenerator<Uint8Array, void> {
-      for (const text of ['a', 'b']) {
-        await sleep(400);
-        yield Buffer.from(text);
-      }
+      yield Buffer.from('a');
+      await sleep(3500);
+      yield Buffer.from('b');
     }
-    await connection.append({ path, offset: 0, source: slow(), idleTimeout: 250 });
+    await connection.append({ path, offset: 0, source: slow(), idleTimeout: 3000 });
     assert.equal(await readFile(path, 'utf8'), 'ab');
   });
 
@@ -150,10 +148,14 @@ describe('files over SSH', function () {
     }
     const abort = new AbortController();
     const run = connection.exec({ script: 'sleep 30', stdin: endless(), timeout: 60_000, signal: abort.signal });
-    await sleep(800);
+    // Until it has begun and then stands still.
+    for (let last = -1; given === 0 || given !== last;) {
+      last = given;
+      await sleep(500);
+    }
     abort.abort();
     await assert.rejects(run, { code: 'cancelled' });
-    assert.ok(given > 0 && given < 16 * MIB, String(given));
+    assert.ok(given < 16 * MIB, String(given));
   });
 
   it('reads at any offset over SFTP', async () => {
@@ -228,23 +230,6 @@ describe('files over SSH', function () {
     } finally {
       await rm(join(home, name), { force: true });
     }
-  });
-
-  it('lets a shared rate limit hold back all transfers together', async () => {
-    const throttle = new Throttle(4 * MIB);
-    const started = performance.now();
-    await Promise.all(
-      ['one', 'two'].map((name) =>
-        connection.append({
-          path: join(sshd.dir, name),
-          offset: 0,
-          source: throttle.limit(chunks(2 * MIB)),
-          idleTimeout: 5000,
-        }),
-      ),
-    );
-    // Never faster than the rate; how much slower depends on the machine.
-    assert.ok(performance.now() - started > 800);
   });
 });
 
