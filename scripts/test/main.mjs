@@ -94,7 +94,8 @@ async function main(names) {
   const started = Date.now();
   const ci = ['true', '1'].includes(process.env.CI ?? '');
   const user = process.getuid?.() === 0 ? 'root' : 'not root';
-  const lanes = Math.max(2, Math.min(4, availableParallelism()));
+  // One more than there are cores: much of the time of the slow suites is spent waiting for nodes.
+  const lanes = Math.max(2, Math.min(4, availableParallelism() + 1));
   console.log(
     `Node ${process.version.slice(1)} on ${process.platform} ${release()}, ${user}, ${lanes} at a time${ci ? ', CI: a skip is a failure' : ''}`,
   );
