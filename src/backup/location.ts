@@ -59,7 +59,8 @@ export function checkLocationName(name: string): void {
 export function parseLocation({ name, uri }: BackupLocation): Location {
   if (name === LOCAL_BACKUP && uri === LOCAL_BACKUP_URI) return { kind: 'directory', name, uri, path: undefined };
   if (hasPassword(uri)) throw password(name, uri);
-  if (CONTROLS.test(uri) || /\s/.test(uri)) throw badUri(name, 'it has spaces or control characters; write %20 for a space');
+  if (CONTROLS.test(uri) || /\s/.test(uri))
+    throw badUri(name, 'it has spaces or control characters; write %20 for a space');
   if (uri.startsWith('file:')) return directory(name, uri);
   if (uri.startsWith('sftp:')) return sftp(name, uri);
   if (uri.startsWith('restic:')) return restic(name, uri);

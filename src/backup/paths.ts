@@ -60,10 +60,13 @@ const LOGIN = [
  * (`locationExcludes`) and warned about; in a restore it is a block, because the swap would move it away.
  */
 export function checkPaths(paths: readonly string[], facts: PathFacts, purpose: 'backup' | 'restore'): Finding[] {
-  if (paths.length === 0) return [finding(facts, undefined, 'path-none', 'there is nothing to back up: no paths are named')];
+  if (paths.length === 0)
+    return [finding(facts, undefined, 'path-none', 'there is nothing to back up: no paths are named')];
   const findings = paths.flatMap((path) => {
     const problem = shapeProblem(path);
-    return problem === undefined ? checkPath(path, facts, purpose) : [finding(facts, path, problem.code, problem.message)];
+    return problem === undefined
+      ? checkPath(path, facts, purpose)
+      : [finding(facts, path, problem.code, problem.message)];
   });
   return [...findings, ...nestedPaths(paths, facts)];
 }
@@ -73,8 +76,10 @@ export function shapeProblem(path: string): { readonly code: string; readonly me
   if (CONTROLS.test(path)) return { code: 'path-control', message: 'it contains control characters' };
   if (!path.startsWith('/')) return { code: 'path-relative', message: 'it is not absolute' };
   const parts = path.split('/').slice(1);
-  if (parts.some((part) => part === '..' || part === '.')) return { code: 'path-dots', message: 'it contains "." or ".."' };
-  if (path !== '/' && parts.includes('')) return { code: 'path-slashes', message: 'it has an empty part or ends with "/"' };
+  if (parts.some((part) => part === '..' || part === '.'))
+    return { code: 'path-dots', message: 'it contains "." or ".."' };
+  if (path !== '/' && parts.includes(''))
+    return { code: 'path-slashes', message: 'it has an empty part or ends with "/"' };
   if (Buffer.byteLength(path) > 4000) return { code: 'path-long', message: 'it is too long' };
   return undefined;
 }
@@ -92,7 +97,12 @@ function checkPath(path: string, facts: PathFacts, purpose: 'backup' | 'restore'
   if (inside && purpose === 'backup' && location !== real && location !== path) {
     return [
       {
-        ...finding(facts, path, 'location-inside', `the backup location ${location} lies inside; it is left out, and a restore of this path will be refused`),
+        ...finding(
+          facts,
+          path,
+          'location-inside',
+          `the backup location ${location} lies inside; it is left out, and a restore of this path will be refused`,
+        ),
         level: 'warn',
         fix: 'Use a location outside of the paths: clusterlift backup add <name> <uri>',
       },
@@ -103,8 +113,10 @@ function checkPath(path: string, facts: PathFacts, purpose: 'backup' | 'restore'
 
 function placeProblem(path: string, facts: PathFacts): { code: string; message: string } | undefined {
   if (SYSTEM.has(path)) return { code: 'path-system', message: 'it is a directory of the system' };
-  if (FORBIDDEN_TREES.some((tree) => isAtOrBelow(path, tree))) return { code: 'path-system', message: 'it is not kept on a disk' };
-  if (isAtOrBelow(facts.home, path)) return { code: 'path-home', message: `the home directory ${facts.home} of the login user lies in it` };
+  if (FORBIDDEN_TREES.some((tree) => isAtOrBelow(path, tree)))
+    return { code: 'path-system', message: 'it is not kept on a disk' };
+  if (isAtOrBelow(facts.home, path))
+    return { code: 'path-home', message: `the home directory ${facts.home} of the login user lies in it` };
   const login = [...LOGIN, `${facts.home}/.ssh`].find((each) => related(path, each));
   if (login !== undefined) return { code: 'path-sshd', message: `${login} is needed to log in` };
   if (related(path, facts.stateDir)) {
@@ -129,7 +141,8 @@ function nestedPaths(paths: readonly string[], facts: PathFacts): Finding[] {
       const same = path === other || real === otherReal;
       return inside && (!same || at < index);
     });
-    if (outer !== undefined) findings.push(finding(facts, path, 'path-nested', `it lies at or below ${outer}, which is backed up as well`));
+    if (outer !== undefined)
+      findings.push(finding(facts, path, 'path-nested', `it lies at or below ${outer}, which is backed up as well`));
   });
   return findings;
 }
@@ -137,7 +150,10 @@ function nestedPaths(paths: readonly string[], facts: PathFacts): Finding[] {
 /**
  * What a backup must leave out of its paths, as absolute names: the location and the state directory when they lie inside.
  */
-export function locationExcludes(paths: readonly string[], facts: Pick<PathFacts, 'location' | 'stateDir' | 'real'>): string[] {
+export function locationExcludes(
+  paths: readonly string[],
+  facts: Pick<PathFacts, 'location' | 'stateDir' | 'real'>,
+): string[] {
   const places = [facts.location, facts.stateDir].filter((each) => each !== undefined);
   const excludes = paths.flatMap((path) => {
     const real = facts.real[path] ?? path;

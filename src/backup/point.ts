@@ -48,9 +48,7 @@ export const partSchema = z.strictObject({
   node: nodeName,
   /** The version that was installed; null: none. */
   version: shortText.nullable(),
-  paths: z.array(
-    z.strictObject({ path: absolutePath, state: z.enum(['present', 'absent']), link: z.boolean() }),
-  ),
+  paths: z.array(z.strictObject({ path: absolutePath, state: z.enum(['present', 'absent']), link: z.boolean() })),
   data: z.discriminatedUnion('kind', [archiveSchema, snapshotSchema]),
   /** Disk space that the paths took when they were saved; bytes. */
   treeBytes: count,
@@ -141,7 +139,8 @@ export function decodePoint(text: string, id: string): Point {
   }
   for (const [name, script] of Object.entries(point.scripts)) {
     const actual = sha256Hex(Buffer.from(script.content, 'base64'));
-    if (actual !== script.sha256) throw invalid(id, 'point.json', `the script ${line(name, 100)} does not match its digest`);
+    if (actual !== script.sha256)
+      throw invalid(id, 'point.json', `the script ${line(name, 100)} does not match its digest`);
   }
   return point;
 }

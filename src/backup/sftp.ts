@@ -76,7 +76,7 @@ export class SftpServer {
       const { size } = await call<Stats>(`looking at ${path}`, (done) => sftp.fstat(handle, done));
       const piece = async (at: number): Promise<Buffer> => {
         const buffer = Buffer.allocUnsafe(Math.min(PIECE, size - at));
-        for (let filled = 0; filled < buffer.length; ) {
+        for (let filled = 0; filled < buffer.length;) {
           const offset = filled;
           filled += await call<number>(`reading ${path}`, (done) =>
             sftp.read(handle, buffer, offset, buffer.length - offset, at + offset, done),
@@ -108,9 +108,12 @@ export class SftpServer {
     const part = `${path}.part`;
     const handle = await call<Buffer>(`making ${part}`, (done) => sftp.open(part, 'w', 0o600, done));
     const pipe = new WritePipe((data, at) =>
-      call<undefined>(`writing ${path}`, (done) => sftp.write(handle, data, 0, data.length, at, done as (error?: Error | null) => void)),
+      call<undefined>(`writing ${path}`, (done) =>
+        sftp.write(handle, data, 0, data.length, at, done as (error?: Error | null) => void),
+      ),
     );
-    const close = (): Promise<unknown> => call(`closing ${part}`, (done) => sftp.close(handle, done as (error?: Error | null) => void));
+    const close = (): Promise<unknown> =>
+      call(`closing ${part}`, (done) => sftp.close(handle, done as (error?: Error | null) => void));
     return {
       write: (chunk) => pipe.write(chunk).catch((error: unknown) => this.whyNot(path, error)),
       finish: async () => {
@@ -130,8 +133,14 @@ export class SftpServer {
   async list(path: string, signal?: AbortSignal): Promise<Entry[] | undefined> {
     const { call, sftp } = await this.session(signal);
     try {
-      const found = await call<{ filename: string; attrs: Stats }[]>(`listing ${path}`, (done) => sftp.readdir(path, done));
-      return found.map(({ filename, attrs }) => ({ name: filename, bytes: attrs.size, directory: attrs.isDirectory() }));
+      const found = await call<{ filename: string; attrs: Stats }[]>(`listing ${path}`, (done) =>
+        sftp.readdir(path, done),
+      );
+      return found.map(({ filename, attrs }) => ({
+        name: filename,
+        bytes: attrs.size,
+        directory: attrs.isDirectory(),
+      }));
     } catch (error) {
       if (isMissing(error)) return undefined;
       throw error;
@@ -144,7 +153,9 @@ export class SftpServer {
     const parent = path.slice(0, path.lastIndexOf('/'));
     if (parent !== '') await this.makeDirectory(parent);
     const { call, sftp } = await this.session();
-    await call(`making ${path}`, (done) => sftp.mkdir(path, { mode: 0o700 }, done as (error?: Error | null) => void)).catch(async (error: unknown) => {
+    await call(`making ${path}`, (done) =>
+      sftp.mkdir(path, { mode: 0o700 }, done as (error?: Error | null) => void),
+    ).catch(async (error: unknown) => {
       // Somebody else was faster.
       if ((await this.list(path)) === undefined) throw error;
     });
@@ -153,15 +164,19 @@ export class SftpServer {
   /** Removes a file; one that is not there is no error. */
   async remove(path: string): Promise<void> {
     const { call, sftp } = await this.session();
-    await call(`removing ${path}`, (done) => sftp.unlink(path, done as (error?: Error | null) => void)).catch((error: unknown) => {
-      if (!isMissing(error)) throw error;
-    });
+    await call(`removing ${path}`, (done) => sftp.unlink(path, done as (error?: Error | null) => void)).catch(
+      (error: unknown) => {
+        if (!isMissing(error)) throw error;
+      },
+    );
   }
 
   /** Removes an empty directory; one that is not there, or not empty, is no error. */
   async removeDirectory(path: string): Promise<void> {
     const { call, sftp } = await this.session();
-    await call(`removing ${path}`, (done) => sftp.rmdir(path, done as (error?: Error | null) => void)).catch(() => undefined);
+    await call(`removing ${path}`, (done) => sftp.rmdir(path, done as (error?: Error | null) => void)).catch(
+      () => undefined,
+    );
   }
 
   /** Free bytes of the file system; undefined when the server does not tell. */
@@ -192,12 +207,12 @@ export class SftpServer {
     const call: Call = (what, send) => {
       const work = transport.guard(what, (result) => {
         const done = (error: Error | null | undefined, value: unknown): void => {
-          if (!error) result.resolve(value as never);
+          if (!error) result.resolve(value);
           // After the end of the link, `lost` tells.
           else if (transport.alive) result.reject(this.refused(what, error));
         };
         try {
-          send(done as never);
+          send(done);
         } catch (error) {
           result.reject(linkLost(this.name, what, error));
         }
@@ -212,14 +227,25 @@ export class SftpServer {
     if (!(error instanceof ClusterliftError) || error.code !== 'server-refused') throw error;
     const free = await this.free(path.slice(0, path.lastIndexOf('/'))).catch(() => undefined);
     if (free === undefined || free > 1024 * 1024) throw error;
-    throw this.error('backup-full', 'its file system is full', error, 'Make room there: clusterlift backup clean <location> keep <n>.');
+    throw this.error(
+      'backup-full',
+      'its file system is full',
+      error,
+      'Make room there: clusterlift backup clean <location> keep <n>.',
+    );
   }
 
   private refused(what: string, cause: Error): ClusterliftError {
     const status = 'code' in cause ? cause.code : undefined;
-    if (status === NO_SUCH_FILE) return this.error('server-missing', `${what}: there is no such file or directory`, cause);
+    if (status === NO_SUCH_FILE)
+      return this.error('server-missing', `${what}: there is no such file or directory`, cause);
     if (status === PERMISSION_DENIED) {
-      return this.error('server-denied', `${what}: permission denied`, cause, 'Give the user write access to the directory of the location.');
+      return this.error(
+        'server-denied',
+        `${what}: permission denied`,
+        cause,
+        'Give the user write access to the directory of the location.',
+      );
     }
     return this.error('server-refused', `${what}: ${messageOf(cause)}`, cause);
   }
@@ -228,7 +254,9 @@ export class SftpServer {
     return new ClusterliftError({
       code,
       message: `Backup server ${this.name}: ${why}`,
-      hint: hint ?? 'Look at the location with `clusterlift backup list`, and at the disk and the permissions of the server.',
+      hint:
+        hint ??
+        'Look at the location with `clusterlift backup list`, and at the disk and the permissions of the server.',
       exit: ExitStatus.failed,
       cause,
     });
@@ -264,12 +292,12 @@ class WritePipe {
   private filled = 0;
   private at = 0;
   private readonly under = new Set<Promise<void>>();
-  private fault: unknown;
+  private fault: Error | undefined;
 
   constructor(private readonly send: (data: Buffer, at: number) => Promise<unknown>) {}
 
   async write(chunk: Uint8Array): Promise<void> {
-    for (let from = 0; from < chunk.length; ) {
+    for (let from = 0; from < chunk.length;) {
       const taken = Math.min(PIECE - this.filled, chunk.length - from);
       this.buffer.set(chunk.subarray(from, from + taken), this.filled);
       this.filled += taken;
@@ -281,17 +309,17 @@ class WritePipe {
   async flush(): Promise<void> {
     if (this.filled > 0) await this.sendBuffer();
     await Promise.all(this.under);
-    if (this.fault !== undefined) throw this.fault;
+    this.judge();
   }
 
   private async sendBuffer(): Promise<void> {
-    while (this.under.size >= IN_FLIGHT && this.fault === undefined) await Promise.race(this.under);
-    if (this.fault !== undefined) throw this.fault;
+    while (this.under.size >= IN_FLIGHT && !this.fault) await Promise.race(this.under);
+    this.judge();
     const data = this.buffer.subarray(0, this.filled);
     const request = this.send(data, this.at).then(
       () => undefined,
       (error: unknown) => {
-        this.fault ??= error;
+        this.fault ??= error instanceof Error ? error : new Error(String(error));
       },
     );
     this.under.add(request);
@@ -299,5 +327,9 @@ class WritePipe {
     this.at += this.filled;
     this.buffer = Buffer.allocUnsafe(PIECE);
     this.filled = 0;
+  }
+
+  private judge(): void {
+    if (this.fault) throw this.fault;
   }
 }

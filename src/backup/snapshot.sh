@@ -80,7 +80,8 @@ create() {
     one=$(du -sk "$path" 2>/dev/null | cut -f 1) || one=0
     tree=$((tree + ${one:-0}))
   done
-  # In a snapshot without paths there is one empty file.
+  # restic makes no snapshot of nothing, and none of an empty stdin.
+  echo >"$WORK/nothing"
   [ $# -gt 0 ] || set -- --stdin --stdin-filename nothing
   [ "$1" = --stdin ] || set -- -- "$@"
   printf '%s\n' "$EXCLUDES" >"$WORK/excludes"
@@ -88,7 +89,7 @@ create() {
     [ -z "$each" ] || set -- --exclude "$each" "$@"
   done <"$WORK/excludes"
   set -- --host "$NODE" --tag "$TAGS" "$@"
-  restic_do backup --json --retry-lock 5m "$@" >"$WORK/out" 2>"$WORK/said" && rc=0 || rc=$?
+  restic_from "$WORK/nothing" backup --json --retry-lock 5m "$@" >"$WORK/out" 2>"$WORK/said" && rc=0 || rc=$?
   start_again || exit 65
   cat "$WORK/said" >&2
   # 3: something could not be read. What was removed meanwhile is no failure.

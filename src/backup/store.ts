@@ -95,7 +95,11 @@ export interface PartContext {
 export interface Store {
   readonly location: Location;
   /** Can it be reached and written? `create` makes what is missing (directory, repository). */
-  check(nodes: readonly BackupNode[], create: boolean, signal?: AbortSignal): Promise<PromiseSettledResult<LocationReport>[]>;
+  check(
+    nodes: readonly BackupNode[],
+    create: boolean,
+    signal?: AbortSignal,
+  ): Promise<PromiseSettledResult<LocationReport>[]>;
   /** Takes one node's part. Repeated, it goes on with the same job, or starts anew where nothing survived. */
   createPart(request: PartRequest): Promise<Part>;
   /** Puts `point.json` in place, everywhere: from then on the point is complete. May be repeated. */

@@ -59,15 +59,19 @@ export class StreamCheck {
   async end(): Promise<StreamFacts> {
     const { unpacker } = this;
     if (!unpacker) throw invalid('it is empty');
-    if (this.fault) throw this.fault;
+    this.judge();
     unpacker.end();
     // Comes after the end as well as after an error.
     await this.closed;
-    // eslint-disable-next-line @typescript-eslint/no-unnecessary-condition -- set by the events in between
-    if (this.fault) throw this.fault;
+    this.judge();
     this.reader.end();
     this.guard.end();
-    return { sha256: this.hash.digest('hex'), bytes: this.bytes, listing: this.listing.digest(), count: this.listing.count };
+    return {
+      sha256: this.hash.digest('hex'),
+      bytes: this.bytes,
+      listing: this.listing.digest(),
+      count: this.listing.count,
+    };
   }
 
   /** Lets go of it, whatever its state. */
@@ -90,18 +94,21 @@ export class StreamCheck {
     return unpacker;
   }
 
+  private judge(): void {
+    if (this.fault) throw this.fault;
+  }
+
   private fail(error: Error): void {
     this.fault ??= error;
     this.unpacker?.destroy(error);
   }
 
   private async feed(unpacker: Transform, chunk: Uint8Array): Promise<void> {
-    if (this.fault) throw this.fault;
+    this.judge();
     // Called back when the bytes were taken in; never, when it breaks on them.
     const taken = new Promise<void>((done) => unpacker.write(chunk, () => done()));
     await Promise.race([taken, this.closed]);
-    // eslint-disable-next-line @typescript-eslint/no-unnecessary-condition -- set by the events in between
-    if (this.fault) throw this.fault;
+    this.judge();
   }
 }
 

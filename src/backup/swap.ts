@@ -29,7 +29,12 @@ export function swapTag(run: string): string {
 }
 
 /** Restores the paths; repeated, it goes on where it stopped. */
-export function forwardTask(node: BackupNode, tag: string, source: RestoreSource, paths: readonly SavedPath[]): NodeTask {
+export function forwardTask(
+  node: BackupNode,
+  tag: string,
+  source: RestoreSource,
+  paths: readonly SavedPath[],
+): NodeTask {
   const wanted = paths.flatMap((each) => [each.state, each.path]);
   return nodeTask(SCRIPTS, ['forward', node.stateDir, tag, ...source.args, '--', ...wanted], source.secrets);
 }
@@ -40,7 +45,10 @@ export function backTask(node: BackupNode, tag: string): NodeTask {
 }
 
 export async function swapState(node: BackupNode, tag: string, signal?: AbortSignal): Promise<SwapState> {
-  const entries = await askNode(node.connection, SCRIPTS, { args: ['state', node.stateDir, tag], ...(signal && { signal }) });
+  const entries = await askNode(node.connection, SCRIPTS, {
+    args: ['state', node.stateDir, tag],
+    ...(signal && { signal }),
+  });
   const said = entries.required('phase');
   const phase = PHASES.find((each) => each === said);
   if (phase === undefined) throw broken(node.name, 'the state of a restore is not known');
@@ -52,5 +60,9 @@ export async function swapState(node: BackupNode, tag: string, signal?: AbortSig
  * @throws ClusterliftError `swap-open`
  */
 export async function settle(node: BackupNode, tag: string, signal?: AbortSignal): Promise<void> {
-  await askNode(node.connection, SCRIPTS, { args: ['settle', node.stateDir, tag], timeout: 3_600_000, ...(signal && { signal }) });
+  await askNode(node.connection, SCRIPTS, {
+    args: ['settle', node.stateDir, tag],
+    timeout: 3_600_000,
+    ...(signal && { signal }),
+  });
 }

@@ -113,7 +113,8 @@ export class TarReader {
 }
 
 function makeMember(block: Buffer, type: string, stored: number, extended: Extended): Member {
-  const prefix = block.subarray(257, 262).toString('latin1') === 'ustar' && block[263] === 0x30 ? textAt(block, 345, 155) : '';
+  const prefix =
+    block.subarray(257, 262).toString('latin1') === 'ustar' && block[263] === 0x30 ? textAt(block, 345, 155) : '';
   const short = textAt(block, 0, 100);
   const kind = typeOf(type);
   const text = (key: string): string | undefined => extended.get(key)?.toString('latin1');
@@ -158,12 +159,19 @@ function typeOf(type: string): Member['type'] {
 
 /** `<length> <key>=<value>\n`, where the length counts the whole record. */
 function* paxRecords(data: Buffer): Generator<[string, Buffer]> {
-  for (let at = 0; at < data.length; ) {
+  for (let at = 0; at < data.length;) {
     const space = data.indexOf(0x20, at);
     const length = space < 0 ? NaN : Number(data.toString('latin1', at, space));
     const end = at + length;
     const equals = data.indexOf(0x3d, space);
-    if (!Number.isInteger(length) || length < 5 || end > data.length || data[end - 1] !== 0x0a || equals < 0 || equals >= end) {
+    if (
+      !Number.isInteger(length) ||
+      length < 5 ||
+      end > data.length ||
+      data[end - 1] !== 0x0a ||
+      equals < 0 ||
+      equals >= end
+    ) {
       throw invalid('an extended header makes no sense');
     }
     yield [data.toString('latin1', space + 1, equals), data.subarray(equals + 1, end - 1)];

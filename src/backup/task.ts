@@ -53,7 +53,11 @@ export function checkEnd(node: string, end: TaskEnd): void {
 }
 
 /** As `ask` of the ssh room, with the advice of this one. */
-export async function askNode(connection: NodeConnection, scripts: readonly string[], rest: Omit<NodeScript, 'text'>): Promise<Entries> {
+export async function askNode(
+  connection: NodeConnection,
+  scripts: readonly string[],
+  rest: Omit<NodeScript, 'text'>,
+): Promise<Entries> {
   return ask(connection, { ...rest, text: scripts.join('\n') }).catch((error: unknown) => {
     throw advised(error);
   });

@@ -30,7 +30,11 @@ const HOURS = 3_600_000;
 export class DirectoryStore implements Store {
   constructor(readonly location: Extract<Location, { kind: 'directory' }>) {}
 
-  check(nodes: readonly BackupNode[], create: boolean, signal?: AbortSignal): Promise<PromiseSettledResult<LocationReport>[]> {
+  check(
+    nodes: readonly BackupNode[],
+    create: boolean,
+    signal?: AbortSignal,
+  ): Promise<PromiseSettledResult<LocationReport>[]> {
     return mapLimit(nodes, NODES_AT_ONCE, async (node) => {
       // The built-in one is ours to make.
       const make = create || this.location.path === undefined;
@@ -77,7 +81,8 @@ export class DirectoryStore implements Store {
   async verifyPart({ point, part, node, signal }: PartContext): Promise<PartVerdict> {
     const { data, listing } = part;
     if (data.kind !== 'archive') throw wrongKind(point.id, this.location.name);
-    const file = this.location.path === undefined ? `${point.id}/${data.file}` : `${this.location.path}/${point.id}/${data.file}`;
+    const file =
+      this.location.path === undefined ? `${point.id}/${data.file}` : `${this.location.path}/${point.id}/${data.file}`;
     const wanted = [file, data.sha256, data.compression, listing.sha256, String(listing.count), 'yes'];
     return readVerdict(
       await askNode(node.connection, [tarScript, archiveScript], {
@@ -137,7 +142,13 @@ export class DirectoryStore implements Store {
 
 /** What files.sh tells of points. */
 function seenBy(node: string, entries: Entries): Seen[] {
-  const seen: { id: string; node: string; point?: string; status?: string; parts: { bytes: number; file: string }[] }[] = [];
+  const seen: {
+    id: string;
+    node: string;
+    point?: string;
+    status?: string;
+    parts: { bytes: number; file: string }[];
+  }[] = [];
   for (const { key, value } of entries.list()) {
     const text = value.toString('utf8');
     const last = seen.at(-1);

@@ -51,7 +51,11 @@ export class ResticStore implements Store {
     private readonly password: () => Promise<string>,
   ) {}
 
-  async check(nodes: readonly BackupNode[], create: boolean, signal?: AbortSignal): Promise<PromiseSettledResult<LocationReport>[]> {
+  async check(
+    nodes: readonly BackupNode[],
+    create: boolean,
+    signal?: AbortSignal,
+  ): Promise<PromiseSettledResult<LocationReport>[]> {
     // One after the other while it may have to be made.
     return mapLimit(nodes, create ? 1 : NODES_AT_ONCE, async (node) => {
       const entries = await this.ask(node, 'check', [create ? 'yes' : 'no'], signal);
@@ -67,8 +71,25 @@ export class ResticStore implements Store {
   async createPart(request: PartRequest): Promise<Part> {
     const { node, point, quiet, paths, exclude, leaveOut, signal } = request;
     const excludes = [...leaveOut.map((each) => each.replace(/[\\*?[\]]/g, '\\$&')), ...exclude].join('\n');
-    const tags = tagsOf({ point, node: node.name, kind: 'part', cluster: request.cluster, run: request.run, version: request.version });
-    const args = ['create', node.stateDir, this.location.repository, point, node.name, tags, quiet?.stop ?? '', quiet?.start ?? '', excludes];
+    const tags = tagsOf({
+      point,
+      node: node.name,
+      kind: 'part',
+      cluster: request.cluster,
+      run: request.run,
+      version: request.version,
+    });
+    const args = [
+      'create',
+      node.stateDir,
+      this.location.repository,
+      point,
+      node.name,
+      tags,
+      quiet?.stop ?? '',
+      quiet?.start ?? '',
+      excludes,
+    ];
     const secrets = { CLUSTERLIFT_RESTIC: await this.password() };
     checkEnd(node.name, await request.runTask(nodeTask(SCRIPTS, [...args, ...paths], secrets)));
     const options = signal ? { signal } : {};
@@ -150,12 +171,23 @@ export class ResticStore implements Store {
       const ids = (await this.snapshots(node, signal)).filter((each) => each.point === id);
       const first = (kind: Snapshot['kind']): number => (kind === 'point' ? 0 : 1);
       ids.sort((a, b) => first(a.kind) - first(b.kind));
-      if (ids.length > 0) await this.ask(node, 'forget', ids.map((each) => each.id), signal, DAY);
+      if (ids.length > 0)
+        await this.ask(
+          node,
+          'forget',
+          ids.map((each) => each.id),
+          signal,
+          DAY,
+        );
     }
   }
 
   /** Lists a snapshot; its canonical listing is a JSON line for each entry. */
-  private async table(node: BackupNode, snapshot: string, signal?: AbortSignal): Promise<{ sha256: string; count: number }> {
+  private async table(
+    node: BackupNode,
+    snapshot: string,
+    signal?: AbortSignal,
+  ): Promise<{ sha256: string; count: number }> {
     const hash = createHash('sha256');
     let count = 0;
     let rest = '';
@@ -181,7 +213,9 @@ export class ResticStore implements Store {
     const seen: Seen[] = [];
     for (const point of ids) {
       const newest = (kind: Snapshot['kind']): Snapshot | undefined =>
-        snapshots.filter((each) => each.point === point && each.kind === kind).sort((a, b) => (a.time < b.time ? 1 : -1))[0];
+        snapshots
+          .filter((each) => each.point === point && each.kind === kind)
+          .sort((a, b) => (a.time < b.time ? 1 : -1))[0];
       const main = newest('point');
       const status = newest('status');
       seen.push({
@@ -210,7 +244,13 @@ export class ResticStore implements Store {
     return this.collect(node, 'dump', [snapshot, `/${name}`], signal, MAX_POINT_BYTES);
   }
 
-  private async collect(node: BackupNode, verb: string, args: readonly string[], signal?: AbortSignal, max = MAX_LIST): Promise<string> {
+  private async collect(
+    node: BackupNode,
+    verb: string,
+    args: readonly string[],
+    signal?: AbortSignal,
+    max = MAX_LIST,
+  ): Promise<string> {
     const chunks: Buffer[] = [];
     let size = 0;
     const take = (chunk: Buffer): void => {
@@ -235,7 +275,13 @@ export class ResticStore implements Store {
     await runOnNode(node.connection, SCRIPTS, { args: all, stdin, onStdout, timeout, ...(signal && { signal }) });
   }
 
-  private async ask(node: BackupNode, verb: string, args: readonly string[], signal?: AbortSignal, timeout = LOOK): Promise<Entries> {
+  private async ask(
+    node: BackupNode,
+    verb: string,
+    args: readonly string[],
+    signal?: AbortSignal,
+    timeout = LOOK,
+  ): Promise<Entries> {
     const stdin = `${await this.password()}\n`;
     const all = [verb, node.stateDir, this.location.repository, ...args];
     return askNode(node.connection, SCRIPTS, { args: all, stdin, timeout, ...(signal && { signal }) });
@@ -259,11 +305,13 @@ function tagsOf(tags: Readonly<Record<string, string | undefined>>): string {
 function readSnapshot(json: unknown): Snapshot | undefined {
   if (typeof json !== 'object' || json === null) return undefined;
   const { id, time, tags } = json as { id?: unknown; time?: unknown; tags?: unknown };
-  if (typeof id !== 'string' || !/^[0-9a-f]{64}$/.test(id) || typeof time !== 'string' || !Array.isArray(tags)) return undefined;
+  if (typeof id !== 'string' || !/^[0-9a-f]{64}$/.test(id) || typeof time !== 'string' || !Array.isArray(tags))
+    return undefined;
   const tag = (key: string): string | undefined =>
     tags.find((each): each is string => typeof each === 'string' && each.startsWith(`${key}=`))?.slice(key.length + 1);
   const [point, node, kind] = [tag('point'), tag('node'), tag('kind')];
-  if (point === undefined || node === undefined || !(kind === 'part' || kind === 'point' || kind === 'status')) return undefined;
+  if (point === undefined || node === undefined || !(kind === 'part' || kind === 'point' || kind === 'status'))
+    return undefined;
   return { id, time, point, node, kind };
 }
 
@@ -275,7 +323,10 @@ function summaryOf(node: string, entries: Entries): { snapshot: string; bytes: n
   } catch {
     throw brokenAnswer(node, 'the summary of restic is no JSON');
   }
-  const { snapshot_id: snapshot, total_bytes_processed: bytes } = json as { snapshot_id?: unknown; total_bytes_processed?: unknown };
+  const { snapshot_id: snapshot, total_bytes_processed: bytes } = json as {
+    snapshot_id?: unknown;
+    total_bytes_processed?: unknown;
+  };
   if (typeof snapshot !== 'string' || !/^[0-9a-f]{64}$/.test(snapshot)) throw noSnapshot(node);
   return { snapshot, bytes: typeof bytes === 'number' ? bytes : 0 };
 }

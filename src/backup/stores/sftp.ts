@@ -35,7 +35,11 @@ export class SftpStore implements Store {
     private readonly server: SftpServer,
   ) {}
 
-  async check(_nodes: readonly BackupNode[], create: boolean, signal?: AbortSignal): Promise<PromiseSettledResult<LocationReport>[]> {
+  async check(
+    _nodes: readonly BackupNode[],
+    create: boolean,
+    signal?: AbortSignal,
+  ): Promise<PromiseSettledResult<LocationReport>[]> {
     return mapLimit([this.location], 1, async ({ path }) => {
       if (create) await this.server.makeDirectory(path);
       const probe = `${path}/.clusterlift-probe`;
@@ -97,11 +101,17 @@ export class SftpStore implements Store {
     }
   }
 
-  async prepareRestore({ point, part, node, onProgress, signal }: PartContext, trusted: boolean): Promise<RestoreSource> {
+  async prepareRestore(
+    { point, part, node, onProgress, signal }: PartContext,
+    trusted: boolean,
+  ): Promise<RestoreSource> {
     if (part.data.kind !== 'archive') throw wrongKind(point.id, this.location.name);
     const { bytes, file } = part.data;
     const options = signal ? { signal } : {};
-    const there = await askNode(node.connection, [filesScript], { args: ['fetched', node.stateDir, point.id], ...options });
+    const there = await askNode(node.connection, [filesScript], {
+      args: ['fetched', node.stateDir, point.id],
+      ...options,
+    });
     const has = there.text('bytes') === undefined ? 0 : there.number('bytes');
     const offset = has > bytes ? 0 : has;
     const free = there.number('free-kb') * 1024;
@@ -143,7 +153,14 @@ export class SftpStore implements Store {
     const file = `${node.name}.tar.${compression === 'zstd' ? 'zst' : 'gz'}`;
     if (entries.required('sha256') !== facts.sha256) throw changedOnTheWay(node.name);
     await facts.writer.finish();
-    const data = { kind: 'archive', file, bytes: facts.bytes, sha256: facts.sha256, compression, tar: tarOf(entries) } as const;
+    const data = {
+      kind: 'archive',
+      file,
+      bytes: facts.bytes,
+      sha256: facts.sha256,
+      compression,
+      tar: tarOf(entries),
+    } as const;
     await this.rename(request, file);
     return partOf(request, entries, data, { format: 'stream-1', sha256: facts.listing, count: facts.count });
   }
@@ -178,7 +195,7 @@ export class SftpStore implements Store {
     const stop = new AbortController();
     const writer = await this.server.create(this.file(point, `${node.name}.tar`), signal);
     const check = new StreamCheck(part ? present(part) : await this.presentNow(request), true);
-    let fault: unknown;
+    let fault: Error | undefined;
     let done = 0;
     try {
       const { stderr } = await runOnNode(node.connection, scripts, {
@@ -190,12 +207,12 @@ export class SftpStore implements Store {
             await Promise.all([writer.write(chunk), check.write(chunk)]);
             onProgress?.((done += chunk.length));
           } catch (error) {
-            fault ??= error;
-            stop.abort(error);
+            fault ??= error instanceof Error ? error : new Error(String(error));
+            stop.abort(fault);
           }
         },
       });
-      if (fault !== undefined) throw fault;
+      stop.signal.throwIfAborted();
       return { stderr, facts: { ...(await check.end()), writer } };
     } catch (error) {
       await writer.abandon();
@@ -248,7 +265,11 @@ function present(part: Part): string[] {
   return part.paths.filter((each) => each.state === 'present').map((each) => each.path);
 }
 
-async function* counted(source: AsyncIterable<Uint8Array>, from: number, onProgress?: (bytes: number) => void): AsyncGenerator<Uint8Array> {
+async function* counted(
+  source: AsyncIterable<Uint8Array>,
+  from: number,
+  onProgress?: (bytes: number) => void,
+): AsyncGenerator<Uint8Array> {
   let done = from;
   for await (const chunk of source) {
     yield chunk;

@@ -19,8 +19,17 @@ function store(path: string): DirectoryStore {
 
 function request(place: Place, changes: Partial<PartRequest> = {}): PartRequest {
   return {
-    point: ID, node: place.node, cluster: 'staging', run: undefined, version: '24.1', paths: [place.root], exclude: [], leaveOut: [],
-    quiet: undefined, runTask: place.run, ...changes,
+    point: ID,
+    node: place.node,
+    cluster: 'staging',
+    run: undefined,
+    version: '24.1',
+    paths: [place.root],
+    exclude: [],
+    leaveOut: [],
+    quiet: undefined,
+    runTask: place.run,
+    ...changes,
   };
 }
 
@@ -36,7 +45,10 @@ for (const kind of ['GNU tar under dash', 'busybox only'] as const) {
       if (whyNotRoot() !== undefined) this.skip();
     });
     beforeEach(async () => {
-      place = await Place.make('n1', kind === 'busybox only' ? { shell: ['busybox', 'sh'], path: await busyboxPath() } : { shell: ['dash'] });
+      place = await Place.make(
+        'n1',
+        kind === 'busybox only' ? { shell: ['busybox', 'sh'], path: await busyboxPath() } : { shell: ['dash'] },
+      );
       base = join(place.dir, 'backups');
     });
     afterEach(() => place.remove());
@@ -65,7 +77,10 @@ for (const kind of ['GNU tar under dash', 'busybox only'] as const) {
       await store(base).finishPoint(point, [place.node]);
       assert.deepEqual(await store(base).verifyPart({ point, part, node: place.node }), { result: 'verified' });
       const listed = await store(base).listPoints([place.node]);
-      assert.deepEqual(listed.map((each) => [each.id, each.state.kind, each.bytes]), [[ID, 'complete', part.data.bytes]]);
+      assert.deepEqual(
+        listed.map((each) => [each.id, each.state.kind, each.bytes]),
+        [[ID, 'complete', part.data.bytes]],
+      );
     });
 
     it('is broken after one flipped bit, after a cut, and when it is gone', async () => {
@@ -101,12 +116,25 @@ for (const kind of ['GNU tar under dash', 'busybox only'] as const) {
     it('records absent paths and links as such, also when nothing at all is there', async () => {
       await writeFile(join(place.root, 'file'), 'x');
       await symlink('/somewhere', join(place.dir, 'link'));
-      const part = await store(base).createPart(request(place, { paths: [join(place.dir, 'no'), join(place.dir, 'link'), place.root] }));
-      assert.deepEqual(part.paths.map((each) => [each.state, each.link]), [['absent', false], ['present', true], ['present', false]]);
-      assert.deepEqual(await store(base).verifyPart({ point: pointOf(part), part, node: place.node }), { result: 'verified' });
+      const part = await store(base).createPart(
+        request(place, { paths: [join(place.dir, 'no'), join(place.dir, 'link'), place.root] }),
+      );
+      assert.deepEqual(
+        part.paths.map((each) => [each.state, each.link]),
+        [
+          ['absent', false],
+          ['present', true],
+          ['present', false],
+        ],
+      );
+      assert.deepEqual(await store(base).verifyPart({ point: pointOf(part), part, node: place.node }), {
+        result: 'verified',
+      });
       const none = await store(base).createPart(request(place, { paths: [join(place.dir, 'no')] }));
       assert.equal(none.listing.count, 0);
-      assert.deepEqual(await store(base).verifyPart({ point: pointOf(none), part: none, node: place.node }), { result: 'verified' });
+      assert.deepEqual(await store(base).verifyPart({ point: pointOf(none), part: none, node: place.node }), {
+        result: 'verified',
+      });
     });
 
     it('stops and starts a quiet application, and starts it again when the backup fails', async () => {
@@ -120,7 +148,10 @@ for (const kind of ['GNU tar under dash', 'busybox only'] as const) {
         withCode('quiet-stop'),
       );
       assert.equal(await textOf(log), 'stop\nstart\nstop\nstart\n');
-      await assert.rejects(store(base).createPart(request(place, { quiet: { ...quiet, start: 'exit 1' } })), withCode('quiet-start'));
+      await assert.rejects(
+        store(base).createPart(request(place, { quiet: { ...quiet, start: 'exit 1' } })),
+        withCode('quiet-start'),
+      );
     });
 
     it('leaves nothing that looks usable when the disk is full', async () => {
@@ -132,7 +163,10 @@ for (const kind of ['GNU tar under dash', 'busybox only'] as const) {
         await writeFile(join(full.root, 'file'), 'x');
         await assert.rejects(store(base).createPart(request(full)), withCode('backup-full'));
         assert.deepEqual(await readdir(join(base, ID)), []);
-        assert.deepEqual((await store(base).listPoints([full.node])).map((each) => each.state.kind), ['creating']);
+        assert.deepEqual(
+          (await store(base).listPoints([full.node])).map((each) => each.state.kind),
+          ['creating'],
+        );
       } finally {
         await full.remove();
       }
@@ -166,12 +200,16 @@ describe('an archive in a directory', () => {
 
   it('takes a file that changes while it is read, and says so', async () => {
     await writeFile(join(place.root, 'grows'), Buffer.alloc(30_000_000));
-    const writer = spawn('sh', ['-c', 'while :; do printf x >> "$1"; done', 'sh', join(place.root, 'grows')], { stdio: 'ignore' });
+    const writer = spawn('sh', ['-c', 'while :; do printf x >> "$1"; done', 'sh', join(place.root, 'grows')], {
+      stdio: 'ignore',
+    });
     try {
       const base = join(place.dir, 'backups');
       const part = await store(base).createPart(request(place));
       assert.match(part.warnings.join('\n'), /file changed as we read it/);
-      assert.deepEqual(await store(base).verifyPart({ point: pointOf(part), part, node: place.node }), { result: 'verified' });
+      assert.deepEqual(await store(base).verifyPart({ point: pointOf(part), part, node: place.node }), {
+        result: 'verified',
+      });
     } finally {
       writer.kill('SIGKILL');
     }
@@ -185,12 +223,18 @@ describe('an archive in a directory', () => {
     const { sha256 } = await store(base).readPoint(ID, [place.node]);
     const verdict = { result: 'verified', at: '2026-11-22T21:00:00.000Z', by: 'me@here' } as const;
     await store(base).putStatus({ schema: 1, id: ID, point: sha256, nodes: { n1: verdict } }, [place.node]);
-    assert.deepEqual((await store(base).listPoints([place.node])).map((each) => each.state.kind), ['verified']);
+    assert.deepEqual(
+      (await store(base).listPoints([place.node])).map((each) => each.state.kind),
+      ['verified'],
+    );
     await writeFile(join(base, ID, 'point.json'), '{"schema":1,');
     const [torn] = await store(base).listPoints([place.node]);
     assert.equal(torn?.state.kind, 'broken');
     await assert.rejects(store(base).readPoint(ID, [place.node]), withCode('point-torn'));
-    await assert.rejects(store(base).readPoint(ID.replace('4f2a9c', '000000'), [place.node]), withCode('point-unknown'));
+    await assert.rejects(
+      store(base).readPoint(ID.replace('4f2a9c', '000000'), [place.node]),
+      withCode('point-unknown'),
+    );
   });
 
   it('tells a location that is missing or read-only', async () => {

@@ -147,7 +147,10 @@ export async function busyboxPath(): Promise<string> {
 export async function census(dir: string, detail: 'all' | 'plain' = 'all'): Promise<string> {
   const format = detail === 'all' ? '%y %m %U:%G %s %T@ %n %P -> %l\\0' : '%y %m %U:%G %Ts %P -> %l\\0';
   const found = await output('find', [dir, '-printf', format]);
-  const entries = found.stdout.split('\0').filter((each) => each !== '').sort();
+  const entries = found.stdout
+    .split('\0')
+    .filter((each) => each !== '')
+    .sort();
   const hash = await output('sh', ['-c', CONTENTS, 'sh', dir], { timeout: 120_000 });
   const inodes = await output('find', [dir, '-type', 'f', '-links', '+1', '-printf', '%i %P\\0']);
   const groups = new Map<string, string[]>();
@@ -158,7 +161,9 @@ export async function census(dir: string, detail: 'all' | 'plain' = 'all'): Prom
   const links = [...groups.values()].map((each) => each.join(' = ')).sort();
   const lines = [...entries, hash.stdout, ...links];
   if (detail === 'all') {
-    lines.push(await succeed('sh', ['-c', 'cd "$1" && getfattr -R -h -d -m - . 2>/dev/null | sed "/^$/d" | sort', 'sh', dir]));
+    lines.push(
+      await succeed('sh', ['-c', 'cd "$1" && getfattr -R -h -d -m - . 2>/dev/null | sed "/^$/d" | sort', 'sh', dir]),
+    );
     lines.push(await succeed('sh', ['-c', 'cd "$1" && getfacl -R -n -p . 2>/dev/null | sort', 'sh', dir]));
   }
   return lines.map((each) => JSON.stringify(each)).join('\n');
@@ -222,7 +227,12 @@ touch -d '2010-01-01 00:00:00.5' .
 
 /** Changes, removes and adds in every way. */
 export async function ruin(dir: string): Promise<void> {
-  await succeed('sh', ['-ceu', 'cd "$1"; rm -rf sub "a b" dangling; echo changed > blob; mkdir -p later/too; echo late > later/too/file; ln -s / "l -> n"; chmod 700 "with space"; rmdir empty; echo file > empty; chown 7:7 .', 'sh', dir]);
+  await succeed('sh', [
+    '-ceu',
+    'cd "$1"; rm -rf sub "a b" dangling; echo changed > blob; mkdir -p later/too; echo late > later/too/file; ln -s / "l -> n"; chmod 700 "with space"; rmdir empty; echo file > empty; chown 7:7 .',
+    'sh',
+    dir,
+  ]);
 }
 
 export async function textOf(file: string): Promise<string> {

@@ -22,8 +22,15 @@ const SECRET = `it's a "secret" $(date) \\n`;
 /** A restic of 0.17 or newer: of the system, or in the cache of the lab. */
 async function findRestic(): Promise<string | undefined> {
   const cache = join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'clusterlift-dev');
-  const found = await output('sh', ['-c', 'command -v restic; ls "$1"/*/restic "$1"/restic "$1"/*/usr/bin/restic 2>/dev/null', 'sh', cache]);
-  const candidates = [process.env['TEST_RESTIC'] ?? '', ...found.stdout.split('\n')].filter((each) => each !== '' && existsSync(each));
+  const found = await output('sh', [
+    '-c',
+    'command -v restic; ls "$1"/*/restic "$1"/restic "$1"/*/usr/bin/restic 2>/dev/null',
+    'sh',
+    cache,
+  ]);
+  const candidates = [process.env['TEST_RESTIC'] ?? '', ...found.stdout.split('\n')].filter(
+    (each) => each !== '' && existsSync(each),
+  );
   for (const each of candidates) {
     const version = /^restic 0\.(\d+)/.exec((await output(each, ['version'])).stdout);
     if (Number(version?.[1] ?? 0) >= 17) return each;
@@ -46,7 +53,10 @@ describe('backups with restic', function () {
     place = await Place.make();
     repository = join(place.dir, 'repository');
     await mkdir(place.node.stateDir);
-    await writeFile(join(place.node.stateDir, 'restic.env'), `PATH=${join(restic, '..')}:/usr/bin:/bin:/usr/sbin:/sbin\n`);
+    await writeFile(
+      join(place.node.stateDir, 'restic.env'),
+      `PATH=${join(restic, '..')}:/usr/bin:/bin:/usr/sbin:/sbin\n`,
+    );
   });
   afterEach(() => place.remove());
 
@@ -62,8 +72,17 @@ describe('backups with restic', function () {
   }
   function request(changes: Partial<PartRequest> = {}): PartRequest {
     return {
-      point: ID, node: place.node, cluster: 'staging', run: 'run-1', version: '24.1, PB2', paths: [join(place.root, 'app')], exclude: ['*.log'], leaveOut: [],
-      quiet: undefined, runTask: place.run, ...changes,
+      point: ID,
+      node: place.node,
+      cluster: 'staging',
+      run: 'run-1',
+      version: '24.1, PB2',
+      paths: [join(place.root, 'app')],
+      exclude: ['*.log'],
+      leaveOut: [],
+      quiet: undefined,
+      runTask: place.run,
+      ...changes,
     };
   }
   const pointOf = (part: Part): Point => samplePoint([], { nodes: { [part.node]: part } });
@@ -80,7 +99,15 @@ describe('backups with restic', function () {
     await store().finishPoint(point, [place.node]);
     assert.deepEqual(await store().verifyPart({ point, part, node: place.node }), { result: 'verified' });
     const { sha256 } = await store().readPoint(ID, [place.node]);
-    await store().putStatus({ schema: 1, id: ID, point: sha256, nodes: { n1: { result: 'verified', at: '2026-11-22T21:00:00.000Z', by: 'me' } } }, [place.node]);
+    await store().putStatus(
+      {
+        schema: 1,
+        id: ID,
+        point: sha256,
+        nodes: { n1: { result: 'verified', at: '2026-11-22T21:00:00.000Z', by: 'me' } },
+      },
+      [place.node],
+    );
     const [listed] = await store().listPoints([place.node]);
     assert.deepEqual([listed?.id, listed?.state.kind, listed?.point], [ID, 'verified', point]);
     await ruin(app);
@@ -101,7 +128,11 @@ describe('backups with restic', function () {
     const spy = join(place.dir, 'spy');
     await mkdir(spy);
     const seen = join(place.dir, 'seen');
-    await writeFile(join(spy, 'restic'), `#!/bin/sh\n{ tr '\\0' '\\n' </proc/$$/cmdline; tr '\\0' '\\n' </proc/$$/environ; } >>${seen}\nexec ${restic} "$@"\n`, { mode: 0o755 });
+    await writeFile(
+      join(spy, 'restic'),
+      `#!/bin/sh\n{ tr '\\0' '\\n' </proc/$$/cmdline; tr '\\0' '\\n' </proc/$$/environ; } >>${seen}\nexec ${restic} "$@"\n`,
+      { mode: 0o755 },
+    );
     await writeFile(join(place.node.stateDir, 'restic.env'), `PATH=${spy}:/usr/bin:/bin:/usr/sbin:/sbin\n`);
     const part = await store().createPart(request());
     await store().finishPoint(pointOf(part), [place.node]);
@@ -125,7 +156,9 @@ describe('backups with restic', function () {
     await assert.rejects(store('wrong').createPart(request()), withCode('restic-password'));
     const old = join(place.dir, 'old');
     await mkdir(old);
-    await writeFile(join(old, 'restic'), '#!/bin/sh\necho "restic 0.14.0 compiled with go1.19.8 on linux/amd64"\n', { mode: 0o755 });
+    await writeFile(join(old, 'restic'), '#!/bin/sh\necho "restic 0.14.0 compiled with go1.19.8 on linux/amd64"\n', {
+      mode: 0o755,
+    });
     await writeFile(join(place.node.stateDir, 'restic.env'), `PATH=${old}:/usr/bin:/bin\n`);
     assert.equal(await codeOf(store()), 'restic-too-old');
     await writeFile(join(place.node.stateDir, 'restic.env'), 'PATH=/nowhere:/usr/sbin:/sbin:/bin\n');
@@ -140,7 +173,9 @@ describe('backups with restic', function () {
     await mkdir(app);
     await succeed('sh', ['-c', 'head -c 3000000 /dev/urandom > "$1/data"', 'sh', app]);
     const part = await store().createPart(request());
-    const packs = (await succeed('find', [join(repository, 'data'), '-type', 'f', '-size', '+100k'])).split('\n').filter((each) => each !== '');
+    const packs = (await succeed('find', [join(repository, 'data'), '-type', 'f', '-size', '+100k']))
+      .split('\n')
+      .filter((each) => each !== '');
     const [pack = ''] = packs;
     const bytes = await readFile(pack);
     bytes[50_000] = (bytes[50_000] ?? 0) ^ 1;
@@ -161,21 +196,31 @@ describe('backups with restic', function () {
     await writeFile(join(app, 'file'), 'x');
     const part = await store().createPart(request());
     const env = { PATH: '/usr/bin:/bin', RESTIC_PASSWORD: SECRET, HOME: place.dir };
-const killed = spawn(restic, ['-r', repository, 'backup', '--stdin-from-command', 'sleep', '30'], { env, stdio: 'ignore' });
+    const killed = spawn(restic, ['-r', repository, 'backup', '--stdin-from-command', 'sleep', '30'], {
+      env,
+      stdio: 'ignore',
+    });
     const locks = (): Promise<string[]> => readdir(join(repository, 'locks'));
     while ((await locks()).length === 0) await sleep(20);
     killed.kill('SIGKILL');
     await once(killed, 'close');
     assert.equal((await locks()).length, 1);
-    assert.deepEqual(await store().verifyPart({ point: pointOf(part), part, node: place.node }), { result: 'verified' });
+    assert.deepEqual(await store().verifyPart({ point: pointOf(part), part, node: place.node }), {
+      result: 'verified',
+    });
     assert.deepEqual(await readdir(join(repository, 'locks')), []);
   });
 
   it('keeps a point of a node on which nothing was there', async () => {
     await ready();
     const part = await store().createPart(request());
-    assert.deepEqual(part.paths.map((each) => each.state), ['absent']);
-    assert.deepEqual(await store().verifyPart({ point: pointOf(part), part, node: place.node }), { result: 'verified' });
+    assert.deepEqual(
+      part.paths.map((each) => each.state),
+      ['absent'],
+    );
+    assert.deepEqual(await store().verifyPart({ point: pointOf(part), part, node: place.node }), {
+      result: 'verified',
+    });
     await writeFile(join(place.root, 'app'), 'came later');
     const source = await store().prepareRestore({ point: pointOf(part), part, node: place.node });
     checkEnd('n1', await runTask(place.connection, forwardTask(place.node, 'run1', source, part.paths)));

@@ -21,7 +21,10 @@ async function main(): Promise<void> {
   });
   const location = parseLocation({ name: 'vault', uri: `sftp://root@127.0.0.1:${port}${join(dir, 'server')}` });
   if (location.kind !== 'sftp') throw new Error('not a server');
-  const store = new SftpStore(location, new SftpServer('vault', connector.server(location.host, location.port, location.user)));
+  const store = new SftpStore(
+    location,
+    new SftpServer('vault', connector.server(location.host, location.port, location.user)),
+  );
   const connection = new ShellConnection('n1');
   const node = { name: 'n1', connection, stateDir: join(dir, 'state') };
   const before = process.memoryUsage.rss();
@@ -30,8 +33,16 @@ async function main(): Promise<void> {
     peak = Math.max(peak, process.memoryUsage.rss());
   }, 20);
   const part = await store.createPart({
-    point: '20261122T201755Z-staging-4f2a9c', node, cluster: 'c', run: undefined, version: undefined, paths: [join(dir, 'root', 'app')], exclude: [], leaveOut: [],
-    quiet: undefined, runTask: runner(connection),
+    point: '20261122T201755Z-staging-4f2a9c',
+    node,
+    cluster: 'c',
+    run: undefined,
+    version: undefined,
+    paths: [join(dir, 'root', 'app')],
+    exclude: [],
+    leaveOut: [],
+    quiet: undefined,
+    runTask: runner(connection),
   });
   const verdict = await store.verifyPart({ point: samplePoint([], { nodes: { n1: part } }), part, node });
   clearInterval(timer);

@@ -52,7 +52,10 @@ describe('backups on an SFTP server', function () {
   }
 
   function store(options: { path?: string; port?: number } = {}): SftpStore {
-    const location = parseLocation({ name: 'vault', uri: `sftp://root@127.0.0.1:${String(options.port ?? sshd.port)}${options.path ?? base}` });
+    const location = parseLocation({
+      name: 'vault',
+      uri: `sftp://root@127.0.0.1:${String(options.port ?? sshd.port)}${options.path ?? base}`,
+    });
     assert.equal(location.kind, 'sftp');
     const connectTo = connector.server(location.host, location.port, location.user);
     return new SftpStore(location, new SftpServer('vault', connectTo));
@@ -60,8 +63,17 @@ describe('backups on an SFTP server', function () {
 
   function request(changes: Partial<PartRequest> = {}): PartRequest {
     return {
-      point: ID, node: place.node, cluster: 'staging', run: undefined, version: '24.1', paths: [join(place.root, 'app')], exclude: [], leaveOut: [],
-      quiet: undefined, runTask: place.run, ...changes,
+      point: ID,
+      node: place.node,
+      cluster: 'staging',
+      run: undefined,
+      version: '24.1',
+      paths: [join(place.root, 'app')],
+      exclude: [],
+      leaveOut: [],
+      quiet: undefined,
+      runTask: place.run,
+      ...changes,
     };
   }
 
@@ -82,7 +94,12 @@ describe('backups on an SFTP server', function () {
     const point = pointOf(part);
     await store().finishPoint(point, [place.node]);
     assert.deepEqual(await store().verifyPart({ point, part, node: place.node }), { result: 'verified' });
-    await store().putStatus({ schema: 1, id: ID, point: (await store().readPoint(ID, [])).sha256, nodes: { n1: { result: 'verified', at: '2026-11-22T21:00:00.000Z', by: 'me' } } });
+    await store().putStatus({
+      schema: 1,
+      id: ID,
+      point: (await store().readPoint(ID, [])).sha256,
+      nodes: { n1: { result: 'verified', at: '2026-11-22T21:00:00.000Z', by: 'me' } },
+    });
     connector = newConnector();
     const [listed] = await store().listPoints([]);
     assert.deepEqual([listed?.id, listed?.state.kind], [ID, 'verified']);
@@ -104,11 +121,15 @@ describe('backups on an SFTP server', function () {
     await oddTree(app);
     const was = await census(app);
     const log = join(place.dir, 'log');
-    const part = await store().createPart(request({ quiet: { stop: `echo stop >> ${log}`, start: `echo start >> ${log}` } }));
+    const part = await store().createPart(
+      request({ quiet: { stop: `echo stop >> ${log}`, start: `echo start >> ${log}` } }),
+    );
     assert.equal(await textOf(log), 'stop\nstart\n');
     await store().finishPoint(pointOf(part), [place.node]);
     assert.deepEqual(await readdir(join(place.node.stateDir, 'spool')), []);
-    assert.deepEqual(await store().verifyPart({ point: pointOf(part), part, node: place.node }), { result: 'verified' });
+    assert.deepEqual(await store().verifyPart({ point: pointOf(part), part, node: place.node }), {
+      result: 'verified',
+    });
     await ruin(app);
     await restore(store(), part);
     assert.equal(await census(app), was);
@@ -175,11 +196,19 @@ describe('backups on an SFTP server', function () {
       wire.server.close();
       await sshd.trust();
     }
-    assert.deepEqual((await store().listPoints([])).map((each) => each.state.kind), ['creating']);
+    assert.deepEqual(
+      (await store().listPoints([])).map((each) => each.state.kind),
+      ['creating'],
+    );
     const part = await store().createPart(request());
     await store().finishPoint(pointOf(part), []);
-    assert.deepEqual(await store().verifyPart({ point: pointOf(part), part, node: place.node }), { result: 'verified' });
-    assert.deepEqual((await readdir(join(base, ID))).filter((each) => each.endsWith('.part')), []);
+    assert.deepEqual(await store().verifyPart({ point: pointOf(part), part, node: place.node }), {
+      result: 'verified',
+    });
+    assert.deepEqual(
+      (await readdir(join(base, ID))).filter((each) => each.endsWith('.part')),
+      [],
+    );
   });
 
   it('goes on where bringing a part to its node was cut', async () => {
@@ -203,9 +232,17 @@ describe('backups on an SFTP server', function () {
     const script = join(__dirname, 'sftp-memory.ts');
     await mkdir(join(place.root, 'app'));
     // Half of it does not compress.
-    await succeed('sh', ['-c', 'cd "$1" && head -c 67108864 /dev/urandom > r && for n in 1 2 3 4 5 6 7 8; do cat r; head -c 67108864 /dev/zero; done > big && rm r', 'sh', join(place.root, 'app')]);
+    await succeed('sh', [
+      '-c',
+      'cd "$1" && head -c 67108864 /dev/urandom > r && for n in 1 2 3 4 5 6 7 8; do cat r; head -c 67108864 /dev/zero; done > big && rm r',
+      'sh',
+      join(place.root, 'app'),
+    ]);
     const env = { ...process.env, TEST_DIR: place.dir, TEST_SSHD: sshd.dir, TEST_PORT: String(sshd.port) };
-    const child = spawn(process.execPath, ['--require', 'tsx/cjs', '--require', './test/setup.cjs', script], { env, stdio: ['ignore', 'pipe', 'inherit'] });
+    const child = spawn(process.execPath, ['--require', 'tsx/cjs', '--require', './test/setup.cjs', script], {
+      env,
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
     let said = '';
     child.stdout.on('data', (data: Buffer) => (said += data.toString()));
     const code = await new Promise((done) => child.once('close', done));
@@ -213,7 +250,10 @@ describe('backups on an SFTP server', function () {
     const { before: baseline, peak, bytes } = JSON.parse(said) as { before: number; peak: number; bytes: number };
     assert.ok(bytes > 500_000_000, String(bytes));
     // tsx compiles in the same process, which alone takes as much as the bundle never does: what counts is what comes on top.
-    assert.ok(peak - baseline < 150e6, `${String(Math.round(baseline / 1e6))} MB before, ${String(Math.round(peak / 1e6))} MB at most`);
+    assert.ok(
+      peak - baseline < 150e6,
+      `${String(Math.round(baseline / 1e6))} MB before, ${String(Math.round(peak / 1e6))} MB at most`,
+    );
   });
 });
 

@@ -8,7 +8,20 @@ import { backTask, forwardTask, settle, swapState } from '../../../src/backup/sw
 import { checkEnd } from '../../../src/backup/task';
 import { samplePoint } from '../../unit/backup/sample';
 import { succeed } from '../../lab/tools';
-import { blocks, busyboxPath, census, linkOf, oddTree, Place, ruin, runTask, ShellConnection, textOf, whyNotRoot, withCode } from './places';
+import {
+  blocks,
+  busyboxPath,
+  census,
+  linkOf,
+  oddTree,
+  Place,
+  ruin,
+  runTask,
+  ShellConnection,
+  textOf,
+  whyNotRoot,
+  withCode,
+} from './places';
 
 const ID = '20261122T201755Z-staging-4f2a9c';
 const TAG = 'run1';
@@ -17,7 +30,16 @@ async function save(place: Place, paths: readonly string[]): Promise<Part> {
   const location = parseLocation({ name: 'nightly', uri: `file://${join(place.dir, 'backups')}` });
   assert.equal(location.kind, 'directory');
   return new DirectoryStore(location).createPart({
-    point: ID, node: place.node, cluster: 'staging', run: undefined, version: '1', paths, exclude: [], leaveOut: [], quiet: undefined, runTask: place.run,
+    point: ID,
+    node: place.node,
+    cluster: 'staging',
+    run: undefined,
+    version: '1',
+    paths,
+    exclude: [],
+    leaveOut: [],
+    quiet: undefined,
+    runTask: place.run,
   });
 }
 
@@ -86,7 +108,9 @@ describe('restoring a node', () => {
   });
 
   it('knows paths that were absent, are gone now, are links, or files', async () => {
-    const [absent, gone, link, file, empty] = ['absent', 'deep/er/gone', 'link', 'file', 'empty'].map((each) => join(place.root, each)) as [string, string, string, string, string];
+    const [absent, gone, link, file, empty] = ['absent', 'deep/er/gone', 'link', 'file', 'empty'].map((each) =>
+      join(place.root, each),
+    ) as [string, string, string, string, string];
     await mkdir(gone, { recursive: true });
     await writeFile(join(gone, 'x'), 'x');
     await symlink('/target/of/old', link);
@@ -102,7 +126,11 @@ describe('restoring a node', () => {
     await writeFile(absent, 'came later');
     await restore(place, part);
     assert.equal(await linkOf(link), '/target/of/old');
-    const strip = (text: string): string => text.split('\n').filter((each) => !/"d [0-9]+ 0:0 [0-9]+ [0-9.]+ [0-9]+ (deep|deep\/er)? ->/.test(each)).join('\n');
+    const strip = (text: string): string =>
+      text
+        .split('\n')
+        .filter((each) => !/"d [0-9]+ 0:0 [0-9]+ [0-9.]+ [0-9]+ (deep|deep\/er)? ->/.test(each))
+        .join('\n');
     await settle(place.node, TAG);
     assert.equal(strip(await census(place.root)), strip(was));
   });
@@ -119,7 +147,11 @@ describe('restoring a node', () => {
     await writeFile(join(two, 'same'), 'changed');
     await restore(place, part);
     await settle(place.node, TAG);
-    const inode = (text: string): string => text.split('\n').filter((each) => each.includes(' = ')).join();
+    const inode = (text: string): string =>
+      text
+        .split('\n')
+        .filter((each) => each.includes(' = '))
+        .join();
     assert.equal(inode(await census(place.root)), inode(was));
     assert.match(inode(was), /same = one.file/);
   });
@@ -148,7 +180,8 @@ describe('restoring a node', () => {
     const before = await all();
     // Whatever moves the second new tree fails.
     const broken = new ShellConnection('n1', {
-      before: 'perl() { case ${3-} in */new/*/b) return 1 ;; esac; command perl "$@"; }; tar() { case "$*" in "-x "*"/root/ -f"*) return 2 ;; esac; command tar "$@"; }',
+      before:
+        'perl() { case ${3-} in */new/*/b) return 1 ;; esac; command perl "$@"; }; tar() { case "$*" in "-x "*"/root/ -f"*) return 2 ;; esac; command tar "$@"; }',
     });
     const end = await runTask(broken, await forward(place, part));
     assert.match(end.log, /CLUSTERLIFT-ERROR swap-went-back/);
@@ -166,7 +199,15 @@ describe('restoring a node', () => {
       await succeed('ln', [join(app, 'file'), join(app, 'sub dir', 'hard')]);
       await symlink('gone', join(app, 'link'));
       await succeed('chown', ['12:34', join(app, 'file')]);
-      await succeed('touch', ['-h', '-d', '2020-01-01 00:00:00', join(app, 'link'), join(app, 'file'), join(app, 'sub dir'), app]);
+      await succeed('touch', [
+        '-h',
+        '-d',
+        '2020-01-01 00:00:00',
+        join(app, 'link'),
+        join(app, 'file'),
+        join(app, 'sub dir'),
+        app,
+      ]);
       const was = await census(app, 'plain');
       const part = await save(bare, [app]);
       await rm(join(app, 'link'));

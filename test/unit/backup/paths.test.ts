@@ -62,12 +62,17 @@ describe('paths of a backup', () => {
 
   it('looks at where a path leads, not only at its name', () => {
     assert.deepEqual(codes(['/opt/link/x'], { real: { '/opt/link/x': '/etc/ssh' } }), ['block path-sshd']);
-    assert.deepEqual(codes(['/a/x', '/b/x'], { real: { '/a/x': '/data/x', '/b/x': '/data/x' } }), ['block path-nested']);
+    assert.deepEqual(codes(['/a/x', '/b/x'], { real: { '/a/x': '/data/x', '/b/x': '/data/x' } }), [
+      'block path-nested',
+    ]);
   });
 
   it('refuses nested and repeated paths, naming the inner one', () => {
     const found = checkPaths(['/opt/acme/etc', '/opt/acme'], facts, 'backup');
-    assert.deepEqual(found.map((each) => [each.code, each.path]), [['path-nested', '/opt/acme/etc']]);
+    assert.deepEqual(
+      found.map((each) => [each.code, each.path]),
+      [['path-nested', '/opt/acme/etc']],
+    );
     assert.deepEqual(codes(['/opt/acme', '/opt/acme']), ['block path-nested']);
     assert.deepEqual(codes(['/opt/acme', '/opt/acme2']), []);
   });
@@ -75,10 +80,7 @@ describe('paths of a backup', () => {
   it('only warns about a location inside the paths of a backup, and leaves it out', () => {
     assert.deepEqual(codes(['/backup'], {}, 'backup'), ['warn location-inside']);
     assert.deepEqual(locationExcludes(['/backup', '/opt/acme'], facts), ['/backup/nightly']);
-    assert.deepEqual(
-      locationExcludes(['/link'], { ...facts, real: { '/link': '/backup' } }),
-      ['/link/nightly'],
-    );
+    assert.deepEqual(locationExcludes(['/link'], { ...facts, real: { '/link': '/backup' } }), ['/link/nightly']);
   });
 
   it('refuses an empty list', () => {
@@ -86,7 +88,20 @@ describe('paths of a backup', () => {
   });
 
   it('never takes a path that contains or lies in something protected', () => {
-    const part = fc.constantFrom('var', 'lib', 'clusterlift', 'home', 'platform', '.ssh', 'etc', 'ssh', 'backup', 'nightly', 'x', 'opt');
+    const part = fc.constantFrom(
+      'var',
+      'lib',
+      'clusterlift',
+      'home',
+      'platform',
+      '.ssh',
+      'etc',
+      'ssh',
+      'backup',
+      'nightly',
+      'x',
+      'opt',
+    );
     fc.assert(
       fc.property(fc.array(part, { minLength: 1, maxLength: 5 }), (parts) => {
         const path = `/${parts.join('/')}`;

@@ -2,7 +2,14 @@ import { strict as assert } from 'node:assert';
 import fc from 'fast-check';
 import { hasCode } from '../../../src/base/errors';
 import { canonicalJson } from '../../../src/backup/canonical';
-import { decodePoint, decodeStatus, encode, newPointId, readPointId, type PointStatus } from '../../../src/backup/point';
+import {
+  decodePoint,
+  decodeStatus,
+  encode,
+  newPointId,
+  readPointId,
+  type PointStatus,
+} from '../../../src/backup/point';
 import { describeState, stateOf, type PartSeen } from '../../../src/backup/state';
 import { samplePoint } from './sample';
 
@@ -44,7 +51,10 @@ describe('restore points', () => {
 
   it('tells a torn, a newer, a renamed and a damaged point.json apart', () => {
     const { text } = encode(point);
-    const read = (changed: string, id = point.id) => () => decodePoint(changed, id);
+    const read =
+      (changed: string, id = point.id) =>
+      () =>
+        decodePoint(changed, id);
     assert.throws(read(text.slice(0, -40)), (error) => hasCode(error, 'point-torn'));
     assert.throws(read(''), (error) => hasCode(error, 'point-torn'));
     assert.throws(read(text.replace('"schema":1', '"schema":2')), (error) => hasCode(error, 'point-newer'));
@@ -79,7 +89,10 @@ describe('the state of a restore point', () => {
   it('is broken when a part is missing or has another size', () => {
     const all = status({ n1: 'verified', n2: 'verified' });
     assert.equal(stateOf({ point, status: all, parts: { n1: there, n2: { kind: 'missing' } } }).kind, 'broken');
-    assert.equal(stateOf({ point, status: all, parts: { n1: there, n2: { kind: 'resized', bytes: 3 } } }).kind, 'broken');
+    assert.equal(
+      stateOf({ point, status: all, parts: { n1: there, n2: { kind: 'resized', bytes: 3 } } }).kind,
+      'broken',
+    );
     assert.equal(stateOf({ point, status: all, parts, fault: 'torn' }).kind, 'broken');
   });
 

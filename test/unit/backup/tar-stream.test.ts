@@ -40,7 +40,13 @@ describe('reading a tar stream', () => {
 
   it('finds what tar itself finds', () => {
     const names = members(archive).map((each) => each.name);
-    const listed = execFileSync('tar', ['-t', '--quoting-style=literal', '--show-transformed-names', '-f', join(dir, 'a.tar')]).toString('latin1');
+    const listed = execFileSync('tar', [
+      '-t',
+      '--quoting-style=literal',
+      '--show-transformed-names',
+      '-f',
+      join(dir, 'a.tar'),
+    ]).toString('latin1');
     assert.equal(`${names.join('\n')}\n`, listed);
     const by = new Map(members(archive).map((each) => [each.name, each]));
     assert.equal(by.get('./app/sparse')?.size, 5 * 1024 * 1024 + 1);
@@ -49,7 +55,10 @@ describe('reading a tar stream', () => {
     assert.equal(hard.length, 1);
     assert.equal(by.get('./app/l -> m')?.target, 'x -> y');
     assert.equal(by.get('./app/fifo')?.type, 'fifo');
-    assert.deepEqual(members(archive).find((each) => each.attributes.length > 0)?.attributes ?? [['SCHILY.xattr.user.a', 'Yg==']], [['SCHILY.xattr.user.a', 'Yg==']]);
+    assert.deepEqual(
+      members(archive).find((each) => each.attributes.length > 0)?.attributes ?? [['SCHILY.xattr.user.a', 'Yg==']],
+      [['SCHILY.xattr.user.a', 'Yg==']],
+    );
   });
 
   it('finds the same wherever the stream is cut into pieces', () => {
@@ -72,13 +81,19 @@ describe('reading a tar stream', () => {
   it('notices a cut anywhere, and damage in a header', () => {
     fc.assert(
       fc.property(fc.nat(archive.length - 10240), (at) => {
-        assert.throws(() => members(archive.subarray(0, at)), (error) => hasCode(error, 'archive-invalid'));
+        assert.throws(
+          () => members(archive.subarray(0, at)),
+          (error) => hasCode(error, 'archive-invalid'),
+        );
       }),
       { numRuns: 50 },
     );
     const damaged = Buffer.from(archive);
     damaged[0] = (damaged[0] ?? 0) ^ 1;
-    assert.throws(() => members(damaged), (error) => hasCode(error, 'archive-invalid'));
+    assert.throws(
+      () => members(damaged),
+      (error) => hasCode(error, 'archive-invalid'),
+    );
   });
 
   it('never does anything else than read or refuse, whatever the bytes', () => {
@@ -95,7 +110,17 @@ describe('reading a tar stream', () => {
 });
 
 const member = (name: string, changes: Partial<Member> = {}): Member => ({
-  name, type: 'file', mode: 0o644, uid: 0, gid: 0, size: 0, mtime: '0', target: '', device: '', attributes: [], ...changes,
+  name,
+  type: 'file',
+  mode: 0o644,
+  uid: 0,
+  gid: 0,
+  size: 0,
+  mtime: '0',
+  target: '',
+  device: '',
+  attributes: [],
+  ...changes,
 });
 const directory = (name: string): Member => member(name, { type: 'directory' });
 
@@ -108,7 +133,13 @@ describe('members that are unpacked as root', () => {
   const top = directory('./opt/app/');
 
   it('may be everything below the saved paths', () => {
-    guard([top, member('./opt/app/a'), directory('./opt/app/b/'), member('./opt/app/b/..c'), member('./opt/app/h', { type: 'hard-link', target: './opt/app/a' })]);
+    guard([
+      top,
+      member('./opt/app/a'),
+      directory('./opt/app/b/'),
+      member('./opt/app/b/..c'),
+      member('./opt/app/h', { type: 'hard-link', target: './opt/app/a' }),
+    ]);
     guard([member('./opt/app')]);
     guard([top, member('./opt/app/dev', { type: 'char-device' })], true);
   });
@@ -122,9 +153,18 @@ describe('members that are unpacked as root', () => {
     ['an empty part', [top, member('./opt/app//x')]],
     ['something outside', [top, member('./etc/passwd')]],
     ['something beside with the same beginning', [top, member('./opt/app2')]],
-    ['something through a link', [top, member('./opt/app/l', { type: 'link', target: '/etc' }), member('./opt/app/l/passwd')]],
-    ['something through a link at the top', [member('./opt/app', { type: 'link', target: '/etc' }), member('./opt/app/passwd')]],
-    ['a directory in place of a link', [top, member('./opt/app/l', { type: 'link', target: '/etc' }), directory('./opt/app/l/')]],
+    [
+      'something through a link',
+      [top, member('./opt/app/l', { type: 'link', target: '/etc' }), member('./opt/app/l/passwd')],
+    ],
+    [
+      'something through a link at the top',
+      [member('./opt/app', { type: 'link', target: '/etc' }), member('./opt/app/passwd')],
+    ],
+    [
+      'a directory in place of a link',
+      [top, member('./opt/app/l', { type: 'link', target: '/etc' }), directory('./opt/app/l/')],
+    ],
     ['something twice', [top, member('./opt/app/a'), member('./opt/app/a')]],
     ['a hard link to outside', [top, member('./opt/app/h', { type: 'hard-link', target: './etc/shadow' })]],
     ['a hard link to an absolute name', [top, member('./opt/app/h', { type: 'hard-link', target: '/etc/shadow' })]],
@@ -135,7 +175,10 @@ describe('members that are unpacked as root', () => {
   ];
   for (const [what, list] of evil) {
     it(`may not be ${what}`, () => {
-      assert.throws(() => guard(list), (error) => hasCode(error, 'archive-invalid'));
+      assert.throws(
+        () => guard(list),
+        (error) => hasCode(error, 'archive-invalid'),
+      );
     });
   }
 
@@ -147,8 +190,14 @@ describe('members that are unpacked as root', () => {
     };
     const plain = member('./a');
     const variants = [
-      member('./b'), { ...plain, mode: 0o600 }, { ...plain, uid: 1 }, { ...plain, gid: 1 }, { ...plain, size: 1 }, { ...plain, mtime: '0.5' },
-      { ...plain, type: 'link', target: 'x' } as const, { ...plain, attributes: [['SCHILY.xattr.user.a', 'eA==']] as const },
+      member('./b'),
+      { ...plain, mode: 0o600 },
+      { ...plain, uid: 1 },
+      { ...plain, gid: 1 },
+      { ...plain, size: 1 },
+      { ...plain, mtime: '0.5' },
+      { ...plain, type: 'link', target: 'x' } as const,
+      { ...plain, attributes: [['SCHILY.xattr.user.a', 'eA==']] as const },
     ];
     assert.equal(new Set([plain, ...variants].map(digest)).size, variants.length + 1);
   });

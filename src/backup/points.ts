@@ -1,0 +1,212 @@
+import { mapLimit } from '../base/async';
+import { ClusterliftError, ExitStatus } from '../base/errors';
+import { sha256Hex } from './canonical';
+import { locationOnNode } from './open';
+import { checkPaths, type Finding, locationExcludes } from './paths';
+import { encode, type Part, type Point, POINT_SCHEMA, type PointStatus, type Verdict } from './point';
+import { probe } from './probe';
+import { type CleanPlan, planClean } from './retention';
+import { backupSpace, type NodeNeed } from './space';
+import { type PointState, stateOf } from './state';
+import type { BackupNode, PartContext, PartVerdict, ReadPoint, Store } from './store';
+import { recordTrust } from './trust';
+
+/** The life of a restore point, in pieces that the engine journals as steps of a run. Each may be repeated. */
+
+const NODES_AT_ONCE = 16;
+
+/** What the checks of a backup found out. */
+export interface BackupCheck {
+  readonly findings: readonly Finding[];
+  /** For `PartRequest.leaveOut`, by node. */
+  readonly leaveOut: Readonly<Record<string, readonly string[]>>;
+  /** Disk space of the paths, by node; what progress counts towards. */
+  readonly bytes: Readonly<Record<string, number>>;
+}
+
+/** Judges a backup before it begins: the location, the paths on each node, the space, the tools. Changes nothing that lasts. */
+export async function checkBackup(
+  store: Store,
+  nodes: readonly BackupNode[],
+  paths: readonly string[],
+  signal?: AbortSignal,
+): Promise<BackupCheck> {
+  const findings: Finding[] = [];
+  const reports = await store.check(nodes, false, signal);
+  reports.forEach((each, index) => {
+    if (each.status === 'rejected')
+      findings.push(asFinding(each.reason, reports.length === 1 ? undefined : nodes[index]?.name, store.location.name));
+  });
+  const leaveOut: Record<string, readonly string[]> = {};
+  const needs: NodeNeed[] = [];
+  const results = await mapLimit(nodes, NODES_AT_ONCE, async (node) => {
+    const found = await probe(node, paths, locationOnNode(store.location, node.stateDir), undefined, signal);
+    needs.push({ node: node.name, probe: found });
+    leaveOut[node.name] = locationExcludes(paths, found.facts);
+    findings.push(...checkPaths(paths, found.facts, 'backup'));
+    if (store.location.kind !== 'restic') findings.push(...toolFindings(node.name, found.tar, found.lost));
+  });
+  results.forEach((each, index) => {
+    if (each.status === 'rejected') findings.push(asFinding(each.reason, nodes[index]?.name, undefined));
+  });
+  const good = reports.flatMap((each) => (each.status === 'fulfilled' ? [each.value] : []));
+  findings.push(...backupSpace(needs, good, store.location.name));
+  const bytes = needs.map(
+    (each) => [each.node, each.probe.paths.reduce((sum, path) => sum + (path.bytes ?? 0), 0)] as const,
+  );
+  return { findings, leaveOut, bytes: Object.fromEntries(bytes) };
+}
+
+/** The files of a package that a restore needs, as a point keeps them. */
+export function keepScripts(files: Readonly<Record<string, Uint8Array>>): Point['scripts'] {
+  const entries = Object.entries(files).map(
+    ([name, content]) =>
+      [name, { content: Buffer.from(content).toString('base64'), sha256: sha256Hex(content) }] as const,
+  );
+  return Object.fromEntries(entries);
+}
+
+/** Makes a point of its parts. */
+export function assemblePoint(header: Omit<Point, 'schema' | 'nodes'>, parts: readonly Part[]): Point {
+  return { ...header, schema: POINT_SCHEMA, nodes: Object.fromEntries(parts.map((each) => [each.node, each])) };
+}
+
+/**
+ * Completes a point: its digest goes to the nodes first, so that no point is ever listed that nobody vouches for.
+ * @returns the digest, for the journal
+ */
+export async function completePoint(store: Store, point: Point, nodes: readonly BackupNode[]): Promise<string> {
+  const { sha256 } = encode(point);
+  await recordTrust(point.id, sha256, nodes);
+  await store.finishPoint(point, nodes);
+  return sha256;
+}
+
+/** Reads one node's part back from where it lies. @throws ClusterliftError `point-node` when it has none */
+export async function verifyNode(
+  store: Store,
+  point: Point,
+  node: BackupNode,
+  options: Pick<PartContext, 'onProgress' | 'signal'> = {},
+): Promise<PartVerdict> {
+  return store.verifyPart({ point, part: partOf(point, node.name), node, ...options });
+}
+
+/** Keeps verdicts beside the point; earlier ones of other nodes stay. */
+export async function recordVerdicts(
+  store: Store,
+  read: ReadPoint,
+  nodes: readonly BackupNode[],
+  verdicts: Readonly<Record<string, PartVerdict>>,
+  by: string,
+  now: Date,
+): Promise<PointStatus> {
+  const at = now.toISOString();
+  const fresh = Object.entries(verdicts).map(([node, each]): [string, Verdict] => [
+    node,
+    { result: each.result, at, by, ...(each.reason === undefined ? {} : { reason: each.reason }) },
+  ]);
+  const status: PointStatus = {
+    schema: POINT_SCHEMA,
+    id: read.point.id,
+    point: read.sha256,
+    nodes: { ...read.status?.nodes, ...Object.fromEntries(fresh) },
+  };
+  await store.putStatus(status, nodes);
+  return status;
+}
+
+/** What `backup verify` tells. */
+export interface Verification {
+  readonly state: PointState;
+  readonly verdicts: Readonly<Record<string, PartVerdict>>;
+  /** Nodes whose part could not be judged, and why. */
+  readonly unknown: readonly { readonly node: string; readonly error: unknown }[];
+}
+
+/** Verifies all parts of a point, and keeps the result with it. */
+export async function verifyPoint(
+  store: Store,
+  id: string,
+  nodes: readonly BackupNode[],
+  options: { readonly by: string; readonly now: Date; readonly signal?: AbortSignal },
+): Promise<Verification> {
+  const { by, now, signal } = options;
+  const read = await store.readPoint(id, nodes, signal);
+  const holders = Object.keys(read.point.nodes);
+  const verdicts: Record<string, PartVerdict> = {};
+  const unknown: { node: string; error: unknown }[] = [];
+  await mapLimit(holders, NODES_AT_ONCE, async (name) => {
+    try {
+      const node = nodes.find((each) => each.name === name);
+      if (!node) throw notInCluster(id, name);
+      verdicts[name] = await verifyNode(store, read.point, node, signal ? { signal } : {});
+    } catch (error) {
+      unknown.push({ node: name, error });
+    }
+  });
+  const there = nodes.filter((each) => !unknown.some((other) => other.node === each.name));
+  const status =
+    Object.keys(verdicts).length > 0 ? await recordVerdicts(store, read, there, verdicts, by, now) : read.status;
+  const parts = Object.fromEntries(Object.keys(verdicts).map((node) => [node, { kind: 'there' } as const]));
+  return { state: stateOf({ point: read.point, status, parts }), verdicts, unknown };
+}
+
+/** Removes what may go, oldest first. With `dryRun` only tells. @throws ClusterliftError of the first removal that failed */
+export async function cleanLocation(
+  store: Store,
+  nodes: readonly BackupNode[],
+  options: Parameters<typeof planClean>[1] & {
+    readonly dryRun: boolean;
+    readonly onRemove?: (id: string) => void;
+    readonly signal?: AbortSignal;
+  },
+): Promise<CleanPlan> {
+  const plan = planClean(await store.listPoints(nodes, options.signal), options);
+  if (options.dryRun) return plan;
+  for (const each of plan.remove) {
+    options.signal?.throwIfAborted();
+    options.onRemove?.(each.id);
+    await store.removePoint(each.id, nodes, options.signal);
+  }
+  return plan;
+}
+
+/** @throws ClusterliftError `point-node` */
+export function partOf(point: Point, node: string): Part {
+  const part = Object.hasOwn(point.nodes, node) ? point.nodes[node] : undefined;
+  if (part) return part;
+  throw new ClusterliftError({
+    code: 'point-node',
+    message: `Restore point ${point.id} has no part of ${node}`,
+    hint: `It has those of ${Object.keys(point.nodes).join(', ')}. Choose among them with --nodes.`,
+    exit: ExitStatus.usage,
+    node,
+  });
+}
+
+function notInCluster(id: string, node: string): ClusterliftError {
+  return new ClusterliftError({
+    code: 'point-node',
+    message: `Restore point ${id} has a part of ${node}, which is no node of this cluster now`,
+    hint: 'Name the cluster that it was made of with --cluster, or put the node back into clusters.json.',
+    exit: ExitStatus.refused,
+    node,
+  });
+}
+
+/** A check that could not be done is a finding of its own; a cancelled one is none. */
+export function asFinding(error: unknown, node: string | undefined, path: string | undefined): Finding {
+  if (!(error instanceof ClusterliftError) || error.code === 'cancelled') throw error;
+  return { code: error.code, level: 'block', node: error.node ?? node, path, message: error.message, fix: error.hint };
+}
+
+function toolFindings(node: string, tar: 'gnu' | 'busybox' | 'none', lost: readonly string[]): Finding[] {
+  const finding = { node, path: undefined, fix: 'Install GNU tar there (package `tar`).' };
+  if (tar === 'none')
+    return [
+      { ...finding, code: 'tar-missing', level: 'block', message: 'there is neither GNU tar nor that of busybox' },
+    ];
+  if (lost.length === 0) return [];
+  return [{ ...finding, code: 'tar-lossy', level: 'warn', message: `its tar cannot keep: ${lost.join(', ')}` }];
+}

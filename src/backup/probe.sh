@@ -1,0 +1,46 @@
+# shellcheck shell=sh disable=SC2154
+# What must be known of a node before a backup or a restore; changes nothing. Goes after lib.sh and tar.sh.
+# STATE MINUTES PATH…    MINUTES: counts what changed in the paths since then; 0: does not look
+
+# real_of PATH: sets REAL to the path with the links of its parent directories followed.
+real_of() {
+  real_up=${1%/*} real_rest=/${1##*/}
+  while [ ! -d "$real_up/" ]; do
+    real_rest=/${real_up##*/}$real_rest
+    real_up=${real_up%/*}
+  done
+  REAL=$(cd -P "$real_up/" 2>/dev/null && pwd -P) || REAL=$real_up
+  [ "$REAL" != / ] || REAL=
+  REAL=$REAL$real_rest
+}
+
+# space_of PATH: sets FREE (KiB) and DEVICE (what df calls the mount point) for the nearest directory that is there.
+space_of() {
+  space_at=${1%/*}
+  while [ ! -d "$space_at/" ]; do space_at=${space_at%/*}; done
+  set -- "$(df -Pk "$space_at/" | awk 'NR == 2 { for (i = 2; i <= NF; i++) if ($i ~ /^[0-9]+%$/) { at = $(i + 1); for (j = i + 2; j <= NF; j++) at = at " " $j; print $(i - 1) " " at; exit } }')"
+  FREE=${1%% *}
+  DEVICE=${1#* }
+}
+
+state_path "$2"
+minutes=$3
+shift 3
+tar_facts
+emit tar "$TAR"
+emit lost "$LOST"
+while read -r _ mount_at mount_type _; do
+  emit mount "$mount_type $mount_at"
+done </proc/mounts
+for path in "$@"; do
+  emit path "$path"
+  real_of "$path"
+  emit real "$REAL"
+  space_of "$path"
+  emit free-kb "$FREE"
+  emit device "$DEVICE"
+  if exists "$path"; then
+    emit kb "$(du -sk "$path" 2>/dev/null | cut -f 1)"
+    [ "$minutes" = 0 ] || emit changed "$(($(find "$path" -mmin "-$minutes" 2>/dev/null | head -n 10000 | wc -l)))"
+  fi
+done

@@ -1,0 +1,199 @@
+import { mapLimit } from '../base/async';
+import { ClusterliftError } from '../base/errors';
+import { locationOnNode } from './open';
+import { checkPaths, type Finding } from './paths';
+import type { Part, Point } from './point';
+import { asFinding, partOf } from './points';
+import { probe } from './probe';
+import { restoreSpace } from './space';
+import { describeState, stateOf, type PartSeen } from './state';
+import type { BackupNode, PartContext, ReadPoint, RestoreSource, Store } from './store';
+import { backTask, forwardTask, settle, swapState, type SwapState } from './swap';
+import { checkEnd, type RunTask } from './task';
+import { type Trust, trustOf } from './trust';
+
+/** The way back, in pieces that the engine journals as steps of a run. Each may be repeated. */
+
+const NODES_AT_ONCE = 16;
+
+/** What a restore will do to one node. */
+export interface RestorePreview {
+  readonly node: string;
+  /** Version in the point; undefined: nothing was installed. */
+  readonly to: string | undefined;
+  readonly paths: readonly {
+    readonly path: string;
+    readonly now: 'present' | 'absent';
+    readonly then: 'present' | 'absent';
+    /** Files and directories that changed since the point was made, and will be lost; 10000 means that or more. */
+    readonly changed: number;
+  }[];
+  /** What it brings back; bytes. */
+  readonly bytes: number;
+}
+
+export interface RestoreReport extends ReadPoint {
+  readonly trust: Trust;
+  readonly nodes: readonly RestorePreview[];
+  readonly findings: readonly Finding[];
+}
+
+/**
+ * Judges a restore before it begins; changes nothing on any node.
+ * @param id of the point
+ * @param nodes to restore
+ * @param cluster all nodes of the cluster: they vouch for the point
+ * @param journaled digest of the point in the journal of the run that made it, when it is at hand
+ * @throws ClusterliftError `point-unknown`, `point-torn`, `point-differs`, `point-changed`, `point-node`, …
+ */
+export async function checkRestore(
+  store: Store,
+  id: string,
+  nodes: readonly BackupNode[],
+  cluster: readonly BackupNode[],
+  journaled: string | undefined,
+  signal?: AbortSignal,
+): Promise<RestoreReport> {
+  const read = await store.readPoint(id, cluster, signal);
+  const trust = await trustOf(read, cluster, journaled, signal);
+  const findings: Finding[] = [...pointFindings(read, nodes), ...trustFindings(id, trust)];
+  const previews: RestorePreview[] = [];
+  const results = await mapLimit(nodes, NODES_AT_ONCE, async (node) => {
+    const part = partOf(read.point, node.name);
+    const paths = part.paths.map((each) => each.path);
+    const found = await probe(
+      node,
+      paths,
+      locationOnNode(store.location, node.stateDir),
+      new Date(read.point.created),
+      signal,
+    );
+    findings.push(
+      ...checkPaths(paths, found.facts, 'restore'),
+      ...restoreSpace({ node: node.name, probe: found }, part),
+    );
+    previews.push(preview(part, found.paths));
+  });
+  results.forEach((each, index) => {
+    if (each.status === 'rejected') findings.push(asFinding(each.reason, nodes[index]?.name, undefined));
+  });
+  return { ...read, trust, nodes: previews, findings };
+}
+
+function preview(
+  part: Part,
+  probed: readonly { path: string; bytes: number | undefined; changed: number | undefined }[],
+): RestorePreview {
+  const paths = part.paths.map(({ path, state }) => {
+    const now = probed.find((each) => each.path === path);
+    return {
+      path,
+      now: now?.bytes === undefined ? 'absent' : 'present',
+      then: state,
+      changed: now?.changed ?? 0,
+    } as const;
+  });
+  return { node: part.node, to: part.version ?? undefined, paths, bytes: part.treeBytes };
+}
+
+function pointFindings({ point, status }: ReadPoint, nodes: readonly BackupNode[]): Finding[] {
+  const some: Point = {
+    ...point,
+    nodes: Object.fromEntries(nodes.map((each) => [each.name, partOf(point, each.name)])),
+  };
+  const parts = Object.fromEntries(nodes.map((each): [string, PartSeen] => [each.name, { kind: 'there' }]));
+  const state = stateOf({ point: some, status, parts });
+  const finding = { node: undefined, path: undefined };
+  if (state.kind === 'broken') {
+    return [
+      {
+        ...finding,
+        code: 'point-broken',
+        level: 'block',
+        message: `restore point ${point.id} is ${describeState(state)}`,
+        fix: `Use another one, or look again: clusterlift backup verify ${point.id}`,
+      },
+    ];
+  }
+  if (state.kind === 'verified') return [];
+  return [
+    {
+      ...finding,
+      code: 'point-unverified',
+      level: 'warn',
+      message: `restore point ${point.id} was never verified; it is verified first`,
+      fix: `clusterlift backup verify ${point.id}`,
+    },
+  ];
+}
+
+function trustFindings(id: string, trust: Trust): Finding[] {
+  if (trust.kind === 'known') return [];
+  const scripts = trust.scripts.map((each) => `${each.name} ${each.sha256}`).join(', ');
+  return [
+    {
+      code: 'foreign-point',
+      level: 'block',
+      node: undefined,
+      path: undefined,
+      message: `no node of the cluster knows restore point ${id}; its scripts would run as root: ${scripts === '' ? 'it has none' : scripts}`,
+      fix: 'If you know where it comes from (a rebuilt machine) and compared the digests: --override foreign-point',
+    },
+  ];
+}
+
+/** What the restore of one node needs. */
+export interface RestoreContext {
+  readonly store: Store;
+  readonly point: Point;
+  readonly node: BackupNode;
+  /** `swapTag(run)`. */
+  readonly tag: string;
+  /** The point is known (trust.ts), not only taken on by a person. */
+  readonly trusted: boolean;
+  readonly runTask: RunTask;
+  readonly onProgress?: (bytes: number) => void;
+  readonly signal?: AbortSignal;
+}
+
+/** Brings the part to its node where it is not there yet: done while the application still runs. */
+export function fetchPart(ctx: RestoreContext): Promise<RestoreSource> {
+  return ctx.store.prepareRestore(partContext(ctx), ctx.trusted);
+}
+
+/**
+ * Restores one node whose application is stopped: unpack beside, check, swap, in one job. What was replaced is kept.
+ * @throws ClusterliftError `swap-went-back`, `restore-…`: the node is as it was; `swap-stuck`: a person must look
+ */
+export async function restoreNode(ctx: RestoreContext): Promise<void> {
+  const source = await fetchPart(ctx);
+  const part = partOf(ctx.point, ctx.node.name);
+  checkEnd(ctx.node.name, await ctx.runTask(forwardTask(ctx.node, ctx.tag, source, part.paths)));
+  await ctx.store.endRestore(partContext(ctx));
+}
+
+/** Puts back what the restore replaced: after a restore whose node did not become healthy. */
+export async function undoRestore(ctx: Pick<RestoreContext, 'node' | 'tag' | 'runTask'>): Promise<void> {
+  checkEnd(ctx.node.name, await ctx.runTask(backTask(ctx.node, ctx.tag)));
+}
+
+/** How far the swap of a node is: what a resume asks first. */
+export function restoreState(ctx: Pick<RestoreContext, 'node' | 'tag' | 'signal'>): Promise<SwapState> {
+  return swapState(ctx.node, ctx.tag, ctx.signal);
+}
+
+/** Removes what was replaced; from then on there is no way back. Only once the node is healthy, or after `undoRestore`. */
+export async function settleRestore(
+  ctx: Pick<RestoreContext, 'store' | 'point' | 'node' | 'tag' | 'signal'>,
+): Promise<void> {
+  await settle(ctx.node, ctx.tag, ctx.signal);
+  await ctx.store.endRestore(partContext(ctx)).catch((error: unknown) => {
+    // A point without this node has left nothing there.
+    if (!(error instanceof ClusterliftError)) throw error;
+  });
+}
+
+function partContext(ctx: Pick<RestoreContext, 'point' | 'node' | 'onProgress' | 'signal'>): PartContext {
+  const { point, node, onProgress, signal } = ctx;
+  return { point, part: partOf(point, node.name), node, ...(onProgress && { onProgress }), ...(signal && { signal }) };
+}

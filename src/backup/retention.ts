@@ -1,0 +1,64 @@
+import { ClusterliftError, ExitStatus } from '../base/errors';
+import type { ListedPoint } from './store';
+
+/** What `backup clean <location> keep <n>` may remove. Pure. */
+
+export interface CleanPlan {
+  /** Oldest first. */
+  readonly remove: readonly ListedPoint[];
+  readonly keep: readonly { readonly point: ListedPoint; readonly why: string }[];
+}
+
+/** A point without point.json may be one that is being made from another machine. */
+const MAY_BE_MAKING = 24 * 3_600_000;
+
+/**
+ * Keeps the newest `keep` usable points of a cluster, whatever an open run refers to, the last verified one, and whatever
+ * cannot be judged because a node is away. Broken points do not count, and go when something usable is kept.
+ * @param used ids that open or undecided runs refer to
+ * @param keep at least 1
+ * @throws ClusterliftError `keep-number`
+ */
+export function planClean(
+  points: readonly ListedPoint[],
+  options: { readonly cluster: string; readonly keep: number; readonly used: ReadonlySet<string>; readonly now: Date },
+): CleanPlan {
+  const { cluster, keep, used, now } = options;
+  if (!Number.isInteger(keep) || keep < 1) throw badNumber(keep);
+  const newestFirst = points.filter((each) => each.cluster === cluster).sort((a, b) => (a.id < b.id ? 1 : -1));
+  const lastVerified = newestFirst.find((each) => each.state.kind === 'verified');
+  const kept: { point: ListedPoint; why: string }[] = [];
+  const remove: ListedPoint[] = [];
+  let usable = 0;
+  const reason = (point: ListedPoint): string | undefined => {
+    if (used.has(point.id)) return 'an open run refers to it';
+    switch (point.state.kind) {
+      case 'verified':
+      case 'complete':
+        if (usable <= keep) return `it is one of the last ${keep}`;
+        return point === lastVerified ? 'it is the last verified one' : undefined;
+      case 'incomplete':
+        return `${point.state.nodes.join(', ')} cannot be asked`;
+      case 'creating':
+        return now.getTime() - Date.parse(point.created) < MAY_BE_MAKING ? 'it may be in the making' : undefined;
+      case 'broken':
+        return lastVerified === undefined ? 'it is broken, but no verified one is there' : undefined;
+    }
+  };
+  for (const point of newestFirst) {
+    if (point.state.kind === 'verified' || point.state.kind === 'complete') usable++;
+    const why = reason(point);
+    if (why === undefined) remove.unshift(point);
+    else kept.unshift({ point, why });
+  }
+  return { remove, keep: kept };
+}
+
+function badNumber(keep: number): ClusterliftError {
+  return new ClusterliftError({
+    code: 'keep-number',
+    message: `${keep} is no number of restore points to keep`,
+    hint: 'Keep at least one: clusterlift backup clean <location> keep 3',
+    exit: ExitStatus.usage,
+  });
+}

@@ -1,0 +1,77 @@
+import { mapLimit } from '../base/async';
+import { ClusterliftError, ExitStatus } from '../base/errors';
+import filesScript from './files.sh';
+import type { BackupNode, ReadPoint } from './store';
+import { askNode, runOnNode } from './task';
+
+/**
+ * Who vouches for a point (design 8): its digest lies in root-owned state of each node, and in the journal of the run that
+ * made it. Whoever can write to a backup server must not become root on the nodes.
+ */
+export type Trust =
+  | { readonly kind: 'known' }
+  /** No node and no journal knows it: a rebuilt machine, or somebody else's point. `--override foreign-point` */
+  | { readonly kind: 'foreign'; readonly scripts: readonly { readonly name: string; readonly sha256: string }[] };
+
+const NODES_AT_ONCE = 16;
+
+/** Records the digest of a finished point on its nodes; may be repeated. */
+export async function recordTrust(id: string, sha256: string, nodes: readonly BackupNode[]): Promise<void> {
+  const results = await mapLimit(nodes, NODES_AT_ONCE, (node) =>
+    runOnNode(node.connection, [filesScript], { args: ['trust', node.stateDir, id], stdin: `${sha256}\n` }),
+  );
+  for (const each of results) if (each.status === 'rejected') throw each.reason;
+}
+
+/**
+ * Finds out whether a point is the one that was made. A node that cannot be asked vouches for nothing.
+ * @param journaled digest from the journal or the plan of the run, when it is at hand
+ * @throws ClusterliftError `point-changed` when somebody who must know recorded another digest: no override helps
+ */
+export async function trustOf(
+  read: ReadPoint,
+  nodes: readonly BackupNode[],
+  journaled: string | undefined,
+  signal?: AbortSignal,
+): Promise<Trust> {
+  const { point, sha256 } = read;
+  const answers = await mapLimit(nodes, NODES_AT_ONCE, async (node) => {
+    const args = ['trusted', node.stateDir, point.id];
+    const entries = await askNode(node.connection, [filesScript], { args, ...(signal && { signal }) });
+    return { who: node.name, digest: entries.text('digest')?.trim() };
+  });
+  const known = answers.flatMap((each) =>
+    each.status === 'fulfilled' && each.value.digest !== undefined ? [each.value] : [],
+  );
+  if (journaled !== undefined) known.push({ who: 'the journal of the run', digest: journaled });
+  const other = known.find((each) => each.digest !== sha256);
+  if (other) throw changed(point.id, other.who);
+  if (known.length > 0) return { kind: 'known' };
+  const scripts = Object.entries(point.scripts).map(([name, script]) => ({ name, sha256: script.sha256 }));
+  return { kind: 'foreign', scripts };
+}
+
+/**
+ * Demands that a point is known, or that a person took it on.
+ * @param overridden `--override foreign-point` was given
+ * @throws ClusterliftError `foreign-point`
+ */
+export function demandTrust(id: string, trust: Trust, overridden: boolean): void {
+  if (trust.kind === 'known' || overridden) return;
+  const scripts = trust.scripts.map((each) => `${each.name} ${each.sha256}`).join(', ');
+  throw new ClusterliftError({
+    code: 'foreign-point',
+    message: `No node of the cluster knows restore point ${id}; its scripts would run as root: ${scripts === '' ? 'it has none' : scripts}`,
+    hint: 'If you know where it comes from (a rebuilt machine) and compared the digests: --override foreign-point',
+    exit: ExitStatus.refused,
+  });
+}
+
+function changed(id: string, who: string): ClusterliftError {
+  return new ClusterliftError({
+    code: 'point-changed',
+    message: `Restore point ${id} is not the one that was made: ${who} recorded another digest`,
+    hint: 'Do not use it, and look who can write to the location. No override helps here.',
+    exit: ExitStatus.refused,
+  });
+}
