@@ -4,6 +4,7 @@ import resticScript from './restic.sh';
 import type { BackupNode, RestoreSource } from './store';
 import swapScript from './swap.sh';
 import tarScript from './tar.sh';
+import unpackScript from './unpack.sh';
 import { askNode, nodeTask, type NodeTask } from './task';
 
 /**
@@ -11,7 +12,7 @@ import { askNode, nodeTask, type NodeTask } from './task';
  * backwards are jobs that may be repeated; what was replaced is kept until `settle`.
  */
 
-const SCRIPTS = [tarScript, resticScript, swapScript];
+const SCRIPTS = [tarScript, resticScript, unpackScript, swapScript];
 
 /** How far a swap is. `none`: it never began, failed before anything was replaced, or is settled. */
 export type SwapPhase = 'none' | 'preparing' | 'unpacked' | 'swapping' | 'in' | 'backing' | 'back';
