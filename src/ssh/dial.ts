@@ -234,13 +234,13 @@ function gathering(socket: Socket): Socket {
   const uncork = (): void => {
     socket.uncork();
   };
-  socket.write = ((...args: unknown[]): boolean => {
+  socket.write = (...args: unknown[]): boolean => {
     if (socket.writableCorked === 0) {
       socket.cork();
       process.nextTick(uncork);
     }
     return write(...args);
-  });
+  };
   return socket;
 }
 
