@@ -1,9 +1,7 @@
 import { strict as assert } from 'node:assert';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync } from 'node:fs';
 import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { sleep } from '../../../src/base/async';
 import { parseLocation } from '../../../src/backup/location';
@@ -13,30 +11,12 @@ import { ResticStore } from '../../../src/backup/stores/restic';
 import { forwardTask, settle } from '../../../src/backup/swap';
 import { checkEnd } from '../../../src/backup/task';
 import { samplePoint } from '../../unit/backup/sample';
+import { resticProgram } from '../../lab/restic';
 import { output, succeed } from '../../lab/tools';
 import { census, oddTree, Place, ruin, runTask, ShellConnection, textOf, whyNotRoot, withCode } from './places';
 
 const ID = '20261122T201755Z-staging-4f2a9c';
 const SECRET = `it's a "secret" $(date) \\n`;
-
-/** A restic of 0.17 or newer: of the system, or in the cache of the lab. */
-async function findRestic(): Promise<string | undefined> {
-  const cache = join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'clusterlift-dev');
-  const found = await output('sh', [
-    '-c',
-    'command -v restic; ls "$1"/*/restic "$1"/restic "$1"/*/usr/bin/restic 2>/dev/null',
-    'sh',
-    cache,
-  ]);
-  const candidates = [process.env['TEST_RESTIC'] ?? '', ...found.stdout.split('\n')].filter(
-    (each) => each !== '' && existsSync(each),
-  );
-  for (const each of candidates) {
-    const version = /^restic 0\.(\d+)/.exec((await output(each, ['version'])).stdout);
-    if (Number(version?.[1] ?? 0) >= 17) return each;
-  }
-  return undefined;
-}
 
 describe('backups with restic', function () {
   this.timeout(240_000);
@@ -44,8 +24,8 @@ describe('backups with restic', function () {
   let place: Place;
   let repository: string;
 
-  before(async function () {
-    const found = whyNotRoot() === undefined ? await findRestic() : undefined;
+  before(function () {
+    const found = whyNotRoot() === undefined ? resticProgram() : undefined;
     if (found === undefined) this.skip();
     restic = found;
   });
