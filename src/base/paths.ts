@@ -6,12 +6,18 @@ export type Env = Readonly<Record<string, string | undefined>>;
 
 /** `runs/`, our known_hosts: what must outlive a restart but is not configuration. */
 export function stateHome(env: Env = process.env): string {
-  return join(absolute(env['XDG_STATE_HOME']) ?? windows(env, 'LOCALAPPDATA') ?? join(home(env), '.local', 'state'), 'clusterlift');
+  return join(
+    absolute(env['XDG_STATE_HOME']) ?? windows(env, 'LOCALAPPDATA') ?? join(home(env), '.local', 'state'),
+    'clusterlift',
+  );
 }
 
 /** Downloaded packages: can be fetched again. */
 export function cacheHome(env: Env = process.env): string {
-  return join(absolute(env['XDG_CACHE_HOME']) ?? windows(env, 'LOCALAPPDATA') ?? join(home(env), '.cache'), 'clusterlift');
+  return join(
+    absolute(env['XDG_CACHE_HOME']) ?? windows(env, 'LOCALAPPDATA') ?? join(home(env), '.cache'),
+    'clusterlift',
+  );
 }
 
 /** The user's own clusters.json. */

@@ -30,7 +30,7 @@ export function parseDuration(text: string): number | undefined {
   if (!/^(\d+(\.\d+)?(ms|s|m|h|d))+$/.test(text)) return undefined;
   let total = 0;
   for (const [, number, unit] of text.matchAll(/(\d+(?:\.\d+)?)(ms|s|m|h|d)/g)) {
-    total += Number(number) * (DURATION[unit as string] as number);
+    total += Number(number) * (DURATION[unit ?? ''] ?? 0);
   }
   return total;
 }

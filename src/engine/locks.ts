@@ -1,4 +1,5 @@
-import { ClusterliftError, ExitStatus } from '../base/errors';
+import { within } from '../base/async';
+import { ClusterliftError, ExitStatus, messageOf } from '../base/errors';
 import { self } from '../base/process';
 import { formatDuration } from '../base/units';
 import { errorRecord, type RunContext } from './context';
@@ -7,6 +8,8 @@ import { stepOf } from './view';
 
 /** How long a node may be away while nothing has been changed yet. Milliseconds. */
 export const PATIENCE = 60_000;
+/** The work is done: a node that does not answer so long keeps a lock that goes stale. Milliseconds. */
+const UNLOCK_PATIENCE = 20_000;
 /** Milliseconds between heartbeats; a lock is stale after twelve of them (design 6). */
 const HEARTBEAT = 10_000;
 
@@ -115,13 +118,19 @@ async function unlock(ctx: RunContext, name: string): Promise<void> {
   await ctx.record({ type: 'step.started', ...key });
   try {
     const fence = fenceOf(ctx, name);
-    await ctx.insist(name, (connection) => releaseLock(connection, ctx.node(name).stateDir, fence), PATIENCE);
+    const released = ctx.insist(
+      name,
+      (connection) => releaseLock(connection, ctx.node(name).stateDir, fence),
+      UNLOCK_PATIENCE,
+    );
+    // A node that went away with its connection open is not waited for until the connection is found dead.
+    await within(UNLOCK_PATIENCE, released, () => new Error(`${name} did not answer`));
     await ctx.record({ type: 'step.finished', ...key, ms: Date.now() - startedAt, result: 'done' });
   } catch (error) {
     ctx.signal.throwIfAborted();
     const record = {
       code: 'unlock',
-      message: `The lock of ${name} could not be released: ${String(error)}`,
+      message: `The lock of ${name} could not be released: ${messageOf(error)}`,
       hint: 'It goes stale by itself; the next run frees it.',
     };
     await ctx.record({ type: 'step.finished', ...key, ms: Date.now() - startedAt, result: 'failed', error: record });

@@ -12,6 +12,7 @@ const name = z
   .string()
   .min(1)
   .max(255)
+  // eslint-disable-next-line no-control-regex -- control characters are what is refused
   .regex(/^[^\u0000-\u001f/]+$/u);
 const optional = <T extends z.ZodType>(type: T): z.ZodOptional<T> => type.optional();
 

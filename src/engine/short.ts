@@ -1,3 +1,4 @@
+import { broken } from '../ssh/script';
 import { runScripts, type ShortResult } from '../ssh/short';
 import type { RunContext } from './context';
 import { environmentOf, packageDirectory, type ScriptAction } from './environment';
@@ -30,6 +31,7 @@ export async function runShort(
       env: environmentOf(ctx, node, action, dir),
       signal: ctx.signal,
     });
-    return result as ShortResult;
+    if (!result) throw broken(node, 'the result of a script is missing');
+    return result;
   });
 }

@@ -193,7 +193,8 @@ describe('recovery', function () {
       await setKnob(n1, 'provision', 'wait');
       const command = upgrade(path);
       await underWayOn(n1, 'provision');
-      await clearKnob(n1, 'provision', 'wait').then(() => n1.crash());
+      await clearKnob(n1, 'provision', 'wait');
+      await n1.crash();
       await sleep(500);
       await n1.boot();
       const result = await command.done;
@@ -287,10 +288,11 @@ describe('recovery', function () {
   });
 
   async function underWayOn(node: LabNode, script: AcmeScript): Promise<void> {
-    for (const end = Date.now() + 60_000; ; await sleep(50)) {
+    for (const end = Date.now() + 60_000; ;) {
       const open = (await executions([node], script)).some((each) => each.end === undefined);
       if (open) return;
       assert.ok(Date.now() < end, `waited in vain for ${script} on ${node.name}`);
+      await sleep(50);
     }
   }
 });

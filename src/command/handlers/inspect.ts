@@ -29,7 +29,7 @@ interface Opened {
   readonly reader: RandomReader;
   readonly name: string;
   readonly where: string;
-  close(): Promise<void>;
+  readonly close: () => Promise<void>;
 }
 
 async function open(ctx: CommandContext, given: string, options: Options): Promise<Opened> {

@@ -66,7 +66,7 @@ export async function attach(ctx: CommandContext, run: string | undefined): Prom
   const after = await ctx.runs.read(record.run);
   ctx.face.summary(after.view, after.folder);
   if (after.view.exit === undefined) throw notLive(after);
-  return after.view.exit as ExitStatus;
+  return after.view.exit;
 }
 
 function notLive(record: RunRecord): ClusterliftError {

@@ -19,9 +19,10 @@ export async function status(ctx: CommandContext, options: Options): Promise<Exi
   try {
     const results = await mapLimit(site.nodes, 20, (node) => statusOf(ctx, site, node));
     ctx.detach.throwIfAborted();
-    const rows = results.map((result, index) =>
-      result.status === 'fulfilled' ? result.value : unreachable(site.nodes[index] as NodeModel, result.reason),
-    );
+    const rows = site.nodes.map((node, index) => {
+      const result = results[index];
+      return result?.status === 'fulfilled' ? result.value : unreachable(node, result?.reason);
+    });
     ctx.face.list(rows, (look) => renderStatus(rows, look));
     return rows.some((row) => row.health === 'unreachable') ? ExitStatus.refused : ExitStatus.ok;
   } finally {

@@ -1,4 +1,4 @@
-import { ClusterliftError } from '../../base/errors';
+import type { ClusterliftError } from '../../base/errors';
 import { lastLines } from '../../base/text';
 import { formatDuration, formatSize } from '../../base/units';
 import { clockSkew, type NodeFacts } from '../../cluster/facts';

@@ -41,9 +41,10 @@ export interface ProbeRequest {
 export async function probeNodes(request: ProbeRequest): Promise<NodeProbe[]> {
   const results = await mapLimit(request.nodes, AT_ONCE, (model) => probeNode(request, model));
   request.signal.throwIfAborted();
-  return results.map((result, index) =>
-    result.status === 'fulfilled' ? result.value : failed(request.nodes[index] as NodeModel, result.reason),
-  );
+  return request.nodes.map((node, index) => {
+    const result = results[index];
+    return result?.status === 'fulfilled' ? result.value : failed(node, result?.reason);
+  });
 }
 
 async function probeNode(request: ProbeRequest, model: NodeModel): Promise<NodeProbe> {
@@ -58,7 +59,7 @@ async function probeNode(request: ProbeRequest, model: NodeModel): Promise<NodeP
   const env = environment(request, pkg, model, facts);
   const from = { files: await pkg.scriptFiles() };
   const [versionResult, checkResult] = await runScripts(connection, { from, scripts, env, signal });
-  const probe = { ...base, check: checkResult, ...versionOf(versionResult as ShortResult, model.name) };
+  const probe = { ...base, check: checkResult, ...(versionResult ? versionOf(versionResult, model.name) : {}) };
   if (probe.version === undefined || !sameVersion(probe.version, pkg.version)) return probe;
   return { ...probe, healthy: await isHealthy(connection, pkg, { from, env, signal }) };
 }

@@ -43,7 +43,8 @@ export interface PreparedUpgrade {
  */
 export async function prepareUpgrade(request: PrepareUpgrade): Promise<PreparedUpgrade> {
   const { cluster, nodes, signal, sink, cwd, cache, urlAuth } = request;
-  const primary = cluster.nodes.find((node) => node.name === cluster.primary) as NodeModel;
+  const primary = cluster.nodes.find((node) => node.name === cluster.primary);
+  if (!primary) throw new Error(`${cluster.name} has no primary`);
   const pkg = await getPackage({
     given: request.given,
     sha256: request.sha256,
