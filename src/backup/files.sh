@@ -8,6 +8,7 @@
 # remove STATE BASE ID NODE       the node's part, then the point
 # trust STATE ID                  stdin: the digest of a point.json, kept where only we can write
 # trusted STATE ID
+# distrust STATE ID             forgets it
 # fetched STATE ID                bytes of a part that is being brought here
 # fetch STATE ID OFFSET           stdin: its bytes from OFFSET
 # unfetch STATE ID
@@ -76,6 +77,7 @@ case $1 in
     put "$S/points/$3.sha256"
     sync_path "$S/points"
     ;;
+  distrust) rm -f "$S/points/$3.sha256" "$S/points/$3.result" ;;
   trusted) emit_file digest "$S/points/$3.sha256" 100 ;;
   fetched)
     [ ! -f "$S/restore/$3.part" ] || emit bytes "$(($(wc -c <"$S/restore/$3.part")))"

@@ -9,7 +9,7 @@ import { type CleanPlan, planClean } from './retention';
 import { backupSpace, type NodeNeed } from './space';
 import { type PointState, stateOf } from './state';
 import type { BackupNode, PartContext, PartVerdict, ReadPoint, Store } from './store';
-import { recordTrust } from './trust';
+import { forgetTrust, recordTrust } from './trust';
 
 /** The life of a restore point, in pieces that the engine journals as steps of a run. Each may be repeated. */
 
@@ -168,6 +168,7 @@ export async function cleanLocation(
     options.signal?.throwIfAborted();
     options.onRemove?.(each.id);
     await store.removePoint(each.id, nodes, options.signal);
+    await forgetTrust(each.id, nodes);
   }
   return plan;
 }

@@ -23,6 +23,13 @@ export async function recordTrust(id: string, sha256: string, nodes: readonly Ba
   for (const each of results) if (each.status === 'rejected') throw each.reason;
 }
 
+/** Forgets a point that was removed. A node that is away keeps a digest that nothing has any more: no harm. */
+export async function forgetTrust(id: string, nodes: readonly BackupNode[]): Promise<void> {
+  await mapLimit(nodes, NODES_AT_ONCE, (node) =>
+    runOnNode(node.connection, [filesScript], { args: ['distrust', node.stateDir, id] }),
+  );
+}
+
 /**
  * Finds out whether a point is the one that was made. A node that cannot be asked vouches for nothing.
  * @param journaled digest from the journal or the plan of the run, when it is at hand

@@ -42,14 +42,27 @@ describe('backups of real nodes, by jobs over SSH', function () {
     const secrets = new Secrets();
     secrets.provide('become-password', SUDO_PASSWORD);
     const asker = { ask: () => Promise.resolve(undefined) };
-    connector = new Connector({ cluster: 'lab', nodes: [], asker, secrets, acceptNewHostKeys: false, env: lab.env(), sshConfigs: [] });
+    connector = new Connector({
+      cluster: 'lab',
+      nodes: [],
+      asker,
+      secrets,
+      acceptNewHostKeys: false,
+      env: lab.env(),
+      sshConfigs: [],
+    });
     nodes = [node('dash', { user: 'platform', become: 'sudo' }), node('busy', {})];
     for (const each of nodes) {
       const taken = await takeLock(each.connection, {
-        stateDir: each.stateDir, run: RUN, me: self(), token: 'token', user: 'test', command: 'test',
+        stateDir: each.stateDir,
+        run: RUN,
+        me: self(),
+        token: 'token',
+        user: 'test',
+        command: 'test',
       });
       assert.ok(taken.kind !== 'held');
-      fences.set(each.name, { run: RUN, epoch: taken.epoch } as Fence);
+      fences.set(each.name, { run: RUN, epoch: taken.epoch });
     }
   });
   after(async () => {
@@ -58,18 +71,30 @@ describe('backups of real nodes, by jobs over SSH', function () {
   });
   beforeEach(async () => {
     for (const each of nodes) {
-      await lab.node(each.name).must(
-        `rm -rf ${PATHS.join(' ')}; mkdir -p '/opt/acme/sub dir/empty' && cd /opt/acme && echo v1 > data && echo x > 'sub dir/ünï' && ln data hard && ln -s gone dangling && ` +
-          'chown 12:34 data && chmod 4750 data && touch -d "2020-01-02 03:04:05" data && echo conf > /etc/acme.conf && chmod 640 /etc/acme.conf',
-      );
+      await lab
+        .node(each.name)
+        .must(
+          `rm -rf ${PATHS.join(' ')}; mkdir -p '/opt/acme/sub dir/empty' && cd /opt/acme && echo v1 > data && echo x > 'sub dir/ünï' && ln data hard && ln -s gone dangling && ` +
+            'chown 12:34 data && chmod 4750 data && touch -d "2020-01-02 03:04:05" data && echo conf > /etc/acme.conf && chmod 640 /etc/acme.conf',
+        );
     }
   });
 
   function node(name: string, more: Partial<NodeModel>): BackupNode {
     const { host, keyFile } = lab.node(name);
     const connection = connector.connect({
-      name, connection: 'ssh', host, port: undefined, user: 'root', identityFile: keyFile, become: 'none', jump: undefined, roles: [], address: host,
-      stateDir: undefined, ...more,
+      name,
+      connection: 'ssh',
+      host,
+      port: undefined,
+      user: 'root',
+      identityFile: keyFile,
+      become: 'none',
+      jump: undefined,
+      roles: [],
+      address: host,
+      stateDir: undefined,
+      ...more,
     });
     return { name, connection, stateDir: '/var/lib/clusterlift' };
   }
@@ -90,8 +115,8 @@ describe('backups of real nodes, by jobs over SSH', function () {
         },
         { onOutput: (text) => void (log += text) },
       );
-      assert.equal(end.state, 'done', log);
-      return { rc: end.state === 'done' ? end.rc : -1, log };
+      assert.ok(end.state === 'done', log);
+      return { rc: end.rc, log };
     };
   }
 
@@ -100,9 +125,13 @@ describe('backups of real nodes, by jobs over SSH', function () {
   const comparable = (text: string): string => text.replace(/(directory|symbolic link) (.*) \d+$/gm, '$1 $2');
 
   async function thereAndBack(store: Store, some: readonly BackupNode[]): Promise<void> {
-    for (const each of await store.check(some, true)) assert.equal(each.status, 'fulfilled', each.status === 'rejected' ? String(each.reason) : '');
+    for (const each of await store.check(some, true))
+      assert.equal(each.status, 'fulfilled', each.status === 'rejected' ? String(each.reason) : '');
     const check = await checkBackup(store, some, PATHS);
-    assert.deepEqual(check.findings.filter((each) => each.level === 'block'), []);
+    assert.deepEqual(
+      check.findings.filter((each) => each.level === 'block'),
+      [],
+    );
     const id = newPointId('lab', new Date());
     const before = await Promise.all(some.map(census));
     const parts: Part[] = [];
@@ -111,25 +140,51 @@ describe('backups of real nodes, by jobs over SSH', function () {
       await lab.node(each.name).must('rm -f /root/order');
       parts.push(
         await store.createPart({
-          point: id, node: each, cluster: 'lab', run: RUN, version: '1', paths: PATHS, exclude: [], leaveOut: [], quiet, runTask: runTask(each),
+          point: id,
+          node: each,
+          cluster: 'lab',
+          run: RUN,
+          version: '1',
+          paths: PATHS,
+          exclude: [],
+          leaveOut: [],
+          quiet,
+          runTask: runTask(each),
         }),
       );
       assert.equal(await lab.node(each.name).must('cat /root/order'), 'stop\nstart\n');
     }
     const header = {
-      id, cluster: 'lab', created: new Date().toISOString(), reason: 'manual' as const, run: RUN, package: null, manifest: null, scripts: {}, exclude: [], quiet: true,
+      id,
+      cluster: 'lab',
+      created: new Date().toISOString(),
+      reason: 'manual' as const,
+      run: RUN,
+      package: null,
+      manifest: null,
+      scripts: {},
+      exclude: [],
+      quiet: true,
     };
     const point = assemblePoint(header, parts);
     await completePoint(store, point, some);
     const verified = await verifyPoint(store, id, some, { by: 'test', now: new Date() });
     assert.deepEqual([verified.state, verified.unknown], [{ kind: 'verified' }, []]);
-    assert.deepEqual((await store.listPoints(some)).map((each) => [each.id, each.state.kind]), [[id, 'verified']]);
+    assert.deepEqual(
+      (await store.listPoints(some)).map((each) => [each.id, each.state.kind]),
+      [[id, 'verified']],
+    );
     for (const each of some) {
-      await lab.node(each.name).must('cd /opt/acme && echo v2 > data && rm dangling && echo new > new; rm /etc/acme.conf; mkdir /srv/later');
+      await lab
+        .node(each.name)
+        .must('cd /opt/acme && echo v2 > data && rm dangling && echo new > new; rm /etc/acme.conf; mkdir /srv/later');
     }
     const ruined = await Promise.all(some.map(census));
     const report = await checkRestore(store, id, some, some, undefined);
-    assert.deepEqual(report.findings.filter((each) => each.level === 'block'), []);
+    assert.deepEqual(
+      report.findings.filter((each) => each.level === 'block'),
+      [],
+    );
     assert.equal(report.trust.kind, 'known');
     for (const [index, each] of some.entries()) {
       for (const tag of ['r1', 'r2']) {
@@ -143,7 +198,11 @@ describe('backups of real nodes, by jobs over SSH', function () {
         assert.equal((await restoreState(context)).phase, tag === 'r1' ? 'back' : 'in');
         await settleRestore(context);
       }
-      const left = await lab.node(each.name).must('ls -d /opt/.cl* /etc/.cl* /srv/.cl* /var/lib/clusterlift/restore/* /var/lib/clusterlift/spool/* 2>/dev/null || :');
+      const left = await lab
+        .node(each.name)
+        .must(
+          'ls -d /opt/.cl* /etc/.cl* /srv/.cl* /var/lib/clusterlift/restore/* /var/lib/clusterlift/spool/* 2>/dev/null || :',
+        );
       assert.equal(left, '', each.name);
     }
     await store.removePoint(id, some);
@@ -165,8 +224,12 @@ describe('backups of real nodes, by jobs over SSH', function () {
     assert.ok(dash);
     await installRestic(lab.node('dash'));
     await lab.node('dash').must('mkdir -p /var/backups/restic');
-    await thereAndBack(openStore(parseLocation({ name: 'vault', uri: 'restic:/var/backups/restic/repo' }), site), [dash]);
-    const found = await lab.node('dash').must(`grep -rlF ${JSON.stringify(RESTIC_PASSWORD)} /var/lib/clusterlift /root /home /tmp 2>/dev/null || :`);
+    await thereAndBack(openStore(parseLocation({ name: 'vault', uri: 'restic:/var/backups/restic/repo' }), site), [
+      dash,
+    ]);
+    const found = await lab
+      .node('dash')
+      .must(`grep -rlF ${JSON.stringify(RESTIC_PASSWORD)} /var/lib/clusterlift /root /home /tmp 2>/dev/null || :`);
     assert.equal(found, '');
   });
 });

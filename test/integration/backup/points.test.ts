@@ -3,6 +3,7 @@ import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promise
 import { join } from 'node:path';
 import { sha256Hex } from '../../../src/backup/canonical';
 import { parseLocation } from '../../../src/backup/location';
+import { addLocation, listLocations } from '../../../src/backup/locations';
 import { openStore } from '../../../src/backup/open';
 import { encode, newPointId, type Part, type Point } from '../../../src/backup/point';
 import {
@@ -177,6 +178,8 @@ describe('restore points of a cluster', function () {
     assert.equal((await readdir(shared)).length, 3);
     await cleanLocation(store, nodes(), { ...options, dryRun: false });
     assert.deepEqual((await readdir(shared)).sort(), [first.id, third.id]);
+    const digests = await readdir(join(nodes()[0]?.stateDir ?? '', 'points'));
+    assert.deepEqual(digests.sort(), [`${first.id}.sha256`, `${third.id}.sha256`]);
   });
 
   it('are judged before they are made: system paths, space, a location that is away', async () => {
@@ -197,6 +200,35 @@ describe('restore points of a cluster', function () {
       away.findings.map((each) => [each.code, each.level]),
       [['server-missing', 'block']],
     );
+  });
+
+  it('lie in locations that are added only when they can be written, and listed with what they hold', async () => {
+    const site = {
+      server: () => () => Promise.reject(new Error('not used')),
+      resticPassword: () => Promise.resolve(''),
+    };
+    const near = { name: 'near', uri: `file://${join(places[0]?.dir ?? '', 'b')}` };
+    const added = await addLocation(near, site, nodes());
+    assert.deepEqual(
+      added.map((each) => each.node),
+      ['n1', 'n2'],
+    );
+    await assert.rejects(addLocation({ name: 'None', uri: near.uri }, site, nodes()), withCode('location-name'));
+    await assert.rejects(
+      addLocation({ name: 'x', uri: 'file:///proc/clusterlift' }, site, nodes()),
+      withCode('backup-write'),
+    );
+    await make(undefined, openStore(parseLocation(near), site));
+    const listed = await listLocations([near, { name: 'gone', uri: 'file:///nonexistent/x' }], site, nodes());
+    assert.deepEqual(
+      listed.map((each) => [each.name, each.problems.length, each.points]),
+      [
+        ['localbackup', 0, 0],
+        ['near', 0, 1],
+        ['gone', 2, 0],
+      ],
+    );
+    assert.ok((listed[0]?.free ?? 0) > 0);
   });
 
   describe('on a backup server that was taken over', () => {
