@@ -5,7 +5,7 @@ import { hasPassword, LOCATION_NAME } from '../cluster/names';
 /** The built-in location: a directory in the state directory of each node. It dies with the node. */
 export const LOCAL_BACKUP = 'localbackup';
 /** The address that stands for it in plans; nobody can add it. */
-export const LOCAL_BACKUP_URI = 'state:backups';
+const LOCAL_BACKUP_URI = 'state:backups';
 
 /** Where backups go, understood. */
 export type Location =

@@ -97,7 +97,6 @@ export const statusSchema = z.object({
 
 export type Part = Readonly<z.infer<typeof partSchema>>;
 export type ArchiveData = Readonly<z.infer<typeof archiveSchema>>;
-export type SnapshotData = Readonly<z.infer<typeof snapshotSchema>>;
 export type SavedPath = Part['paths'][number];
 export type Point = Readonly<z.infer<typeof pointSchema>>;
 export type PointStatus = Readonly<z.infer<typeof statusSchema>>;

@@ -1,7 +1,7 @@
 import type { SavedPath } from './point';
 
 /** How GNU tar writes a name with `--quoting-style=c` in the C locale, without the quotes around it (gnulib, quotearg). */
-export function cQuote(name: string): string {
+function cQuote(name: string): string {
   let quoted = '';
   for (const byte of Buffer.from(name, 'utf8')) quoted += quoteByte(byte);
   return quoted;

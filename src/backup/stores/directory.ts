@@ -212,7 +212,7 @@ export async function withProgress<T>(request: PartRequest, base: string, work: 
 }
 
 /** The arguments MADE-BY TOPS-QUOTED TOPS-BARE of the scripts. */
-export function madeBy(part: Part): string[] {
+function madeBy(part: Part): string[] {
   const tar = part.data.kind === 'archive' ? part.data.tar : 'gnu';
   return [tar, topMembers(part.paths, 'gnu'), topMembers(part.paths, 'busybox')];
 }
