@@ -20,11 +20,6 @@ export function cacheHome(env: Env = process.env): string {
   );
 }
 
-/** The user's own clusters.json. */
-export function configHome(env: Env = process.env): string {
-  return join(absolute(env['XDG_CONFIG_HOME']) ?? windows(env, 'APPDATA') ?? join(home(env), '.config'), 'clusterlift');
-}
-
 /** The user's home directory. */
 export function home(env: Env = process.env): string {
   return env['HOME'] ?? env['USERPROFILE'] ?? homedir();

@@ -62,13 +62,7 @@ async function keepRecord(ctx: RunContext, pkg: RunPackage, node: string): Promi
 }
 
 /** From changed to proven: start, reboot when asked for, the version, and health for as long as it must hold. */
-export async function bringUp(
-  ctx: RunContext,
-  pkg: RunPackage,
-  node: string,
-  lane: Lane,
-  target: string,
-): Promise<void> {
+async function bringUp(ctx: RunContext, pkg: RunPackage, node: string, lane: Lane, target: string): Promise<void> {
   const action = lane === 'rollback' ? 'restore' : 'upgrade';
   if (ctx.node(node).steps.includes('start') || lane === 'rollback') {
     await scriptJob(ctx, pkg, { node, step: 'start', action, lane, repeatable: true });

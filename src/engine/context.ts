@@ -177,7 +177,7 @@ export class RunContext {
 }
 
 /** Is it only that the node cannot be asked now? */
-export function isPassing(error: unknown): boolean {
+function isPassing(error: unknown): boolean {
   return error instanceof ClusterliftError && PASSING.has(error.code);
 }
 

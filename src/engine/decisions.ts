@@ -32,7 +32,7 @@ export async function applyDecisions(ctx: RunContext, decisions: readonly Decisi
 }
 
 /** The step that a person has to judge, if there is one. */
-export function undecidedStep(node: NodeView): StepView | undefined {
+function undecidedStep(node: NodeView): StepView | undefined {
   return node.steps.findLast((step) => step.state === 'unknown' && step.decision === undefined);
 }
 

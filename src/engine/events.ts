@@ -126,10 +126,6 @@ export type LiveEvent =
 
 export type Event = RunEvent | LiveEvent;
 
-export function isRunEvent(event: Event): event is RunEvent {
-  return !(event.type === 'progress' || event.type === 'output' || event.type === 'link' || event.type === 'question');
-}
-
 /** A line of the journal: sequence number from 1, time, sha256 of the line before (64 zeros for the first). */
 export type JournalEntry = RunEvent & { readonly seq: number; readonly time: string; readonly prev: string };
 

@@ -2,7 +2,6 @@ import { sleep } from '../base/async';
 import { ClusterliftError, ExitStatus } from '../base/errors';
 import { lastLines } from '../base/text';
 import { formatDuration } from '../base/units';
-import type { RunTask } from '../backup/task';
 import type { JobEnd, JobSpec, Wishes } from '../ssh/jobs';
 import { runJob } from '../ssh/jobs';
 import type { RunContext } from './context';
@@ -52,7 +51,7 @@ export interface JobStep extends Omit<ScriptJob, 'action' | 'step'> {
 }
 
 /** @returns what was journaled with the result */
-export async function jobStep(
+async function jobStep(
   ctx: RunContext,
   step: JobStep,
   spec: Omit<JobSpec, 'id' | 'stateDir' | 'fence'>,
@@ -82,34 +81,19 @@ async function follow(
   return { rc: end.rc };
 }
 
-/** A job of an attempt, followed to its end; `suffix` where an attempt has several. */
+/** The job of an attempt, followed to its end. */
 async function runTracked(
   ctx: RunContext,
   step: JobStep & { readonly attempt: number },
   spec: Omit<JobSpec, 'id' | 'stateDir' | 'fence'>,
-  suffix = '',
 ): Promise<{ end: Extract<JobEnd, { state: 'done' | 'unknown' }>; tail: Tail }> {
   const { node } = step;
-  const id = `${jobId(ctx.plan.run, node, step.step, step.lane, step.attempt)}${suffix}`;
+  const id = jobId(ctx.plan.run, node, step.step, step.lane, step.attempt);
   const whole: JobSpec = { ...spec, id, stateDir: ctx.node(node).stateDir, fence: fenceOf(ctx, node) };
   const tail = new Tail();
   const end = await withDeadlines(ctx, step, (signal) => toTheEnd(ctx, step, whole, tail, signal));
   if (end.state === 'absent' || end.state === 'unclaimed') throw notStarted(step);
   return { end, tail };
-}
-
-/**
- * Runs the tasks of the backup room as jobs of a step: exactly once for each attempt, over lost links and a resume.
- * A node that dies takes the task along; the step then makes another attempt.
- */
-export function taskRunner(ctx: RunContext, step: JobStep & { readonly attempt: number }): RunTask {
-  let count = 0;
-  return async ({ text, args, secrets }) => {
-    const suffix = ++count === 1 ? '' : `-${String(count)}`;
-    const { end, tail } = await runTracked(ctx, step, { command: { kind: 'text', text, args }, secrets }, suffix);
-    if (end.state === 'unknown') throw attemptLost(step, end.reason, tail.lines());
-    return { rc: end.rc, log: tail.text };
-  };
 }
 
 /** Starts it, or finds it started, and follows it; a link that drops only makes us look again. */
@@ -192,10 +176,6 @@ class Tail {
 
   add(text: string): void {
     this.#text = (this.#text + text).slice(-32_768);
-  }
-
-  get text(): string {
-    return this.#text;
   }
 
   lines(): string[] {

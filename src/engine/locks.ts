@@ -7,7 +7,7 @@ import { beatLock, releaseLock, takeLock, type Fence, type HeldLock } from './no
 import { stepOf } from './view';
 
 /** How long a node may be away while nothing has been changed yet. Milliseconds. */
-export const PATIENCE = 60_000;
+const PATIENCE = 60_000;
 /** The work is done: a node that does not answer so long keeps a lock that goes stale. Milliseconds. */
 const UNLOCK_PATIENCE = 20_000;
 /** Milliseconds between heartbeats; a lock is stale after twelve of them (design 6). */

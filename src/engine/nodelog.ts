@@ -6,7 +6,7 @@ import type { EventSink } from './events';
 const MAX_LOG = 256 * 1024 * 1024;
 
 /** Path of a node's log in the folder of a run. Names come from a checked file; what is no file name becomes `_`. */
-export function nodeLogPath(folder: string, node: string): string {
+function nodeLogPath(folder: string, node: string): string {
   return join(folder, `${node.replace(/[^\w.-]/g, '_')}.log`);
 }
 

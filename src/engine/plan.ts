@@ -26,8 +26,6 @@ export const STEPS = [
 ] as const;
 export type StepName = (typeof STEPS)[number];
 
-export const BRACKET: readonly StepName[] = ['stop', 'upgrade', 'restore', 'start', 'reboot', 'version', 'health'];
-
 /** One finding of the checks. A run starts only when no `block` is left that was not overridden. */
 export interface CheckResult {
   /** Also the name that `--override` takes. */

@@ -43,14 +43,14 @@ export async function runProvision(ctx: RunContext, pkg: RunPackage): Promise<vo
   await finishRun(ctx);
 }
 
-export function provisionIsDue(ctx: RunContext, pkg: RunPackage): boolean {
+function provisionIsDue(ctx: RunContext, pkg: RunPackage): boolean {
   const { provision, scripts } = pkg.manifest;
   if (provision === 'never' || scripts.provision === undefined) return false;
   return provision === 'always' || Object.values(ctx.view.nodes).some((node) => node.wantsProvision);
 }
 
 /** @throws ClusterliftError of the provision step; the primary's part is then closed with it */
-export async function provision(ctx: RunContext, pkg: RunPackage): Promise<void> {
+async function provision(ctx: RunContext, pkg: RunPackage): Promise<void> {
   await ctx.record({ type: 'phase', phase: 'provision' });
   const primary = ctx.plan.primary;
   try {

@@ -207,7 +207,7 @@ async function owners(folder: string): Promise<OwnerFile[]> {
 }
 
 /** Writes a file so that it is whole and on disk, or not there. */
-export async function writeSynced(path: string, content: string | Uint8Array, mode = 0o600): Promise<void> {
+async function writeSynced(path: string, content: string | Uint8Array, mode = 0o600): Promise<void> {
   const temporary = `${path}.tmp-${String(process.pid)}`;
   const file = await open(temporary, 'w', mode);
   try {

@@ -121,7 +121,7 @@ function errorOf(step: StepView, node: string): ClusterliftError {
 }
 
 /** An error as it was kept in the journal. */
-export function restoreError(record: ErrorRecord, node?: string, step?: string): ClusterliftError {
+function restoreError(record: ErrorRecord, node?: string, step?: string): ClusterliftError {
   return new ClusterliftError({ ...record, exit: ExitStatus.failed, node, step });
 }
 

@@ -8,7 +8,7 @@ import { measure } from './measure';
 export type PeerStep = { readonly name: string } & ({ readonly shell: string } | { readonly copy: string });
 
 /** Where the peers put the image. */
-export const PEER_DIR = '/var/tmp/bench';
+const PEER_DIR = '/var/tmp/bench';
 
 /** What an upgrade of ours does on each node, as a person would write it down for another tool. */
 export function sameSteps(image: string, sha256: string): PeerStep[] {

@@ -86,7 +86,7 @@ function planNode(input: UpgradePlanInput, model: NodeModel, probe: NodeProbe | 
 }
 
 /** A node is passed over only if its version is the target, it is healthy, and its last recorded upgrade ended well (design 5). */
-export function isAtTarget(
+function isAtTarget(
   probe: NodeProbe | undefined,
   pkg: { readonly product: string; readonly version: string },
 ): boolean {

@@ -125,7 +125,7 @@ function plannedNode(model: NodeModel, stateDir: string): PlanNode {
 }
 
 /** The version that the node's own record names. */
-export function installedVersion(facts: GatheredFacts, product: string): string | undefined {
+function installedVersion(facts: GatheredFacts, product: string): string | undefined {
   const text = facts.products.find((each) => each.product === product)?.record;
   return (text === undefined ? undefined : parseRecord(text)?.to) ?? undefined;
 }
