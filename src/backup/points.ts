@@ -39,15 +39,21 @@ export async function checkBackup(
   });
   const leaveOut: Record<string, readonly string[]> = {};
   const needs: NodeNeed[] = [];
-  const results = await mapLimit(nodes, NODES_AT_ONCE, async (node) => {
-    const found = await probe(node, paths, locationOnNode(store.location, node.stateDir), undefined, signal);
-    needs.push({ node: node.name, probe: found });
-    leaveOut[node.name] = locationExcludes(paths, found.facts);
-    findings.push(...checkPaths(paths, found.facts, 'backup'));
-    if (store.location.kind !== 'restic') findings.push(...toolFindings(node.name, found.tar, found.lost));
-  });
+  const results = await mapLimit(nodes, NODES_AT_ONCE, (node) =>
+    probe(node, paths, locationOnNode(store.location, node.stateDir), undefined, signal),
+  );
+  // In the order of the nodes, whoever answered first.
   results.forEach((each, index) => {
-    if (each.status === 'rejected') findings.push(asFinding(each.reason, nodes[index]?.name, undefined));
+    const node = nodes[index]?.name ?? '';
+    if (each.status === 'rejected') {
+      findings.push(asFinding(each.reason, node, undefined));
+      return;
+    }
+    const found = each.value;
+    needs.push({ node, probe: found });
+    leaveOut[node] = locationExcludes(paths, found.facts);
+    findings.push(...checkPaths(paths, found.facts, 'backup'));
+    if (store.location.kind !== 'restic') findings.push(...toolFindings(node, found.tar, found.lost));
   });
   const good = reports.flatMap((each) => (each.status === 'fulfilled' ? [each.value] : []));
   findings.push(...backupSpace(needs, good, store.location.name));

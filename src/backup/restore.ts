@@ -61,21 +61,19 @@ export async function checkRestore(
   const results = await mapLimit(nodes, NODES_AT_ONCE, async (node) => {
     const part = partOf(read.point, node.name);
     const paths = part.paths.map((each) => each.path);
-    const found = await probe(
-      node,
-      paths,
-      locationOnNode(store.location, node.stateDir),
-      new Date(read.point.created),
-      signal,
-    );
-    findings.push(
-      ...checkPaths(paths, found.facts, 'restore'),
-      ...restoreSpace({ node: node.name, probe: found }, part),
-    );
-    previews.push(preview(part, found.paths));
+    const location = locationOnNode(store.location, node.stateDir);
+    return { part, paths, found: await probe(node, paths, location, new Date(read.point.created), signal) };
   });
+  // In the order of the nodes, whoever answered first.
   results.forEach((each, index) => {
-    if (each.status === 'rejected') findings.push(asFinding(each.reason, nodes[index]?.name, undefined));
+    const node = nodes[index]?.name ?? '';
+    if (each.status === 'rejected') {
+      findings.push(asFinding(each.reason, node, undefined));
+      return;
+    }
+    const { part, paths, found } = each.value;
+    findings.push(...checkPaths(paths, found.facts, 'restore'), ...restoreSpace({ node, probe: found }, part));
+    previews.push(preview(part, found.paths));
   });
   return { ...read, trust, nodes: previews, findings };
 }

@@ -115,7 +115,7 @@ copy_tree() {
   rm -f "$copy_status"
   {
     case $TAR in
-      gnu) tar -c --format=posix --numeric-owner --sparse ${ACLS:+"$ACLS"} ${XATTRS:+"$XATTRS" "--xattrs-include=*"} -C "$1" -f - "./$2" ;;
+      gnu) tar -c --no-unquote --format=posix --numeric-owner --sparse ${ACLS:+"$ACLS"} ${XATTRS:+"$XATTRS" "--xattrs-include=*"} -C "$1" -f - "./$2" ;;
       *) tar -c --numeric-owner -C "$1" -f - "./$2" ;;
     esac || echo read >>"$copy_status"
   } | {

@@ -1,6 +1,7 @@
 # shellcheck shell=sh disable=SC2034
 # What archive.sh and swap.sh share: which tar this is and what it keeps, digests, compression, canonical listings, safe members.
 # Member names are the absolute paths with a dot in front ("./opt/acme"), so no name can be read as an option.
+# GNU tar needs --no-unquote, else a backslash in a name that it is given means something.
 TZ=UTC0
 export TZ
 
@@ -69,7 +70,7 @@ tar_create() {
   shift "$tar_count"
   case $TAR in
     gnu)
-      tar -c --format=posix --numeric-owner --sparse ${ACLS:+"$ACLS"} ${XATTRS:+"$XATTRS" "--xattrs-include=*"} \
+      tar -c --no-unquote --format=posix --numeric-owner --sparse ${ACLS:+"$ACLS"} ${XATTRS:+"$XATTRS" "--xattrs-include=*"} \
         ${SELINUX:+"$SELINUX"} --full-time --quoting-style=c -vv --index-file="$tar_listing" \
         --exclude-from="$tar_excludes" -C / -f - -- "$@"
       ;;
@@ -93,7 +94,7 @@ tar_extract() {
   shift "$tar_count"
   case $TAR in
     gnu)
-      tar -x -p --same-owner --numeric-owner ${ACLS:+"$ACLS"} ${XATTRS:+"$XATTRS" "--xattrs-include=*"} \
+      tar -x -p --no-unquote --same-owner --numeric-owner ${ACLS:+"$ACLS"} ${XATTRS:+"$XATTRS" "--xattrs-include=*"} \
         ${SELINUX:+"$SELINUX"} -C "$tar_into" -f - -- "$@"
       ;;
     busybox) tar -x -p --numeric-owner -C "$tar_into" -f - "$@" ;;

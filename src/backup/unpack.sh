@@ -120,7 +120,7 @@ compare_archive() {
   for compare_path in "$@"; do set -- "$@" ".$compare_path"; done
   shift "$compare_n"
   decompress <"$FILE" | {
-    tar -d --numeric-owner ${ACLS:+"$ACLS"} ${XATTRS:+"$XATTRS" "--xattrs-include=*"} -C "$compare_in/new" -f - -- "$@" || echo compare >>"$unpack_status"
+    tar -d --no-unquote --numeric-owner ${ACLS:+"$ACLS"} ${XATTRS:+"$XATTRS" "--xattrs-include=*"} -C "$compare_in/new" -f - -- "$@" || echo compare >>"$unpack_status"
     cat >/dev/null
   }
   [ ! -e "$unpack_status" ] || die restore-compare "what was unpacked is not what is in the archive; nothing was replaced"

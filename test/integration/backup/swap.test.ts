@@ -135,6 +135,23 @@ describe('restoring a node', () => {
     assert.equal(strip(await census(place.root)), strip(was));
   });
 
+  it('takes paths with every odd character at their word', async () => {
+    const paths = ['q"uo\\te', 'ünï ☃', "it's $(x) `y`", '*[a]?', '-dash', 'a -> b', ' lead'].map((each) =>
+      join(place.root, each),
+    );
+    for (const each of paths) {
+      await mkdir(each);
+      await writeFile(join(each, 'file'), 'v1');
+    }
+    const part = await save(place, paths);
+    assert.ok(part.paths.every((each) => each.state === 'present'));
+    for (const each of paths) await writeFile(join(each, 'file'), 'v2');
+    await restore(place, part);
+    for (const each of paths) assert.equal(await textOf(join(each, 'file')), 'v1', each);
+    await settle(place.node, TAG);
+    assert.deepEqual(await leftovers(place), []);
+  });
+
   it('keeps hard links between two paths', async () => {
     const [one, two] = [join(place.root, 'one'), join(place.root, 'nested/two')] as const;
     await mkdir(one);

@@ -12,7 +12,7 @@ describe('names of members', () => {
       const names = ['plain', 'a b', ' lead', 'q"uo\\te', 'ünï ☃', "it's", 'a -> b', '*[x]?', '-dash', '$(x)`'];
       for (const each of names) writeFileSync(join(dir, each), '');
       for (const each of names) {
-        const archive = execFileSync('tar', ['-c', '-C', dir, '-f', '-', `./${each}`]);
+        const archive = execFileSync('tar', ['-c', '--no-unquote', '-C', dir, '-f', '-', `./${each}`]);
         const listed = execFileSync('tar', ['-t', '--quoting-style=c', '-f', '-'], {
           input: archive,
           env: { LC_ALL: 'C', PATH: '/usr/bin:/bin' },
