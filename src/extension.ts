@@ -76,6 +76,13 @@ export function activate(context: vscode.ExtensionContext): void {
     if (tree.view.visible && vscode.workspace.isTrusted && setting('refreshOnShow') && clusters.clusters.length > 0)
       void vscode.commands.executeCommand('clusterlift.refreshOld');
   };
+  store.add(
+    runs.onDidEnd(({ record: { plan } }) => {
+      const ref = clusters.byName(plan.cluster, plan.configFile);
+      if (ref && setting('refreshOnShow'))
+        void vscode.commands.executeCommand('clusterlift.status', { kind: 'cluster', ref });
+    }),
+  );
   store.add(tree.view.onDidChangeVisibility(refreshOld));
   store.add(clusters.onDidChange(refreshOld));
 }

@@ -1,4 +1,4 @@
-import * as vscode from 'vscode';
+import type * as vscode from 'vscode';
 import { handlersOf, tellError } from './commands/register';
 import type { CommandDeps, Handlers } from './commands/deps';
 import { Targets, type Args } from './commands/targets';

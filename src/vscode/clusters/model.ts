@@ -130,7 +130,7 @@ export class ClustersModel extends Store {
 }
 
 /** The user's own file. */
-export function ownPath(): string | undefined {
+function ownPath(): string | undefined {
   const configured = setting('configFile');
   if (configured !== '') return configured;
   return userClustersPath({ env: process.env, platform: process.platform });

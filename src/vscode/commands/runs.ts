@@ -5,9 +5,11 @@ import { parseCommand } from '../../command/parse';
 import type { Command } from '../../command/command';
 import type { RunRecord } from '../../engine/runs';
 import { isNotLive, RunClient } from '../../service/client';
+import type { ClusterRef } from '../clusters/model';
 import { me } from '../launch';
 import { definitionOf, explicit, nameOf, type TaskDefinition } from '../tasks/definition';
-import { saveTask, wordsOf } from '../tasks/save';
+import { saveTask } from '../tasks/save';
+import { wordsOf } from '../tasks/tasks-json';
 import type { CommandDeps, Handlers } from './deps';
 import { confirmed, openTerminal, start, sure } from './start';
 import { sshArguments } from './ssh';
@@ -114,8 +116,8 @@ export function runCommands(deps: CommandDeps): Handlers {
       const ref = item && 'run' in item ? refOf(deps, item.run) : await targets.cluster(args, l10n.t('Save as Task'));
       if (!ref) return;
       if (!command) {
-        for (const { command: chosen } of await deps.wizard.run([ref], 'save')) await save(chosen, deps, ref);
-      } else await save(command, deps, ref);
+        for (const { command: chosen } of await deps.wizard.run([ref], 'save')) await save(chosen, ref);
+      } else await save(command, ref);
     },
     forgetSecrets: async () => {
       const count = await secrets.forget();
@@ -127,11 +129,7 @@ export function runCommands(deps: CommandDeps): Handlers {
   };
 }
 
-async function save(
-  command: Command,
-  { clusters: _ }: CommandDeps,
-  ref: NonNullable<ReturnType<CommandDeps['clusters']['find']>>,
-): Promise<void> {
+async function save(command: Command, ref: ClusterRef): Promise<void> {
   const { mode, backup } = ref.cluster.upgrade;
   const definition = definitionOf(command);
   if (!definition) return;

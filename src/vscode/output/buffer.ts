@@ -31,7 +31,8 @@ export class OutputBuffer {
     }
     // The latest is what a person wants to see: the oldest that waits is left out.
     const all = this.#waiting + text;
-    const from = all.indexOf('\n', all.length - this.limits.batch) + 1;
+    const end = all.indexOf('\n', all.length - this.limits.batch);
+    const from = end < 0 ? all.length - this.limits.batch : end + 1;
     this.#skipped += count(all.slice(0, from));
     this.#waiting = all.slice(from);
   }

@@ -154,7 +154,7 @@ export class RunTerminal extends Store implements vscode.Pseudoterminal {
   async #replay(run: string): Promise<ExitStatus> {
     const { view, folder } = await this.deps.runs.read(run);
     this.#live.end(renderSummary(view, { folder, home: home(process.env) }, this.#look()));
-    return (view.exit ?? ExitStatus.unknown) as ExitStatus;
+    return view.exit ?? ExitStatus.unknown;
   }
 
   #listen(): () => void {

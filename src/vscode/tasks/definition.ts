@@ -125,7 +125,9 @@ export function explicit(
   defaults: { mode: 'serial' | 'fast'; backup: string },
 ): TaskDefinition {
   if (definition.command !== 'upgrade') return definition;
-  const { confirm: _typed, ...rest } = definition;
+  const rest = Object.fromEntries(
+    Object.entries(definition).filter(([key]) => key !== 'confirm'),
+  ) as unknown as TaskDefinition;
   return { ...rest, mode: rest.mode ?? defaults.mode, backup: rest.backup ?? defaults.backup };
 }
 
@@ -215,8 +217,8 @@ function needed(definition: Readonly<Record<string, unknown>>, key: string, comm
   return value;
 }
 
-function word<K extends string, V>(key: K, value: V | undefined): { [P in K]?: V } {
-  return (value === undefined ? {} : { [key]: value }) as { [P in K]?: V };
+function word<K extends string, V>(key: K, value: V | undefined): Partial<Record<K, V>> {
+  return (value === undefined ? {} : { [key]: value }) as Partial<Record<K, V>>;
 }
 
 function wrong(property: string, message: string): ClusterliftError {

@@ -6,7 +6,7 @@ import { formatCommand } from '../../command/format';
 import type { ClusterRef, ClustersModel } from '../clusters/model';
 import { demandTrust } from '../looker';
 import type { RunsModel } from '../runs/model';
-import { looksOnly } from '../commands/argv';
+import { looksOnly, optionsFor } from '../commands/argv';
 import type { TerminalDeps, TerminalJob } from '../runs/terminal';
 import { commandOf, definitionOf, nameOf, refusal, TASK_TYPE, type TaskDefinition } from './definition';
 
@@ -24,7 +24,7 @@ export class ClusterliftTasks implements vscode.TaskProvider {
   provideTasks(): vscode.Task[] {
     return this.clusters.clusters.flatMap((ref) => {
       const locations = ref.file.locations.map(({ name }) => name);
-      const options = this.#optionsFor(ref);
+      const options = optionsFor(ref);
       const commands: Command[] = [
         { kind: 'check', options },
         ...locations.map((location): Command => ({ kind: 'backup-create', location, options })),
@@ -64,11 +64,6 @@ export class ClusterliftTasks implements vscode.TaskProvider {
     task.execution = this.#execution(task);
     task.presentationOptions = { reveal: vscode.TaskRevealKind.Always, clear: true, showReuseMessage: false };
     return task;
-  }
-
-  /** Which options name a cluster: its name, and its file where the folder alone does not say it. */
-  #optionsFor({ cluster, folder, file }: ClusterRef): { cluster: string; config?: string } {
-    return folder ? { cluster: cluster.name } : { cluster: cluster.name, config: file.path };
   }
 
   /** Variables of the definition are resolved only in here. */

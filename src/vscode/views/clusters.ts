@@ -174,7 +174,7 @@ export class ClustersTree extends Store implements vscode.TreeDataProvider<Clust
     const working = live && Object.hasOwn(live.nodes, node.name) ? live.nodes[node.name] : undefined;
     const step = working && currentStep(working);
     const item = new vscode.TreeItem(node.name, vscode.TreeItemCollapsibleState.None);
-    const said = step && working ? stepWords(step, working) : nodeWords(status);
+    const said = step ? stepWords(step, working) : nodeWords(status);
     const roles = node.roles.join(', ');
     item.id = `${ref.id}/${node.name}`;
     item.description = line([said, roles].filter((each) => each !== '').join(' · '), 200);

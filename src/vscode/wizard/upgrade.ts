@@ -164,7 +164,8 @@ export class UpgradeWizard {
         })),
       });
       return next(end, (nodes) => {
-        const { nodes: _before, ...rest } = state;
+        const { clusters, package: source, mode, backup } = state;
+        const rest = { clusters, ...(source && { package: source }), ...(mode && { mode }), ...(backup && { backup }) };
         return nodes.length === names.length ? rest : { ...rest, nodes };
       });
     },

@@ -139,7 +139,7 @@ function row(point: PagePoint, index: number): HTMLElement {
     radio.closest('tr')?.classList.add('selected');
     drawDetails();
   });
-  const cells = [`${point.reason}`, point.package, point.versions, point.size, point.location];
+  const cells = [point.reason, point.package, point.versions, point.size, point.location];
   const made = el(
     'tr',
     { class: selected ? 'selected' : '' },

@@ -69,7 +69,10 @@ export interface PointKey {
   readonly id: string;
 }
 
-export type ToPage = { readonly type: 'state'; readonly state: PageState };
+export interface ToPage {
+  readonly type: 'state';
+  readonly state: PageState;
+}
 export type FromPage =
   { readonly type: 'ready' } | { readonly type: 'refresh' } | ({ readonly type: 'verify' | 'rollBack' } & PointKey);
 

@@ -21,7 +21,7 @@ export class TreeView {
     private readonly page: Page,
     private readonly name: string,
   ) {
-    this.pane = page.locator('.pane').filter({ has: page.locator(`.pane-header[aria-label^="${name}"]`) });
+    this.pane = page.locator('.pane').filter({ has: page.locator(`.pane-header[aria-label*="${name} Section"]`) });
   }
 
   /** Opens the view when only its header shows. */

@@ -1,0 +1,77 @@
+import { strict as assert } from 'node:assert';
+import { labelsOf } from '../../../src/vscode/clusters/names';
+import { sshArguments } from '../../../src/vscode/commands/ssh';
+import { OutputBuffer } from '../../../src/vscode/output/buffer';
+import { pointRows } from '../../../src/vscode/points/rows';
+import { hostsOf } from '../../../src/vscode/wizard/ssh-hosts';
+import { checkClusters } from '../../../src/cluster/load';
+
+describe('Parts of the editor that need no editor', () => {
+  it('show a name that two folders have with its folder, and with more where that is the same, too', () => {
+    const at = (
+      name: string,
+      folder: string | undefined,
+      file: string,
+    ): { name: string; folder: string | undefined; file: string } => ({ name, folder, file });
+    const [one, two] = ['/a/w/.vscode/clusters.json', '/b/w/.vscode/clusters.json'];
+    assert.deepEqual(labelsOf([at('x', 'w', one), at('y', 'w', one)]), ['x', 'y']);
+    assert.deepEqual(labelsOf([at('x', 'w', one), at('x', undefined, '/home/u')]), ['w/x', 'user/x']);
+    assert.deepEqual(labelsOf([at('x', 'w', one), at('x', 'w', two)]), ['a/w/x', 'b/w/x']);
+  });
+
+  it('hand on bounded batches of output, without escapes, the latest first to stay', () => {
+    const buffer = new OutputBuffer({ batch: 100, line: 50 });
+    buffer.add('\u001b[31mred\u001b[0m\nhalf');
+    assert.deepEqual(buffer.take(), { skipped: 0, text: 'red\n' });
+    buffer.add(' a line\n');
+    assert.deepEqual(buffer.take(), { skipped: 0, text: 'half a line\n' });
+    for (let index = 0; index < 1000; index++) buffer.add(`line ${String(index)}\n`);
+    const { skipped, text } = buffer.take();
+    assert.ok(text.length <= 100 && text.endsWith('line 999\n'), text);
+    assert.equal(skipped, 1000 - text.trimEnd().split('\n').length);
+    assert.equal(buffer.empty, true);
+  });
+
+  it('keep no line without an end in memory', () => {
+    const buffer = new OutputBuffer({ batch: 1000, line: 50 });
+    for (let index = 0; index < 100; index++) buffer.add('x'.repeat(40));
+    assert.ok(buffer.take().text.length <= 1000);
+  });
+
+  it('find the hosts of an ssh_config, but no patterns', () => {
+    assert.deepEqual(hostsOf('Host a b # c\n  HostName x\nhost=c\nHost *.example *\nMatch host d\nHost "e" !f\n'), [
+      'a',
+      'b',
+      'c',
+      'e',
+    ]);
+  });
+
+  it('give ssh the host behind --, so that no host is an option', () => {
+    const text =
+      '{"clusters":{"x":{"user":"u","nodes":[{"name":"j","host":"fd00::1","port":2222},{"name":"n","host":"h","jump":"j"}]}}}';
+    const [cluster] = checkClusters(text, '/c.json').file?.clusters ?? [];
+    const node = cluster?.nodes[1];
+    assert.ok(cluster && node);
+    assert.deepEqual(sshArguments(node, cluster), ['-l', 'u', '-J', 'u@[fd00::1]:2222', '--', 'h']);
+  });
+
+  it('read restore points as far as they make sense, newest first', () => {
+    const rows = pointRows(
+      [
+        7,
+        null,
+        { id: 'a\u001b[31m1', nodes: { n1: { version: '1', data: { bytes: 5 } } } },
+        { id: 'b2', state: 'verified', size: 9, package: { product: 'p', version: '2' } },
+      ],
+      'nightly',
+    );
+    assert.deepEqual(
+      rows.map(({ id, bytes, version, state }) => ({ id, bytes, version, state })),
+      [
+        { id: 'b2', bytes: 9, version: '2', state: 'verified' },
+        { id: 'a1', bytes: 5, version: '1', state: 'unknown' },
+      ],
+    );
+  });
+});

@@ -1,0 +1,99 @@
+import { strict as assert } from 'node:assert';
+import { ClusterliftError } from '../../../src/base/errors';
+import { formatCommand } from '../../../src/command/format';
+import { parseCommand } from '../../../src/command/parse';
+import { commandOf, definitionOf, explicit, refusal } from '../../../src/vscode/tasks/definition';
+import { withTask, wordsOf } from '../../../src/vscode/tasks/tasks-json';
+
+const lineOf = (definition: Record<string, unknown>): string =>
+  formatCommand(commandOf({ type: 'clusterlift', ...definition }));
+
+describe('Tasks of tasks.json', () => {
+  it('mean the same as a command line', () => {
+    const upgrade = {
+      command: 'upgrade',
+      cluster: 'staging',
+      package: 'a.iso',
+      mode: 'serial',
+      backup: 'nightly',
+      batch: ['1', '25%'],
+    };
+    assert.equal(
+      lineOf({ ...upgrade, batch: undefined }),
+      'clusterlift upgrade a.iso serial backup nightly --cluster staging',
+    );
+    assert.equal(lineOf({ command: 'check' }), 'clusterlift check');
+    assert.equal(lineOf({ command: 'backup create', backup: 'nightly' }), 'clusterlift backup create nightly');
+    assert.equal(
+      lineOf({ command: 'provision', cluster: 'x', limitRate: undefined, giveUp: '30m' }),
+      'clusterlift provision --cluster x --give-up 30m',
+    );
+    assert.match(
+      lineOf({ command: 'restore', point: 'p', location: 'nightly' }),
+      /backup restore p .*--location nightly/,
+    );
+  });
+
+  it('come back as the same command when they are saved', () => {
+    for (const line of [
+      'upgrade a.iso serial backup none --cluster x --nodes a,b --limit-rate 10MiB',
+      'backup create nightly',
+      'check b.iso',
+      'provision fast --give-up 2h',
+    ]) {
+      const command = parseCommand(line.split(' '));
+      const definition = definitionOf(command);
+      assert.ok(definition);
+      assert.deepEqual(commandOf({ ...definition }), command);
+    }
+  });
+
+  it('always say mode and backup when they are saved, and never a typed name', () => {
+    const definition = definitionOf(parseCommand(['upgrade', '--confirm', 'prod', '--cluster', 'prod']));
+    assert.ok(definition);
+    const saved = explicit(definition, { mode: 'fast', backup: 'none' });
+    assert.deepEqual(saved, { type: 'clusterlift', command: 'upgrade', cluster: 'prod', mode: 'fast', backup: 'none' });
+  });
+
+  it('refuse what they do not understand, naming the property', () => {
+    const refused: [Record<string, unknown>, string][] = [
+      [{ command: 'destroy' }, 'task-command'],
+      [{ command: 'upgrade', mode: 'later' }, 'task-mode'],
+      [{ command: 'upgrade', package: 'ftp://x/a.iso' }, 'task-package'],
+      [{ command: 'upgrade', sha256: 'no' }, 'task-sha256'],
+      [{ command: 'upgrade', backup: 7 }, 'task-backup'],
+      [{ command: 'status', dryRun: true }, 'task-dryRun'],
+      [{ command: 'restore' }, 'task-point'],
+      [{ command: 'upgrade', cluster: '$(reboot)' }, 'task-cluster'],
+    ];
+    for (const [definition, code] of refused) {
+      assert.throws(
+        () => commandOf(definition),
+        (error) => error instanceof ClusterliftError && error.code === code && error.exit === 2,
+        code,
+      );
+    }
+  });
+
+  it('that the editor would start by itself are refused, unless they only look', () => {
+    const at = { isBackground: false, runOn: undefined };
+    assert.equal(refusal({ command: 'upgrade' }, at), undefined);
+    assert.equal(refusal({ command: 'upgrade' }, { ...at, isBackground: true })?.code, 'task-starts-itself');
+    assert.equal(refusal({ command: 'restore' }, { ...at, runOn: 'folderOpen' })?.code, 'task-starts-itself');
+    assert.equal(refusal({ command: 'check' }, { isBackground: true, runOn: 'folderOpen' }), undefined);
+  });
+
+  it('are added to a tasks.json without losing its comments', () => {
+    const before =
+      '{\n  // ours\n  "version": "2.0.0",\n  "tasks": [\n    { "label": "a", "type": "shell" } // first\n  ]\n}\n';
+    const after = withTask(before, 'check x', { type: 'clusterlift', command: 'check', cluster: 'x' });
+    for (const kept of ['// ours', '// first', '"label": "a"', '"label": "check x"', '"problemMatcher": []'])
+      assert.ok(after.includes(kept), after);
+    assert.match(withTask('', 'b', { type: 'clusterlift', command: 'check' }), /"version": "2\.0\.0"[^]*"label": "b"/);
+  });
+
+  it('read back the words of a command line that was written with quotes', () => {
+    const command = parseCommand(['upgrade', "it's a $(file).iso", 'serial']);
+    assert.deepEqual(parseCommand(wordsOf(formatCommand(command)).slice(1)), command);
+  });
+});

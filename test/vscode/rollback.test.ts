@@ -1,0 +1,159 @@
+import { strict as assert } from 'node:assert';
+import { readFile } from 'node:fs/promises';
+import type { AxeResults } from 'axe-core';
+import type { Frame } from 'playwright-core';
+import type { PageState } from '../../src/webview/rollback/protocol';
+import { useEditor } from './harness/fixture';
+import { until } from './harness/until';
+
+const CLUSTERS = JSON.stringify({ clusters: { staging: { nodes: [{ name: 'n1', host: '127.0.0.1', port: 1 }] } } });
+
+/** Points as the extension sends them: the page in a real editor, its data made here. */
+function withPoints(state: PageState): PageState {
+  const nodes = [{ name: 'n1', now: '24.2.0', after: '24.1.0', state: 'verified' }];
+  const point = {
+    time: '11/22/2026, 8:17 PM',
+    age: '2 h ago',
+    reason: 'before an upgrade',
+    package: 'acme-voice 24.1.0',
+    versions: '24.1.0',
+    size: '1.2 GiB',
+    nodes,
+    lost: 'What was written since.',
+    expected: 'About 3m.',
+  };
+  return {
+    ...state,
+    loading: false,
+    errors: [],
+    points: [
+      {
+        ...point,
+        location: 'nightly',
+        id: '20261122T201755Z-staging-4f2a9c',
+        state: 'verified',
+        verified: true,
+        obstacle: undefined,
+      },
+      {
+        ...point,
+        location: 'vault',
+        id: '<img src=x onerror=alert(1)>',
+        reason: 'made <b>by hand</b>',
+        state: 'broken',
+        verified: false,
+        obstacle: 'It is broken and cannot be restored.',
+      },
+    ],
+  };
+}
+
+describe('The page of Roll Back', () => {
+  const editor = useEditor({
+    files: { '.vscode/clusters.json': CLUSTERS },
+    settings: { 'clusterlift.refreshOnShow': false },
+  });
+  let axe: string;
+
+  before(async () => {
+    axe = await readFile(require.resolve('axe-core/axe.min.js'), 'utf8');
+  });
+
+  async function show(): Promise<Frame> {
+    const page = await editor.workbench.webview();
+    await until('the page', async () => (await page.locator('h1').count()) > 0);
+    await until(
+      'the end of reading',
+      async () => !(await page.locator('[role=status]').innerText()).startsWith('Reading'),
+      60_000,
+    );
+    const words = Object.fromEntries(
+      [
+        'title',
+        'intro',
+        'filter',
+        'refresh',
+        'points',
+        'choose',
+        'time',
+        'reason',
+        'package',
+        'versions',
+        'size',
+        'location',
+        'state',
+        'details',
+        'nothingChosen',
+        'node',
+        'now',
+        'after',
+        'lost',
+        'expected',
+        'verify',
+        'rollBack',
+        'loading',
+        'none',
+        'noMatch',
+        'shown',
+      ].map((each) => [each, each]),
+    ) as unknown as PageState['words'];
+    const state = withPoints({
+      words,
+      cluster: 'staging',
+      loading: false,
+      errors: [],
+      points: [],
+      preselect: undefined,
+    });
+    await page.evaluate((made) => window.postMessage({ type: 'state', state: made }, '*'), state);
+    await until('two points', async () => (await page.locator('input[type=radio]').count()) === 2);
+    return page;
+  }
+
+  it('opens for a cluster and says what it found', async () => {
+    const { workbench } = editor;
+    await workbench.container('Clusters');
+    await until('the cluster', async () => (await workbench.tree('Clusters').rows()).length > 0);
+    await workbench.tree('Clusters').menu('staging', 'Roll Back…');
+    const page = await workbench.webview();
+    assert.equal(await until('the title', () => page.locator('h1').innerText()), 'Roll Back staging');
+  });
+
+  it('is chosen from by keyboard alone, and shows hostile text as text', async () => {
+    const page = await show();
+    await page.locator('input[type=radio]').first().focus();
+    await editor.workbench.page.keyboard.press('Space');
+    await until('the details', async () => (await page.locator('#details').innerText()).includes('24.1.0'));
+    assert.equal(await page.locator('#roll-back').isEnabled(), true);
+    await editor.workbench.page.keyboard.press('ArrowDown');
+    await until('the other one', async () => (await page.locator('#details').innerText()).includes('broken'));
+    assert.equal(await page.locator('#roll-back').isEnabled(), false);
+    assert.equal(await page.locator('img').count(), 0);
+    assert.match(await page.locator('table').first().innerText(), /made <b>by hand<\/b>/);
+  });
+
+  it('has no violation that axe finds, in light, dark and high contrast', async () => {
+    for (const theme of ['light', 'dark', 'high-contrast'] as const) {
+      await editor.workbench.theme(theme);
+      const page = await show();
+      await page.locator('input[type=radio]').first().check();
+      await editor.workbench.screenshot(`rollback-${theme}`);
+      await page.evaluate(axe);
+      const results = await page.evaluate<AxeResults>('axe.run(document, { resultTypes: ["violations"] })');
+      assert.deepEqual(
+        results.violations.map(({ id, nodes }) => ({ id, where: nodes.map(({ html }) => html) })),
+        [],
+        theme,
+      );
+    }
+  });
+
+  it('keeps what was chosen over a reload', async () => {
+    // As a person does it: a page that is just loaded again by the browser may lose what was kept last.
+    const before = await editor.server.activations();
+    await editor.workbench.command('Developer: Reload Window');
+    await until('the new window', async () => (await editor.server.activations()) > before, 60_000);
+    const page = await show();
+    assert.equal(await page.locator('input[type=radio]').first().isChecked(), true);
+  });
+});
