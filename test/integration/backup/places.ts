@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process';
+import { existsSync, rmSync } from 'node:fs';
 import { mkdir, mkdtemp, readFile, readlink, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -128,9 +129,10 @@ export class Place {
   }
 }
 
-/** PATH of a system that has nothing but busybox. */
+/** PATH of a system that has nothing but busybox; removed when the tests end. */
 export async function busyboxPath(): Promise<string> {
   const dir = join(tmpdir(), `clusterlift-busybox-${String(process.pid)}`);
+  if (!existsSync(dir)) process.once('exit', () => rmSync(dir, { recursive: true, force: true }));
   await mkdir(dir, { recursive: true });
   const applets = (await succeed('busybox', ['--list'])).split('\n').filter((each) => each !== '');
   await Promise.all(
