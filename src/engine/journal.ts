@@ -9,7 +9,7 @@ import type { JournalEntry, RunEvent } from './events';
  * A line is written and synced before the act that it announces; many that come at once share one sync.
  */
 
-const FIRST_PREV = '0'.repeat(64);
+export const FIRST_PREV = '0'.repeat(64);
 /** Far above any real run: a file beyond it is not ours. */
 const MAX_BYTES = 256 * 1024 * 1024;
 

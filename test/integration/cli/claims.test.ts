@@ -1,0 +1,172 @@
+import { strict as assert } from 'node:assert';
+import { copyFile, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { acmePackage, acmeVersion, clearKnob, setKnob } from '../../lab/acme';
+import { said } from '../../lab/cli';
+import { HttpLab } from '../../lab/http';
+import type { Lab } from '../../lab/nodes';
+import { ArgvSampler, filesWith } from '../../lab/secrets';
+import { acmeCluster, begun, needsLab, outcomes, run, start } from './scene';
+
+describe('the documented commands, word for word', function () {
+  this.timeout(180_000);
+  let lab: Lab;
+  let http: HttpLab;
+  before(async function () {
+    needsLab(this);
+    lab = await acmeCluster([{}]);
+    http = await HttpLab.start();
+  });
+  after(async () => {
+    await http.stop();
+    await lab.stop();
+  });
+
+  it('cluster upgrade <ISO>, <URL>, serial, backup none fast, None in any case, and alone', async () => {
+    const { path } = await acmePackage('2.0');
+    await copyFile(path, join(lab.home, 'myfile.iso'));
+    const url = http.serve('/path/myfile.iso', { body: { file: path } });
+    const forms = [
+      ['cluster', 'upgrade', 'myfile.iso'],
+      ['upgrade', 'myfile.iso'],
+      ['cluster', 'upgrade', url],
+      ['cluster', 'upgrade', 'myfile.iso', 'serial'],
+      ['cluster', 'upgrade', url, 'serial'],
+      ['cluster', 'upgrade', 'myfile.iso', 'backup', 'none', 'fast'],
+      ['cluster', 'upgrade', 'myfile.iso', 'fast', 'backup', 'None'],
+    ];
+    for (const form of forms) await run(lab, [...form, '--dry-run'], 0);
+    await lab.node('n1').writeFile('/root/myfile.iso', await readFile(path));
+    await run(lab, ['cluster', 'upgrade', '--dry-run'], 0);
+    await run(lab, ['cluster', 'upgrade', 'node:/root/myfile.iso', '--dry-run'], 0);
+    assert.equal(await acmeVersion(lab.node('n1')), '1.0');
+    await run(lab, ['cluster', 'upgrade', 'myfile.iso'], 0);
+    assert.equal(await acmeVersion(lab.node('n1')), '2.0');
+  });
+
+  it('a production cluster wants its name: --yes is not enough', async () => {
+    const { path } = await acmePackage('3.0');
+    await lab.writeClustersJson(lab.clustersJson({ production: true }));
+    const refused = await run(lab, ['upgrade', path], 2);
+    assert.match(refused.stderr, /--confirm lab/);
+    await run(lab, ['upgrade', path, '--confirm', 'staging'], 2);
+    const plain = http.serve('/production.iso', { body: { file: path } });
+    assert.match((await run(lab, ['upgrade', plain, '--confirm', 'lab'], 3)).stderr, /plain-http/);
+    await run(lab, ['upgrade', path, '--confirm', 'lab'], 0);
+    assert.equal(await acmeVersion(lab.node('n1')), '3.0');
+    await lab.writeClustersJson();
+  });
+
+  it('a backup that cannot be made is refused with a code, never silently left out', async () => {
+    const { path } = await acmePackage('4.0');
+    const result = await run(lab, ['upgrade', path, 'backup', 'localbackup'], 2);
+    assert.match(result.stderr, /\[backup-unavailable\]/);
+    assert.match((await run(lab, ['upgrade', path, 'backup', 'nowhere'], 2)).stderr, /nowhere/);
+    assert.match((await run(lab, ['upgrade', path, '--on-failure', 'rollback'], 2)).stderr, /rollback-needs-backup/);
+    assert.equal(await acmeVersion(lab.node('n1')), '3.0');
+  });
+});
+
+describe('who may work on a cluster', function () {
+  this.timeout(180_000);
+  let lab: Lab;
+  before(function () {
+    needsLab(this);
+  });
+  beforeEach(async () => {
+    lab = await acmeCluster([{}, {}]);
+  });
+  afterEach(() => lab.stop());
+
+  it('an unknown, a changed and a revoked host key: status 3, nothing is changed', async () => {
+    const { path } = await acmePackage('2.0');
+    const known = join(lab.home, '.ssh/known_hosts');
+    const keys = await readFile(known, 'utf8');
+    const other = keys.split('\n').find((line) => line.includes(lab.node('n2').host)) ?? '';
+    await writeFile(
+      known,
+      keys
+        .split('\n')
+        .filter((line) => !line.includes(lab.node('n2').host))
+        .join('\n'),
+    );
+    assert.match((await run(lab, ['upgrade', path], 3)).stderr, /host-key-unknown/);
+    await writeFile(known, `${keys}\n@revoked ${other}\n`);
+    assert.match((await run(lab, ['upgrade', path], 3)).stderr, /host-key-revoked/);
+    await writeFile(known, keys);
+    await lab.node('n2').rekeyHost();
+    assert.match((await run(lab, ['upgrade', path], 3)).stderr, /host-key-changed/);
+    for (const node of lab.nodes) assert.equal(await acmeVersion(node), '1.0');
+  });
+
+  it('a stale lock is offered, `unlock` needs a reason, and then frees it', async () => {
+    const { path } = await acmePackage('2.0');
+    const killed = await start(lab, ['upgrade', path], { killAt: begun('n2', 'unpack') }).done;
+    assert.equal(killed.signal, 'SIGKILL');
+    const offered = await run(lab, ['upgrade', path], 5);
+    assert.match(offered.stderr, /--override stale-lock/);
+    assert.match(offered.stderr, /resume/);
+    await run(lab, ['unlock'], 2);
+    await run(lab, ['unlock', '--reason', 'the laptop was stolen', '--yes'], 0);
+    const result = await run(lab, ['upgrade', path], 0);
+    assert.deepEqual(outcomes(result), { n1: 'upgraded', n2: 'upgraded' });
+  });
+
+  it('a lock is not freed while work of its run goes on', async () => {
+    const { path } = await acmePackage('2.0');
+    await setKnob(lab.node('n1'), 'upgrade', 'wait');
+    const command = start(lab, ['upgrade', path]);
+    await command.waitFor(begun('n1'));
+    await new Promise((resolve) => setTimeout(resolve, 1500));
+    command.kill();
+    await command.done;
+    assert.match((await run(lab, ['unlock', '--reason', 'in a hurry', '--yes'], 5)).stderr, /lock-jobs-alive/);
+    await run(lab, ['upgrade', path, '--override', 'stale-lock'], 5);
+    await clearKnob(lab.node('n1'), 'upgrade', 'wait');
+    await run(lab, ['resume'], 0);
+  });
+});
+
+describe('secrets of an upgrade', function () {
+  this.timeout(180_000);
+
+  it('passwords of login and sudo appear in no argument, no file, no log and no journal', async function () {
+    needsLab(this);
+    const password = 'l0gin-pa55word';
+    const users = [{ name: 'platform', password, sudo: 'password', key: false }] as const;
+    const passwords = ['PasswordAuthentication yes', 'KbdInteractiveAuthentication no'];
+    const lab = await acmeCluster(
+      [
+        { users, sshdConfig: passwords },
+        { users, sshdConfig: passwords },
+      ],
+      {
+        user: 'platform',
+        become: 'sudo',
+      },
+    );
+    try {
+      await lab.writeClustersJson(
+        lab.clustersJson({
+          user: 'platform',
+          become: 'sudo',
+          nodes: lab.nodes.map(({ name, host }) => ({ name, host })),
+        }),
+      );
+      const { path } = await acmePackage('2.0', { padBytes: 2_000_000 });
+      const sampler = new ArgvSampler(lab);
+      const env = { CLUSTERLIFT_SSH_PASSWORD: password, CLUSTERLIFT_BECOME_PASSWORD: password };
+      const result = await run(lab, ['upgrade', path], 0, { env });
+      const seen = sampler.stop();
+      assert.ok(seen.length > 10, 'too little was seen to prove anything');
+      assert.deepEqual(
+        seen.filter((argv) => argv.includes(password)),
+        [],
+      );
+      assert.deepEqual(await filesWith(lab, password), []);
+      assert.equal(result.stdout.includes(password) || result.stderr.includes(password), false, said(result));
+    } finally {
+      await lab.stop();
+    }
+  });
+});
