@@ -38,7 +38,7 @@ export type Location =
 const CONTROLS = /[\u0000-\u001f\u007f]/;
 
 /** Is this the word for "no backup"? In any case of letters. */
-export function isNone(name: string): boolean {
+function isNone(name: string): boolean {
   return name.toLowerCase() === 'none';
 }
 

@@ -89,7 +89,7 @@ export async function completePoint(store: Store, point: Point, nodes: readonly 
 }
 
 /** Reads one node's part back from where it lies. @throws ClusterliftError `point-node` when it has none */
-export async function verifyNode(
+async function verifyNode(
   store: Store,
   point: Point,
   node: BackupNode,
@@ -99,7 +99,7 @@ export async function verifyNode(
 }
 
 /** Keeps verdicts beside the point; earlier ones of other nodes stay. */
-export async function recordVerdicts(
+async function recordVerdicts(
   store: Store,
   read: ReadPoint,
   nodes: readonly BackupNode[],

@@ -155,7 +155,7 @@ export interface RestoreContext {
 }
 
 /** Brings the part to its node where it is not there yet: done while the application still runs. */
-export function fetchPart(ctx: RestoreContext): Promise<RestoreSource> {
+function fetchPart(ctx: RestoreContext): Promise<RestoreSource> {
   return ctx.store.prepareRestore(partContext(ctx), ctx.trusted);
 }
 

@@ -24,11 +24,6 @@ export interface SwapState {
   readonly paths: readonly string[];
 }
 
-/** The name of a restore on its node, from which the names beside the paths are made. */
-export function swapTag(run: string): string {
-  return run.replace(/[^A-Za-z0-9_-]/g, '_').slice(0, 120);
-}
-
 /** Restores the paths; repeated, it goes on where it stopped. */
 export function forwardTask(
   node: BackupNode,

@@ -5,6 +5,7 @@ import { acmePackage, acmeVersion } from '../lab/acme';
 import type { Lab } from '../lab/nodes';
 import { acmeCluster, needsLab } from '../integration/cli/scene';
 import { useEditor } from './harness/fixture';
+import { runTask } from './harness/task';
 import { until } from './harness/until';
 
 /** As a person would: a real window, real nodes, the mouse and the keyboard. */
@@ -133,14 +134,7 @@ describe('Upgrading from the window', function () {
       ],
     };
     await writeFile(join(editor.folder, '.vscode/tasks.json'), JSON.stringify(task));
-    await until('the task', async () => {
-      await workbench.command('Tasks: Run Task');
-      const pick = await workbench.quickInput().open();
-      const there = (await pick.items()).some(({ label }) => label === 'again');
-      if (there) await pick.choose('again');
-      else await pick.cancel();
-      return there;
-    });
+    await runTask(workbench, 'again');
     await workbench.terminalShows(/Nothing to do[^]*Exit status 0/, 120_000);
     await workbench.screenshot('task-again');
     assert.equal((await readdir(join(editor.server.home, '.local/state/clusterlift/runs'))).length, 1);

@@ -21,7 +21,7 @@ export function samplePoint(nodes: readonly string[], changes: Partial<Point> = 
   };
 }
 
-export function samplePart(node: string): Part {
+function samplePart(node: string): Part {
   return {
     node,
     version: '24.1',

@@ -6,7 +6,7 @@ import { ROOT, type EditorServer } from './server';
 import { TreeView } from './tree';
 import { until } from './until';
 
-export const SCREENSHOTS = join(ROOT, 'test/vscode/screenshots');
+const SCREENSHOTS = join(ROOT, 'test/vscode/screenshots');
 
 const THEMES = {
   light: { name: 'Light Modern', css: 'vs' },
