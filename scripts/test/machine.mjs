@@ -70,11 +70,16 @@ function findRestic() {
 
 /** Debian 12's restic is too old: the one of the next release, unpacked into the cache; the system's lists stay as they are. */
 function fetchRestic(log) {
+  const debian = mirror();
+  if (debian === undefined) {
+    log('restic could not be fetched: apt knows no mirror of Debian (is `apt-get update` needed?)');
+    return undefined;
+  }
   log('Fetching restic from Debian trixie …');
   const dir = join(CACHE, `restic.part-${process.pid}`);
   mkdirSync(join(dir, 'lists/partial'), { recursive: true });
   const source = join(dir, 'trixie.list');
-  writeFileSync(source, `deb ${mirror()} trixie main\n`);
+  writeFileSync(source, `deb ${debian} trixie main\n`);
   const own = [
     '-o',
     `Dir::Etc::sourcelist=${source}`,
@@ -100,7 +105,7 @@ function fetchRestic(log) {
   return existsSync(binary) && recentEnough(binary) ? binary : undefined;
 }
 
-/** Where this machine gets Debian from. */
+/** Where this machine gets Debian from; undefined: apt has no lists yet. */
 function mirror() {
   const { stdout } = spawnSync(
     'apt-get',
@@ -109,5 +114,5 @@ function mirror() {
       encoding: 'utf8',
     },
   );
-  return stdout.split('\n').find((uri) => /\/debian\/?$/.test(uri)) ?? 'http://deb.debian.org/debian';
+  return stdout.split('\n').find((uri) => /\/debian\/?$/.test(uri));
 }
