@@ -1,4 +1,5 @@
 import { strict as assert } from 'node:assert';
+import { sleep } from '../../../src/base/async';
 import { Lab, type LabNode, whyNoLab } from '../../lab/nodes';
 import { acmePackage, acmeVersion, clearKnob, executions, installAcme, overlap, setKnob } from '../../lab/acme';
 import { ArgvSampler, filesWith } from '../../lab/secrets';
@@ -43,6 +44,7 @@ describe('the test product', function () {
     await setKnob(node, 'provision', 'ask', 'provision=required');
     await setKnob(node, 'provision', 'fail', 7);
     const running = act(node, 'provision');
+    while ((await executions([node], 'provision')).length === 0) await sleep(20);
     const health = await act(node, 'health');
     assert.equal(health.code, 0);
     await clearKnob(node, 'provision', 'wait');
