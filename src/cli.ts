@@ -81,5 +81,11 @@ const words = process.argv.slice(2);
 void hiddenMain(words, { env: process.env, version: CLUSTERLIFT_VERSION }).then(async (hidden) => {
   // A process of ours ends with its work, whatever is still open.
   if (hidden !== undefined) process.exit(hidden);
-  process.exitCode = await main(words);
+  const status = await main(words);
+  process.exitCode = status;
+  // A connection that is dead without knowing it keeps no person waiting; what was written is given time to leave.
+  setTimeout(() => process.exit(status), 1000).unref();
+  setImmediate(() => {
+    if (process.stdout.writableLength === 0 && process.stderr.writableLength === 0) process.exit(status);
+  });
 });

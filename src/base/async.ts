@@ -34,6 +34,11 @@ export async function within<T>(ms: number, promise: Promise<T>, onTimeout: () =
   }
 }
 
+/** Waits for the end of something that no longer matters, but not for long: a link that is dead without knowing it may take minutes. */
+export async function atMost(ms: number, promise: Promise<unknown>): Promise<void> {
+  await within(ms, promise, () => new Error('late')).catch(() => undefined);
+}
+
 /** The error of work that a person (or a caller) cancelled. */
 export function cancelled(what: string): ClusterliftError {
   return new ClusterliftError({

@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { atMost } from '../base/async';
 import { cacheHome } from '../base/paths';
 import { chooseCluster, findClustersFile } from '../cluster/find';
 import { loadClusters } from '../cluster/load';
@@ -47,7 +48,7 @@ export function connections(
   });
   return {
     connect: (node) => connector.connect(node),
-    close: () => connector.closeAll(),
+    close: () => atMost(3000, connector.closeAll()),
   };
 }
 

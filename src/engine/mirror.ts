@@ -1,6 +1,6 @@
 import { open } from 'node:fs/promises';
 import { join } from 'node:path';
-import { within } from '../base/async';
+import { atMost } from '../base/async';
 import type { RunContext } from './context';
 import { mirrorPiece } from './node/mirror';
 import { planText } from './runs';
@@ -56,7 +56,7 @@ export function keepMirrors(ctx: RunContext): { stop: () => Promise<void> } {
       clearInterval(timer);
       if (ctx.signal.aborted) return;
       const last = Promise.all(busy.values()).then(round);
-      await within(LAST_ROUND, last, () => new Error('late')).catch(() => undefined);
+      await atMost(LAST_ROUND, last);
     },
   };
 }

@@ -1,3 +1,4 @@
+import { atMost } from '../base/async';
 import { self } from '../base/process';
 import { RunContext, type RunServices } from './context';
 import { applyDecisions, type Decision } from './decisions';
@@ -12,6 +13,9 @@ import { planDigest, type OwnedRun, type Runs } from './runs';
 import { requestStop } from './stop';
 import { runUpgrade } from './upgrade';
 import { isResumable, type RunView } from './view';
+
+/** Milliseconds for connections to say goodbye. */
+const CLOSING = 3000;
 
 /** What is needed to work on a run, besides what the run itself needs. */
 export interface RunHost extends Omit<RunServices, 'isClosed'> {
@@ -96,7 +100,7 @@ async function work(host: RunHost, owned: OwnedRun, open: (ctx: RunContext) => P
     locks.stop();
     await mirrors.stop();
     await control?.close();
-    await ctx.close();
+    await atMost(CLOSING, ctx.close());
     await logs.close();
     await owned.release();
   }

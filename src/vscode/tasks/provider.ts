@@ -125,10 +125,12 @@ export class ClusterliftTasks implements vscode.TaskProvider {
 function startsItself(task: vscode.Task): { isBackground: boolean; runOn: unknown } {
   const folder = typeof task.scope === 'object' ? task.scope.uri : undefined;
   const entries: unknown = vscode.workspace.getConfiguration('tasks', folder).get('tasks');
-  const ours = (Array.isArray(entries) ? entries : []).filter(
-    (entry: unknown): entry is ConfiguredTask =>
-      isRecord(entry) && entry['type'] === TASK_TYPE && isEntryOf(entry, task),
+  const configured = (Array.isArray(entries) ? entries : []).filter(
+    (entry: unknown): entry is ConfiguredTask => isRecord(entry) && entry['type'] === TASK_TYPE,
   );
+  // An entry without a label is known by its definition only.
+  const named = configured.filter((entry) => entry.label === task.name);
+  const ours = named.length > 0 ? named : configured.filter((entry) => isEntryOf(entry, task));
   return {
     isBackground: task.isBackground || ours.some((entry) => entry.isBackground === true),
     runOn: ours.some((entry) => isRecord(entry.runOptions) && entry.runOptions['runOn'] === 'folderOpen')
@@ -138,15 +140,16 @@ function startsItself(task: vscode.Task): { isBackground: boolean; runOn: unknow
 }
 
 interface ConfiguredTask {
+  readonly label?: unknown;
   readonly isBackground?: unknown;
   readonly runOptions?: unknown;
 }
 
-function isEntryOf(entry: Readonly<Record<string, unknown>>, task: vscode.Task): boolean {
-  if (entry['label'] === task.name) return true;
+function isEntryOf(entry: ConfiguredTask, task: vscode.Task): boolean {
+  const written: Readonly<Record<string, unknown>> = { ...entry };
   const definition: Readonly<Record<string, unknown>> = task.definition;
   return Object.entries(definition).every(
-    ([key, value]) => key.startsWith('_') || JSON.stringify(entry[key]) === JSON.stringify(value),
+    ([key, value]) => key.startsWith('_') || JSON.stringify(written[key]) === JSON.stringify(value),
   );
 }
 
