@@ -107,11 +107,11 @@ describe('Upgrading from the window', function () {
     const { workbench } = editor;
     const runs = workbench.tree('Runs');
     await runs.expand();
-    const [run] = await until('the run', async () => {
+    // The folders of runs are looked at once a second.
+    const [run] = await until('the end of the run', async () => {
       const rows = await runs.rows();
-      return rows.length > 0 ? rows : undefined;
+      return /upgrade .*succeeded/.test(rows[0]?.spoken ?? '') ? rows : undefined;
     });
-    assert.match(run?.spoken ?? '', /upgrade .*succeeded/);
     await runs.menu(run?.label ?? '', 'Follow Run');
     await workbench.terminalShows('Exit status 0');
     await workbench.screenshots('runs');
