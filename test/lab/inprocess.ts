@@ -49,14 +49,14 @@ export class InProcessNodes {
   /** @param parent where to put the directory of everything; default: the directory for temporary files */
   static async start(names: readonly string[], parent: string = tmpdir()): Promise<InProcessNodes> {
     const dir = await mkdtemp(join(parent, 'clusterlift-nodes-'));
-    const keys = utils.generateKeyPairSync('ed25519', { comment: 'demo' });
+    const keys = newKey('demo');
     const ssh = join(dir, 'home/.ssh');
     mkdirSync(ssh, { recursive: true, mode: 0o700 });
     writeFileSync(join(ssh, 'id_ed25519'), keys.private, { mode: 0o600 });
     const known: string[] = [];
     const served: Served[] = [];
     for (const name of names) {
-      const hostKey = utils.generateKeyPairSync('ed25519', { comment: name });
+      const hostKey = newKey(name);
       const node = await serve(name, join(dir, 'nodes', name), hostKey.private, keys.public);
       served.push(node);
       known.push(`[${node.host}]:${String(node.port)} ${hostKey.public.split(' ').slice(0, 2).join(' ')}\n`);
@@ -110,6 +110,16 @@ export class InProcessNodes {
       }),
     );
     rmSync(this.dir, { recursive: true, force: true });
+  }
+}
+
+/** ssh2 now and then makes an ed25519 key that it cannot read itself: such a one is made again. */
+function newKey(comment: string): ReturnType<typeof utils.generateKeyPairSync> {
+  for (let tries = 0; ; tries++) {
+    const pair = utils.generateKeyPairSync('ed25519', { comment });
+    const parsed = utils.parseKey(pair.private);
+    if (!(parsed instanceof Error)) return pair;
+    if (tries === 20) throw parsed;
   }
 }
 
