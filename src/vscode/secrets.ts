@@ -34,6 +34,13 @@ export class SecretStore extends Store {
     return kept;
   }
 
+  /** Would an answer that was given once be given again without a person? True also for what is no secret. */
+  async again(question: Question): Promise<boolean> {
+    if (question.kind === 'otp') return false;
+    const name = nameOf(question);
+    return name === undefined || (await this.storage.get(PREFIX + name)) !== undefined;
+  }
+
   /** Offers to keep what was typed. Does not wait: the connection goes on. */
   async offer(question: Question, value: string): Promise<void> {
     const name = nameOf(question);

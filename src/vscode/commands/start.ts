@@ -23,7 +23,7 @@ export async function start(
 
 /** A terminal that is no task. */
 export function openTerminal(deps: TerminalDeps, job: TerminalJob, name: string): vscode.Terminal {
-  const terminal = vscode.window.createTerminal({ name, pty: new RunTerminal(job, deps), isTransient: true });
+  const terminal = vscode.window.createTerminal({ name, pty: new RunTerminal(job, deps, true), isTransient: true });
   terminal.show();
   return terminal;
 }

@@ -7,7 +7,7 @@ import type { PointInfo } from '../points/rows';
 import type { ClusterItem } from '../views/clusters';
 import type { PointItem } from '../views/points';
 import type { RunItem } from '../views/runs';
-import { outcomeWords } from '../views/words';
+import { nodesWords, outcomeWords } from '../views/words';
 import { alone, pickOne, valueOf } from '../wizard/steps';
 
 const { l10n } = vscode;
@@ -50,7 +50,7 @@ export class Targets {
       placeholder: l10n.t('Which cluster?'),
       items: clusters.map((ref) => ({
         label: ref.label,
-        description: l10n.t('{0} nodes', ref.cluster.nodes.length),
+        description: nodesWords(ref.cluster.nodes.length),
         value: ref,
       })),
     });

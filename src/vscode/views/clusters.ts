@@ -10,7 +10,7 @@ import type { RunsModel } from '../runs/model';
 import { Store } from '../store';
 import { BUSY, nodeIcon } from './icons';
 import { setContext, tooltip, TreeRefresh } from './tree';
-import { ago, healthWords, nodeWords, outcomeWords, progressWords, stepWords } from './words';
+import { ago, healthWords, nodeWords, nodesWords, outcomeWords, progressWords, stepWords } from './words';
 
 const { l10n } = vscode;
 
@@ -152,7 +152,7 @@ export class ClustersTree extends Store implements vscode.TreeDataProvider<Clust
       latest ? l10n.t('Last run: {0}, {1}', latest.plan.action, outcomeWords(latest)) : undefined,
     ]);
     item.accessibilityInformation = {
-      label: [l10n.t('Cluster {0}', label), l10n.t('{0} nodes', cluster.nodes.length), ...words].join(', '),
+      label: [l10n.t('Cluster {0}', label), nodesWords(cluster.nodes.length), ...words].join(', '),
     };
     return item;
   }

@@ -53,7 +53,15 @@ export async function runWizard<S>(title: string, steps: readonly Step<S>[], fir
 
 export interface Choice<T> extends vscode.QuickPickItem {
   readonly value?: T;
+  /** What the button of the row puts on the clipboard. */
+  readonly copy?: string;
 }
+
+/** For rows with `copy`. */
+export const copyButton = (): vscode.QuickInputButton => ({
+  iconPath: new vscode.ThemeIcon('copy'),
+  tooltip: l10n.t('Copy Command Line'),
+});
 
 export interface PickOptions<T> {
   readonly placeholder: string;
@@ -75,6 +83,7 @@ export async function pickOne<T>(place: Place, options: PickOptions<T>): Promise
   dress(input, place);
   input.placeholder = options.placeholder;
   input.matchOnDescription = true;
+  input.onDidTriggerItemButton(({ item }) => void vscode.env.clipboard.writeText(item.copy ?? ''));
   set(options.items);
   const gone = new AbortController();
   if (options.later) {
