@@ -41,6 +41,8 @@ export function activate(context: vscode.ExtensionContext): void {
   const clusters = store.add(new ClustersModel());
   const status = store.add(new StatusCache(context.workspaceState));
   const runs = store.add(new RunsModel(launcher.stateHome));
+  // A run that goes on again is no news to the folders' watcher.
+  store.add(hub.onDidChange(() => void runs.refresh()));
   const looker = store.add(new Looker(launcher, asker, none));
   const points = store.add(new PointsModel(clusters, looker));
   const tree = store.add(new ClustersTree(clusters, status, runs, hub));
@@ -81,7 +83,10 @@ export function activate(context: vscode.ExtensionContext): void {
     runs.onDidEnd(({ record: { plan, view } }) => {
       const ref = clusters.byName(plan.cluster, plan.configFile);
       if (!ref) return;
-      status.put(ref.id, provenRows(Object.values(view.nodes), (node) => status.node(ref.id, node)));
+      status.put(
+        ref.id,
+        provenRows(Object.values(view.nodes), (node) => status.node(ref.id, node)),
+      );
       if (setting('refreshOnShow')) void vscode.commands.executeCommand('clusterlift.status', { kind: 'cluster', ref });
     }),
   );

@@ -109,6 +109,7 @@ export class RunTerminal extends Store implements vscode.Pseudoterminal {
     }
     if (this.disposed) return;
     this.#done = true;
+    this.#live.end();
     this.#say([tone(toneOf(status), l10n.t('Exit status {0}', String(status)))]);
     if (this.stays) {
       this.#say([tone('dim', l10n.t('Press any key to close this terminal.'))]);
