@@ -1,6 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { sleep } from '../base/async';
 import { ClusterliftError, ExitStatus, hasCode, messageOf } from '../base/errors';
+import type { Store } from '../backup/store';
+import type { BackupLocation } from '../cluster/model';
 import type { Asker, NodeConnection } from '../ssh/connection';
 import type { ErrorRecord, EventSink, JournalEntry, LiveEvent, NodeOutcome, RunEvent } from './events';
 import { Gate } from './gate';
@@ -11,6 +13,8 @@ import { bracketBegun, emptyView, fold, type NodeView, type RunView } from './vi
 /** What a run needs from outside, handed in by the composition roots. */
 export interface RunServices {
   connect(node: PlanNode): NodeConnection;
+  /** Nothing is connected before its first use. */
+  openStore(location: BackupLocation): Store;
   readonly asker: Asker;
   readonly sink: EventSink;
   /** Aborts when we are told to let go at once: nothing on the nodes is touched by that. */
@@ -166,7 +170,7 @@ export class RunContext {
       node: name,
       outcome,
       from: view.from,
-      to: view.to,
+      to: outcome === 'rolled-back' ? view.from : view.to,
       ...(error === undefined ? {} : { error: errorRecord(error) }),
     });
   }
@@ -177,7 +181,7 @@ export class RunContext {
 }
 
 /** Is it only that the node cannot be asked now? */
-function isPassing(error: unknown): boolean {
+export function isPassing(error: unknown): error is ClusterliftError {
   return error instanceof ClusterliftError && PASSING.has(error.code);
 }
 

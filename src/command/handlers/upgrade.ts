@@ -1,4 +1,5 @@
 import { ClusterliftError, ExitStatus } from '../../base/errors';
+import { findLocation } from '../../backup/location';
 import { startRun } from '../../engine/run';
 import type { Plan, PlanOptions } from '../../engine/plan';
 import { blocksOf } from '../../engine/prepare/checks';
@@ -66,7 +67,6 @@ async function prepare(
   changes: boolean,
 ): Promise<PreparedUpgrade> {
   const { cluster, nodes } = site;
-  if (resolved.backup !== 'none') throw noBackupYet(resolved.backup);
   if (resolved.fetch === 'primary') throw notYet('--fetch primary', 'a download by the primary itself');
   if (resolved.distribution === 'relay') throw notYet('--distribution relay', 'passing a package on from node to node');
   return prepareUpgrade({
@@ -78,6 +78,8 @@ async function prepare(
     batch: resolved.batch,
     overrides: resolved.overrides,
     changes,
+    dryRun: resolved.dryRun,
+    store: resolved.backup === 'none' ? undefined : site.openStore(findLocation(resolved.backup, site.file.locations)),
     command: formatCommand(command),
     cwd: ctx.cwd,
     cache: packageCache(ctx),
@@ -120,7 +122,7 @@ function question(plan: Plan): string {
 }
 
 /** Only locks in the way: status 5; anything else that blocks: 3. */
-function refusal(blocks: readonly { code: string }[]): ExitStatus {
+export function refusal(blocks: readonly { code: string }[]): ExitStatus {
   return blocks.every((each) => each.code === 'locked') ? ExitStatus.locked : ExitStatus.refused;
 }
 
@@ -142,15 +144,6 @@ function notYet(option: string, what: string): ClusterliftError {
     code: 'option-unavailable',
     message: `${option} is not built in yet: ${what}`,
     hint: `Leave ${option.split(' ')[0] ?? option} out.`,
-    exit: ExitStatus.usage,
-  });
-}
-
-function noBackupYet(location: string): ClusterliftError {
-  return new ClusterliftError({
-    code: 'backup-unavailable',
-    message: `Backups are not built in yet, so there is no backup to "${location}"`,
-    hint: 'Leave `backup` out, or say `backup none`: then there is no way back.',
     exit: ExitStatus.usage,
   });
 }

@@ -27,6 +27,9 @@ async function execute(request: RunRequest, host: HostedRun): Promise<RunEnd> {
   const plan = planOf(['n1', 'n2'], { run: newRunId('staging') });
   const owned = await new Runs(join(home, 'state')).create(plan);
   const services = {
+    openStore: () => {
+      throw new Error('this run has no backup');
+    },
     connect: () => {
       throw new Error('no nodes here');
     },
