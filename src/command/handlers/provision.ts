@@ -5,7 +5,7 @@ import { startRun } from '../../engine/run';
 import type { Mode } from '../../cluster/model';
 import type { Options } from '../command';
 import type { CommandContext } from '../context';
-import { formatCommand } from '../format';
+import { formatRun } from '../format';
 import { resolveUpgrade } from '../resolve';
 import { openSite } from '../site';
 import { runHost } from './host';
@@ -28,7 +28,7 @@ export async function provision(ctx: CommandContext, mode: Mode | undefined, opt
       nodes,
       options: planOptions(resolved, cluster.upgrade.healthStable),
       overrides: options.override ?? [],
-      command: formatCommand({ kind: 'provision', ...words, options }),
+      command: formatRun({ kind: 'provision', ...words, options }),
       signal: AbortSignal.any([ctx.stop, ctx.detach]),
       connect: (node) => site.connect(node),
     });
