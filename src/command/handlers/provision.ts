@@ -1,4 +1,4 @@
-import type { ExitStatus } from '../../base/errors';
+import { ExitStatus } from '../../base/errors';
 import { blocksOf } from '../../engine/prepare/checks';
 import { prepareProvision } from '../../engine/prepare/provision';
 import { startRun } from '../../engine/run';
@@ -9,7 +9,7 @@ import { formatRun } from '../format';
 import { resolveUpgrade } from '../resolve';
 import { openSite } from '../site';
 import { runHost } from './host';
-import { planOptions, refused } from './upgrade';
+import { planOptions, refusal, refused } from './upgrade';
 
 /** `provision [serial|fast]`: the cluster's provision script on the primary, then health of all nodes. */
 export async function provision(ctx: CommandContext, mode: Mode | undefined, options: Options): Promise<ExitStatus> {
@@ -32,8 +32,12 @@ export async function provision(ctx: CommandContext, mode: Mode | undefined, opt
       signal: AbortSignal.any([ctx.stop, ctx.detach]),
       connect: (node) => site.connect(node),
     });
-    ctx.face.report(plan.checks);
     const blocks = blocksOf(plan.checks);
+    if (options.dryRun) {
+      ctx.face.plan(plan);
+      return blocks.length > 0 ? refusal(blocks) : ExitStatus.ok;
+    }
+    ctx.face.report(plan.checks);
     if (blocks.length > 0) throw refused(blocks, cluster.name);
     if (cluster.production) {
       await ctx.face.confirm(`${cluster.name} is a production cluster. Provision it?`, cluster.name);
@@ -44,7 +48,7 @@ export async function provision(ctx: CommandContext, mode: Mode | undefined, opt
       plan,
     );
     ctx.face.summary(view, ctx.runs.folder(plan.run));
-    return view.exit ?? 4;
+    return view.exit ?? ExitStatus.unknown;
   } finally {
     await site.close();
   }
