@@ -11,8 +11,7 @@ import { definitionOf, explicit, nameOf, type TaskDefinition } from '../tasks/de
 import { saveTask } from '../tasks/save';
 import { wordsOf } from '../tasks/tasks-json';
 import type { CommandDeps, Handlers } from './deps';
-import { confirmed, openTerminal, start, sure } from './start';
-import { sshArguments } from './ssh';
+import { confirmed, openShell, openTerminal, start, sure } from './start';
 
 const { l10n } = vscode;
 
@@ -98,12 +97,7 @@ export function runCommands(deps: CommandDeps): Handlers {
       const target = await targets.node(args, l10n.t('Open SSH Terminal'));
       const node = target?.ref?.cluster.nodes.find(({ name }) => name === target.node);
       if (!node || !target?.ref) return;
-      const name = `${target.cluster}/${node.name}`;
-      const options =
-        node.connection === 'local'
-          ? { name }
-          : { name, shellPath: 'ssh', shellArgs: sshArguments(node, target.ref.cluster) };
-      vscode.window.createTerminal(options).show();
+      openShell(deps, target.ref, node);
     },
     saveAsTask: async (...args) => {
       const [item] = args;

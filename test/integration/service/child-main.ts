@@ -106,5 +106,6 @@ if (word === '__run') {
   });
 } else if (word === '__service') {
   const idle = Number(process.env['TEST_IDLE'] ?? '60000');
-  void serviceMain({ input: process.stdin, output: process.stdout, look, idle }).then(() => process.exit(0));
+  const shell = (): Promise<never> => Promise.reject(new Error('no nodes here'));
+  void serviceMain({ input: process.stdin, output: process.stdout, look, shell, idle }).then(() => process.exit(0));
 }

@@ -1,10 +1,8 @@
 import { strict as assert } from 'node:assert';
 import { labelsOf } from '../../../src/vscode/clusters/names';
-import { sshArguments } from '../../../src/vscode/commands/ssh';
 import { OutputBuffer } from '../../../src/vscode/output/buffer';
 import { pointRows } from '../../../src/vscode/points/rows';
 import { hostsOf } from '../../../src/vscode/wizard/ssh-hosts';
-import { checkClusters } from '../../../src/cluster/load';
 
 describe('Parts of the editor that need no editor', () => {
   it('show a name that two folders have with its folder, and with more where that is the same, too', () => {
@@ -45,15 +43,6 @@ describe('Parts of the editor that need no editor', () => {
       'c',
       'e',
     ]);
-  });
-
-  it('give ssh the host behind --, so that no host is an option', () => {
-    const text =
-      '{"clusters":{"x":{"user":"u","nodes":[{"name":"j","host":"fd00::1","port":2222},{"name":"n","host":"h","jump":"j"}]}}}';
-    const [cluster] = checkClusters(text, '/c.json').file?.clusters ?? [];
-    const node = cluster?.nodes[1];
-    assert.ok(cluster && node);
-    assert.deepEqual(sshArguments(node, cluster), ['-l', 'u', '-J', 'u@[fd00::1]:2222', '--', 'h']);
   });
 
   it('read restore points as far as they make sense, newest first', () => {
