@@ -12,6 +12,7 @@ import { saveTask } from '../tasks/save';
 import { wordsOf } from '../tasks/tasks-json';
 import type { CommandDeps, Handlers } from './deps';
 import { confirmed, openShell, openTerminal, start, sure } from './start';
+import { tell } from '../tell';
 
 const { l10n } = vscode;
 
@@ -84,7 +85,7 @@ export function runCommands(deps: CommandDeps): Handlers {
       const target = await targets.node(args, l10n.t('Open Node Log'));
       if (!target) return;
       if (target.folder === undefined) {
-        void vscode.window.showInformationMessage(l10n.t('{0} has no log yet.', target.node));
+        void tell.info(l10n.t('{0} has no log yet.', target.node));
         return;
       }
       await openText(join(target.folder, `${target.node}.log`), l10n.t('{0} has no log yet.', target.node));
@@ -115,7 +116,7 @@ export function runCommands(deps: CommandDeps): Handlers {
     },
     forgetSecrets: async () => {
       const count = await secrets.forget();
-      void vscode.window.showInformationMessage(l10n.t('{0} saved secrets were removed.', count));
+      void tell.info(l10n.t('{0} saved secrets were removed.', count));
     },
     showLog: async () => {
       channels.engine.show();
@@ -173,5 +174,5 @@ async function openText(path: string, missing: string): Promise<void> {
     () => false,
   );
   if (there) await vscode.window.showTextDocument(uri, { preview: true });
-  else void vscode.window.showInformationMessage(missing);
+  else void tell.info(missing);
 }
