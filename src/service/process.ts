@@ -9,16 +9,10 @@ import {
 } from 'vscode-jsonrpc/node';
 import { messageOf } from '../base/errors';
 import type { Asker, Question } from '../ssh/connection';
+import type { LookHost } from './look-host';
 import { AskRequestType, LookRequestType, type LookRequest, type LookResult } from './look-protocol';
 import { ShellRequestType } from './shell-protocol';
 import { Shells, type OpenShell } from './shells';
-
-export interface LookHost {
-  /** The person at the window that looks. */
-  readonly asker: Asker;
-  /** The window does not want to know any more, or is gone. */
-  readonly signal: AbortSignal;
-}
 
 export interface ServiceDeps {
   readonly input: NodeJS.ReadableStream;

@@ -4,7 +4,7 @@ import { loadClusters } from '../cluster/load';
 import { usage } from '../command/usage';
 import { Connector } from '../ssh/connector';
 import { Secrets } from '../ssh/secrets';
-import type { LookHost } from './process';
+import type { LookHost } from './look-host';
 import type { ShellRequest } from './shell-protocol';
 import type { OpenedShell } from './shells';
 

@@ -4,7 +4,7 @@ import { atMost } from '../base/async';
 import type { Terminal } from '../ssh/ssh';
 import type { TerminalSize } from '../ssh/transport';
 import { endOfError } from './host';
-import type { LookHost } from './process';
+import type { LookHost } from './look-host';
 import {
   ShellInputNotification,
   ShellSizeNotification,

@@ -32,7 +32,7 @@ describe('Connecting from the window', function () {
     await sshd.authorize(`${locked}.pub`);
     const ssh = join(editor.server.home, '.ssh');
     await mkdir(ssh, { mode: 0o700 });
-    const node = (name: string, more: Record<string, unknown>): Record<string, unknown> => ({
+    const node = (name: string, more: Record<string, unknown>): Record<string, unknown> & { name: string } => ({
       ...{ name, host: '127.0.0.1', port: sshd.port, user: 'root', identityFile: sshd.keyFile },
       ...more,
     });
@@ -44,7 +44,7 @@ describe('Connecting from the window', function () {
     ];
     // Each is a cluster of its own: one node twice in a cluster is a mistake.
     const clusters = Object.fromEntries(
-      nodes.map((each) => [each['name'], { nodes: [{ ...each, name: `node-${String(each['name'])}` }] }]),
+      nodes.map((each) => [each.name, { nodes: [{ ...each, name: `node-${each.name}` }] }]),
     );
     await mkdir(join(editor.folder, '.vscode'), { recursive: true });
     await writeFile(join(editor.folder, '.vscode/clusters.json'), JSON.stringify({ clusters }));
@@ -213,7 +213,9 @@ async function codeServer(hostKey: Buffer): Promise<{ port: number; connections:
     client.on('ready', () => clearTimeout(grace));
     client.on('session', (accept) => {
       accept()
-        .on('pty', (yes) => void yes?.())
+        .on('pty', (yes) => {
+          yes();
+        })
         .on('shell', (yes) => {
           const stream = yes();
           stream.write('in by code\r\n');

@@ -7,6 +7,7 @@ import type { RunRecord } from '../../engine/runs';
 import { isNotLive, RunClient } from '../../service/client';
 import type { ClusterRef } from '../clusters/model';
 import { me } from '../launch';
+import { nodeLogPath } from '../output/node-log';
 import { definitionOf, explicit, nameOf, type TaskDefinition } from '../tasks/definition';
 import { saveTask } from '../tasks/save';
 import { wordsOf } from '../tasks/tasks-json';
@@ -88,7 +89,7 @@ export function runCommands(deps: CommandDeps): Handlers {
         void tell.info(l10n.t('{0} has no log yet.', target.node));
         return;
       }
-      await openText(join(target.folder, `${target.node}.log`), l10n.t('{0} has no log yet.', target.node));
+      await openText(nodeLogPath(target.folder, target.node), l10n.t('{0} has no log yet.', target.node));
     },
     openRunFolder: async (...args) => {
       const record = await targets.run(args, l10n.t('Open Journal'), () => true);
