@@ -67,7 +67,6 @@ async function prepare(
   changes: boolean,
 ): Promise<PreparedUpgrade> {
   const { cluster, nodes } = site;
-  if (resolved.fetch === 'primary') throw notYet('--fetch primary', 'a download by the primary itself');
   if (resolved.distribution === 'relay') throw notYet('--distribution relay', 'passing a package on from node to node');
   return prepareUpgrade({
     cluster,
@@ -84,6 +83,8 @@ async function prepare(
     cwd: ctx.cwd,
     cache: packageCache(ctx),
     urlAuth: ctx.secrets.get('url-auth'),
+    fetch: resolved.fetch,
+    lookOnly: !changes || resolved.dryRun,
     sink: ctx.face.sink,
     signal: AbortSignal.any([ctx.stop, ctx.detach]),
     connect: (node) => site.connect(node),
