@@ -10,9 +10,10 @@ import {
 } from '../backup/restore';
 import type { ReadPoint } from '../backup/store';
 import { sameVersion } from '../package/version';
+import { runAgain } from './again';
 import { meterOf } from './backup';
 import type { RunContext } from './context';
-import { directoryOf } from './environment';
+import { directoryOf, environmentOf } from './environment';
 import type { Lane } from './events';
 import { waitUntilHealthy } from './health';
 import { recordOf, scriptJob, taskRunner } from './jobstep';
@@ -98,6 +99,7 @@ async function swap(ctx: RunContext, way: WayBack, node: string): Promise<void> 
     lane: way.lane,
     repeatable: true,
     run: async (attempt) => {
+      await stopAgain(ctx, way, node, attempt);
       const context = restoreContext(ctx, way, node, attempt);
       const { giveUp } = ctx;
       const { phase } = await insistWithServer(ctx, node, () => restoreState(context), giveUp);
@@ -125,6 +127,13 @@ export async function goBack(ctx: RunContext, way: WayBack, node: string): Promi
   await letGo(ctx, way, node);
 }
 
+/** A node that died in the middle of the swap may have come up with its application running. */
+async function stopAgain(ctx: RunContext, { pkg, lane }: WayBack, node: string, attempt: number): Promise<void> {
+  if (attempt === 1 || !pkg) return;
+  const env = environmentOf(ctx, node, 'restore', directoryOf(ctx, pkg, node));
+  await runAgain(ctx, pkg, 'stop', { node, step: 'restore', lane, attempt, timeout: pkg.manifest.timeouts.stop, env });
+}
+
 async function swapBack(ctx: RunContext, way: WayBack, node: string): Promise<void> {
   const lane = 'rollback';
   await runStep(ctx, {
@@ -133,6 +142,7 @@ async function swapBack(ctx: RunContext, way: WayBack, node: string): Promise<vo
     lane,
     repeatable: true,
     run: async (attempt) => {
+      await stopAgain(ctx, { ...way, lane }, node, attempt);
       const context = restoreContext(ctx, { ...way, lane }, node, attempt);
       await ctx.insist(node, () => undoRestore(context));
       return {};
