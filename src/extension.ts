@@ -90,7 +90,8 @@ export function activate(context: vscode.ExtensionContext): void {
       if (setting('refreshOnShow')) void vscode.commands.executeCommand('clusterlift.status', { kind: 'cluster', ref });
     }),
   );
-  store.add(tree.view.onDidChangeVisibility(({ visible }) => visible && void clusters.reload()));
+  // What was written before the watcher was up is seen now; old answers are asked for anew after it.
+  store.add(tree.view.onDidChangeVisibility(({ visible }) => void (visible && clusters.reload())));
   store.add(clusters.onDidChange(refreshOld));
 }
 

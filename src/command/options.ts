@@ -48,7 +48,7 @@ export const OPTIONS: OptionTable = {
     name: '--fetch',
     form: 'value',
     value: values.choice(['here', 'primary']),
-    about: 'Which machine downloads a URL. Default: here.',
+    about: 'Which machine downloads a URL; the primary does so with curl or wget. Default: here.',
   },
   distribution: {
     name: '--distribution',

@@ -3,6 +3,7 @@ import type { Manifest } from '../package/manifest';
 import type { ExtraFile } from '../package/recipe';
 import type { ShortFile } from '../ssh/short';
 import type { UnpackPlan } from '../package/unpack-plan';
+import type { FileOnPrimary, PackageSource } from './plan';
 
 /** The package of a run: its manifest, its digest, and a way to its bytes for as long as a node lacks them. */
 export interface RunPackage {
@@ -16,14 +17,28 @@ export interface RunPackage {
   readonly manifestValue: unknown;
   /** Paths in the image of the scripts and what lies beside them: kept on a node for status and provision. */
   scriptPaths(): Promise<readonly string[]>;
-  /** It is what the last upgrade left on the nodes, not an image that is brought there. */
-  readonly installed: boolean;
+  /**
+   * Where its files lie on a node: unpacked from an image that is brought there, as the last upgrade left them,
+   * or with the run, when they come from a restore point.
+   */
+  readonly place: 'packages' | 'installed' | 'run';
   /** The node where the image lies, when it lies on one. */
-  readonly onNode: { readonly node: string; readonly path: string } | undefined;
+  readonly onNode: PackageOnNode | undefined;
   /** Opens the whole, verified image; the caller closes its reader. */
   open(): Promise<PackageContent>;
   /** The scripts and what lies beside them, for nodes that do not have the package. */
   scriptFiles(): Promise<readonly ShortFile[]>;
+}
+
+export interface PackageOnNode extends FileOnPrimary {
+  /** The node downloaded it for us: it is removed when it is no longer needed. */
+  readonly fetched: boolean;
+}
+
+export function onNodeOf(source: PackageSource): PackageOnNode | undefined {
+  if (source.kind === 'node') return { node: source.node, path: source.path, fetched: false };
+  if (source.kind === 'url' && source.on) return { ...source.on, fetched: true };
+  return undefined;
 }
 
 /** An opened image and how it is unpacked. */

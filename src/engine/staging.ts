@@ -5,6 +5,7 @@ import { Meter } from '../package/sources/meter';
 import { Throttle } from '../ssh/throttle';
 import type { RunContext } from './context';
 import { fenceOf } from './locks';
+import { dropFetched } from './node/fetch';
 import { beginStage, discardIncoming, finishStage, incomingPlace, type StageTarget } from './node/stage';
 import { prune } from './node/prune';
 import { unpackImage } from './node/unpack';
@@ -36,6 +37,7 @@ export async function stageEverywhere(ctx: RunContext, pkg: RunPackage): Promise
     });
     ctx.signal.throwIfAborted();
     for (const result of results) if (result.status === 'rejected') throw result.reason;
+    await dropDownload(ctx, pkg);
   } finally {
     await source.close();
   }
@@ -150,6 +152,13 @@ async function unpack(ctx: RunContext, pkg: RunPackage, node: string, source: Sh
       return { files: plan.files.length };
     },
   });
+}
+
+/** Every node has the image: what the primary downloaded is of no use any more. A failure of it stops nothing. */
+async function dropDownload(ctx: RunContext, pkg: RunPackage): Promise<void> {
+  const { onNode } = pkg;
+  if (onNode?.fetched !== true || !ctx.plan.nodes.some((node) => node.name === onNode.node)) return;
+  await dropFetched(ctx.connection(onNode.node), onNode.path, ctx.signal).catch(() => undefined);
 }
 
 /** Removes what no run needs any more: old images, closed runs and their jobs. */

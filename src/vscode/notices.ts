@@ -8,6 +8,7 @@ import type { RunsModel } from './runs/model';
 import { setting } from './settings';
 import { Store } from './store';
 import { outcomeWords } from './views/words';
+import { tell } from './tell';
 
 const { l10n } = vscode;
 
@@ -37,7 +38,7 @@ export class Notices extends Store {
     if (good && wanted === 'failures') return;
     const what = l10n.t('{0} of {1}: {2}', plan.action, plan.cluster, outcomeWords({ state, view }));
     if (good) {
-      await this.#offer(vscode.window.showInformationMessage(what, l10n.t('Follow')), record);
+      await this.#offer(tell.info(what, l10n.t('Follow')), record);
       return;
     }
     const failed = Object.values(view.nodes).find(({ error }) => error !== undefined);
@@ -48,7 +49,7 @@ export class Notices extends Store {
         : failed
           ? [l10n.t('Show Node Output'), l10n.t('Follow')]
           : [l10n.t('Follow')];
-    await this.#offer(vscode.window.showWarningMessage(what + why, ...buttons), record, failed?.name);
+    await this.#offer(tell.warning(what + why, ...buttons), record, failed?.name);
   }
 
   async #offer(shown: Thenable<string | undefined>, { run }: RunRecord, node?: string): Promise<void> {

@@ -2,6 +2,7 @@ import * as vscode from 'vscode';
 import type { Question } from '../ssh/connection';
 import { setting } from './settings';
 import { Store } from './store';
+import { tell } from './tell';
 
 const { l10n } = vscode;
 
@@ -46,8 +47,8 @@ export class SecretStore extends Store {
     const name = nameOf(question);
     if (name === undefined || value === '' || setting('rememberSecrets') === 'never') return;
     const keep = l10n.t('Keep');
-    void vscode.window
-      .showInformationMessage(l10n.t('Keep the secret for {0} in the secret storage of the editor?', name), keep)
+    void tell
+      .info(l10n.t('Keep the secret for {0} in the secret storage of the editor?', name), keep)
       .then(async (choice) => {
         if (choice === keep) await this.keep(name, value);
       });

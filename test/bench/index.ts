@@ -10,6 +10,7 @@ import { overhead } from './overhead';
 import { type Figure, table } from './report';
 import { staging } from './staging';
 import { CLI, start } from './start';
+import { tree } from './tree';
 
 interface Bench {
   readonly run: () => Promise<Figure[]>;
@@ -23,6 +24,7 @@ const BENCHES: Readonly<Record<string, Bench>> = {
   overhead: { run: overhead, lab: true, tools: ['ansible-playbook', 'clush', 'bsdtar'] },
   staging: { run: staging, lab: true, tools: ['scp', 'ssh'] },
   memory: { run: memory, lab: true, tools: [] },
+  tree: { run: tree, lab: false, tools: [] },
   backup: { run: backup, lab: true, tools: ['ssh', 'tar'] },
 };
 

@@ -1,11 +1,12 @@
 import { ClusterliftError, ExitStatus } from '../../base/errors';
+import { findLocation } from '../../backup/location';
 import { startRun } from '../../engine/run';
 import type { Plan, PlanOptions } from '../../engine/plan';
 import { blocksOf } from '../../engine/prepare/checks';
 import { prepareUpgrade, type PreparedUpgrade } from '../../engine/prepare/upgrade';
 import type { Options, UpgradeCommand } from '../command';
 import type { CommandContext } from '../context';
-import { formatCommand } from '../format';
+import { formatRun } from '../format';
 import { resolveUpgrade, type ResolvedUpgrade } from '../resolve';
 import { openSite, packageCache, type Site } from '../site';
 import { runHost } from './host';
@@ -66,8 +67,6 @@ async function prepare(
   changes: boolean,
 ): Promise<PreparedUpgrade> {
   const { cluster, nodes } = site;
-  if (resolved.backup !== 'none') throw noBackupYet(resolved.backup);
-  if (resolved.fetch === 'primary') throw notYet('--fetch primary', 'a download by the primary itself');
   if (resolved.distribution === 'relay') throw notYet('--distribution relay', 'passing a package on from node to node');
   return prepareUpgrade({
     cluster,
@@ -78,10 +77,14 @@ async function prepare(
     batch: resolved.batch,
     overrides: resolved.overrides,
     changes,
-    command: formatCommand(command),
+    dryRun: resolved.dryRun,
+    store: resolved.backup === 'none' ? undefined : site.openStore(findLocation(resolved.backup, site.file.locations)),
+    command: formatRun(command),
     cwd: ctx.cwd,
     cache: packageCache(ctx),
     urlAuth: ctx.secrets.get('url-auth'),
+    fetch: resolved.fetch,
+    lookOnly: !changes || resolved.dryRun,
     sink: ctx.face.sink,
     signal: AbortSignal.any([ctx.stop, ctx.detach]),
     connect: (node) => site.connect(node),
@@ -120,7 +123,7 @@ function question(plan: Plan): string {
 }
 
 /** Only locks in the way: status 5; anything else that blocks: 3. */
-function refusal(blocks: readonly { code: string }[]): ExitStatus {
+export function refusal(blocks: readonly { code: string }[]): ExitStatus {
   return blocks.every((each) => each.code === 'locked') ? ExitStatus.locked : ExitStatus.refused;
 }
 
@@ -142,15 +145,6 @@ function notYet(option: string, what: string): ClusterliftError {
     code: 'option-unavailable',
     message: `${option} is not built in yet: ${what}`,
     hint: `Leave ${option.split(' ')[0] ?? option} out.`,
-    exit: ExitStatus.usage,
-  });
-}
-
-function noBackupYet(location: string): ClusterliftError {
-  return new ClusterliftError({
-    code: 'backup-unavailable',
-    message: `Backups are not built in yet, so there is no backup to "${location}"`,
-    hint: 'Leave `backup` out, or say `backup none`: then there is no way back.',
     exit: ExitStatus.usage,
   });
 }

@@ -1,4 +1,3 @@
-import { readFile } from 'node:fs/promises';
 import * as vscode from 'vscode';
 import type { JournalEntry, LiveEvent } from '../../engine/events';
 import type { Plan } from '../../engine/plan';
@@ -117,10 +116,4 @@ export class RunSession extends Store {
     this.#folder = folder;
     this.#planned.fire(plan);
   }
-}
-
-/** The last text of a node's log. @param most bytes */
-export async function nodeLog(folder: string, node: string, most: number): Promise<string> {
-  const bytes = await readFile(`${folder}/${node}.log`).catch(() => Buffer.alloc(0));
-  return bytes.subarray(Math.max(0, bytes.length - most)).toString('utf8');
 }

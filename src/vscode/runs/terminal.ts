@@ -15,7 +15,7 @@ import type { RunEnd } from '../../service/protocol';
 import type { Launcher } from '../../service/spawn';
 import type { Asker, Question } from '../../ssh/connection';
 import { me } from '../launch';
-import type { Looker } from '../looker';
+import { demandTrust, type Looker } from '../looker';
 import { setting } from '../settings';
 import { Store } from '../store';
 import type { RunHub } from './hub';
@@ -140,6 +140,7 @@ export class RunTerminal extends Store implements vscode.Pseudoterminal {
   }
 
   async #start(command: Command, cwd: string): Promise<ExitStatus> {
+    demandTrust();
     const leave = this.#listen();
     try {
       const request = { argv: formatArgv(command), cwd, by: me(), secrets: await this.deps.secrets() };

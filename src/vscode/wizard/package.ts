@@ -8,6 +8,7 @@ import type { ClusterRef } from '../clusters/model';
 import { argvFor, cwdOf } from '../commands/argv';
 import type { Looker } from '../looker';
 import { askText, pickOne, type Choice, type Place, type StepEnd } from './steps';
+import { tell } from '../tell';
 
 const { l10n } = vscode;
 
@@ -135,7 +136,7 @@ export class PackagePicker {
         (_, token) => this.#about(source, ref, signalOf(token)),
       );
     } catch (error) {
-      void vscode.window.showWarningMessage(l10n.t('This package cannot be used: {0}', messageOf(error)));
+      void tell.warning(l10n.t('This package cannot be used: {0}', messageOf(error)));
       return undefined;
     }
   }

@@ -1,4 +1,5 @@
 import * as vscode from 'vscode';
+import { asMessage } from '../foreign';
 
 const { l10n } = vscode;
 
@@ -129,13 +130,16 @@ export interface TextOptions {
 export async function askText(place: Place, options: TextOptions): Promise<StepEnd<string>> {
   const input = vscode.window.createInputBox();
   dress(input, place);
-  input.prompt = options.prompt;
+  input.prompt = asMessage(options.prompt);
   input.placeholder = options.placeholder ?? '';
   input.value = options.value ?? '';
-  input.onDidChangeValue((value) => (input.validationMessage = value === '' ? '' : (options.check(value) ?? '')));
+  const complain = (problem: string | undefined): void => {
+    input.validationMessage = asMessage(problem ?? '');
+  };
+  input.onDidChangeValue((value) => complain(value === '' ? undefined : options.check(value)));
   return ended(input, () => {
     const problem = input.value.trim() === '' ? l10n.t('Please type something.') : options.check(input.value.trim());
-    input.validationMessage = problem ?? '';
+    complain(problem);
     return problem === undefined ? { value: input.value.trim() } : undefined;
   });
 }

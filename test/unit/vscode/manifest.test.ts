@@ -15,12 +15,16 @@ function files(folder: string): string[] {
     .map((file) => join(folder, file));
 }
 
-/** The texts of all calls of `l10n.t`. */
+/** Questions are put in words by the command line; the editor hands its `l10n.t` in. */
+const QUESTIONS = join(SOURCE, '../command/terminal/questions.ts');
+
+/** The texts of all calls of `l10n.t`, and of the `t` that is handed on. */
 function texts(): string[] {
   const found: string[] = [];
-  for (const file of files(SOURCE)) {
+  for (const file of [...files(SOURCE), QUESTIONS]) {
+    const translates = file === QUESTIONS ? /^t$/ : /(?:^|\.)l10n\.t$/;
     const visit = (node: ts.Node): void => {
-      if (ts.isCallExpression(node) && /(?:^|\.)l10n\.t$/.test(node.expression.getText())) {
+      if (ts.isCallExpression(node) && translates.test(node.expression.getText())) {
         const [text] = node.arguments;
         assert.ok(text && ts.isStringLiteralLike(text), `${file}: ${node.getText()}`);
         found.push(text.text);
