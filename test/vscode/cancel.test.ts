@@ -1,7 +1,11 @@
 import { strict as assert } from 'node:assert';
-import { readFile, readdir } from 'node:fs/promises';
+import { readFile, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import manifest from '../../package.json';
+import english from '../../package.nls.json';
+import { newRunId, planDigest, Runs } from '../../src/engine/runs';
 import { acmePackage } from '../lab/acme';
+import { planOf } from '../unit/terminal/scenes';
 import { useEditor } from './harness/fixture';
 import { until } from './harness/until';
 import type { Workbench } from './harness/workbench';
@@ -49,6 +53,12 @@ const PROMPTS = (image: string): Readonly<Record<string, readonly (readonly Answ
     'Open SSH Terminal': [[staging, { pick: 'n1' }]],
     'Save as Task…': [[staging, { pick: /Newest/ }, { pick: /at once/ }, { pick: /No backup/ }, { ok: true }]],
     'Filter Clusters…': [[{ type: 'x' }]],
+    'Retry Failed Nodes…': [[{ pick: /failed|upgrade/ }, { press: 'Retry' }, typed]],
+    'Abandon Run…': [[{ pick: /upgrade/ }, { press: 'Abandon' }]],
+    'Resume Run': [[{ pick: /upgrade/ }]],
+    'Stop Run': [[{ pick: /upgrade/ }, { press: 'Stop Run' }]],
+    'Follow Run': [[{ pick: /upgrade/ }]],
+    'Open Journal of Run': [[{ pick: /upgrade/ }]],
   };
 };
 
@@ -61,6 +71,43 @@ const CLUSTERS = JSON.stringify({
   backupLocations: { nightly: 'file:///srv/backups' },
 });
 
+/** These ask nothing. */
+const OTHERS = ['Open clusters.json', 'Forget Saved Secrets', 'Show Log', 'Clear Filter'];
+const REFRESHES = ['Refresh Clusters', 'Refresh Restore Points'];
+
+/** A run that failed, one that was interrupted and one that is on (this process has it), in the folders where the window looks for them. */
+async function makeRuns(home: string, configFile: string): Promise<void> {
+  const runs = new Runs(join(home, '.local/state/clusterlift'));
+  for (const how of ['failed', 'interrupted', 'live'] as const) {
+    const plan = planOf(['p1', 'p2'], {
+      run: newRunId('live'),
+      cluster: 'live',
+      configFile,
+      command: 'clusterlift upgrade',
+    });
+    const owned = await runs.create(plan);
+    const { journal } = owned;
+    const { run, action, cluster } = plan;
+    await journal.append({
+      type: 'run.started',
+      run,
+      action,
+      cluster,
+      plan: planDigest(plan),
+      host: 'h',
+      pid: 1,
+      epoch: 1,
+    });
+    if (how === 'failed') await journal.append({ type: 'run.finished', outcome: 'failed', status: 1, nodes: {} });
+    await journal.close();
+    if (how !== 'interrupted') continue;
+    // Its process is not there any more.
+    const [file = ''] = (await readdir(owned.folder)).filter((each) => each.startsWith('owner.'));
+    const owner = JSON.parse(await readFile(join(owned.folder, file), 'utf8')) as Record<string, unknown>;
+    await writeFile(join(owned.folder, file), JSON.stringify({ ...owner, pidStart: '1' }));
+  }
+}
+
 describe('Every prompt of the window', function () {
   this.timeout(600_000);
   const editor = useEditor({
@@ -71,6 +118,7 @@ describe('Every prompt of the window', function () {
 
   before(async () => {
     image = (await acmePackage('2.0')).path;
+    await makeRuns(editor.server.home, join(editor.folder, '.vscode/clusters.json'));
     await editor.workbench.container('Clusters');
     await until('the clusters', async () => (await editor.workbench.tree('Clusters').rows()).length === 2);
   });
@@ -131,6 +179,13 @@ describe('Every prompt of the window', function () {
       return [box?.value.startsWith('>') ? '>' : '', ...parts, box?.placeholder].join('\n');
     });
   }
+
+  it('is in the table below, or its command asks nothing', () => {
+    const titles = manifest.contributes.commands.map(
+      ({ title }) => english[title.slice(1, -1) as keyof typeof english],
+    );
+    assert.deepEqual(titles.sort(), [...Object.keys(PROMPTS('')), ...OTHERS, ...REFRESHES].sort());
+  });
 
   for (const [title, ways] of Object.entries(PROMPTS('IMAGE'))) {
     it(`of "${title}" can be cancelled, and nothing has happened then`, async () => {
