@@ -12,7 +12,8 @@ import type { ReadPoint } from '../backup/store';
 import { sameVersion } from '../package/version';
 import { runAgain } from './again';
 import { meterOf } from './backup';
-import type { RunContext } from './context';
+import { outcomeOf } from './bracket';
+import { errorRecord, type RunContext } from './context';
 import { directoryOf, environmentOf } from './environment';
 import type { Lane } from './events';
 import { waitUntilHealthy } from './health';
@@ -89,7 +90,7 @@ export async function putBack(ctx: RunContext, way: WayBack, node: string): Prom
     if (target !== undefined) await waitUntilHealthy(ctx, pkg, node, 'health', lane);
     await keepRecord(ctx, pkg, node);
   }
-  await letGo(ctx, way, node);
+  await letGoOrTell(ctx, way, node);
 }
 
 async function swap(ctx: RunContext, way: WayBack, node: string): Promise<void> {
@@ -154,6 +155,18 @@ async function swapBack(ctx: RunContext, way: WayBack, node: string): Promise<vo
 async function letGo(ctx: RunContext, way: WayBack, node: string): Promise<void> {
   const context = restoreContext(ctx, way, node, 1);
   await ctx.insist(node, () => settleRestore(context));
+}
+
+/** The node is where it belongs: what cannot be removed there is in nobody's way, and no reason to go back. */
+async function letGoOrTell(ctx: RunContext, way: WayBack, node: string): Promise<void> {
+  try {
+    await letGo(ctx, way, node);
+  } catch (error) {
+    ctx.signal.throwIfAborted();
+    if (outcomeOf(error) === 'unknown') throw error;
+    const { code, message } = errorRecord(error);
+    await ctx.record({ type: 'warning', node, code, message: `What was replaced could not be removed: ${message}` });
+  }
 }
 
 function restoreContext(ctx: RunContext, way: WayBack, node: string, attempt: number): RestoreContext {

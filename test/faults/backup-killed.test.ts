@@ -33,7 +33,12 @@ function itSurvives({ scene, moments, ready, judge }: Victim): void {
   if (process.env['LONG'] !== undefined) {
     it('at every single line of the journal', async function () {
       this.timeout(3_600_000);
-      const lines = await killedAtEveryLine(kill, resumed, () => Promise.resolve());
+      const lines = await killedAtEveryLine(
+        () => scene().lab,
+        kill,
+        resumed,
+        () => Promise.resolve(),
+      );
       assert.ok(lines > moments.length, `${String(lines)} lines`);
     });
   }

@@ -105,6 +105,7 @@ export async function createPoint(scene: BackupScene, location: string): Promise
   return point.id;
 }
 
+/** Codes of errors and checks that a person was told. */
 export function codes(result: CliResult): string[] {
-  return [...result.stderr.matchAll(/\(([a-z][a-z0-9-]+)\)/g)].map(([, code = '']) => code);
+  return [...result.stderr.matchAll(/\[([a-z][a-z0-9-]+)\]/g)].map(([, code = '']) => code);
 }
