@@ -2,7 +2,8 @@ import { strict as assert } from 'node:assert';
 import { appendFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { installAcme } from '../../lab/acme';
-import { type CliOptions, type CliResult } from '../../lab/cli';
+import type { PointRow } from '../../../src/command/terminal/backup';
+import type { CliOptions } from '../../lab/cli';
 import { type ClusterJson, Lab, type LabNode, type NodeSpec } from '../../lab/nodes';
 import { installRestic, resticProgram } from '../../lab/restic';
 import { run } from './scene';
@@ -23,10 +24,11 @@ export const LOCATIONS = ['localbackup', 'files', 'vault', 'restic'] as const;
 export async function backupScene(
   specs: readonly NodeSpec[] = [{}, {}, {}],
   overrides: Partial<ClusterJson> = {},
+  more: { readonly server?: NodeSpec; readonly locations?: (vault: LabNode) => Readonly<Record<string, string>> } = {},
 ): Promise<BackupScene> {
   const names = specs.map((spec, index) => spec.name ?? `n${String(index + 1)}`);
   const lab = await Lab.start({
-    nodes: [...specs.map((spec, index) => ({ ...spec, name: names[index] ?? '' })), { name: 'vault' }],
+    nodes: [...specs.map((spec, index) => ({ ...spec, name: names[index] ?? '' })), { ...more.server, name: 'vault' }],
   });
   const nodes = names.map((name) => lab.node(name));
   const vault = lab.node('vault');
@@ -39,6 +41,7 @@ export async function backupScene(
     files: 'file:///var/backups/acme',
     vault: `sftp://root@${vault.host}${VAULT}`,
     restic: 'restic:/var/backups/restic',
+    ...more.locations?.(vault),
   };
   await lab.writeClustersJson(json);
   await vault.must(`mkdir -p ${VAULT}`);
@@ -76,12 +79,16 @@ export const withRestic: CliOptions = { env: { CLUSTERLIFT_RESTIC_PASSWORD: REST
 export async function pointsOf(
   { lab }: Pick<BackupScene, 'lab'>,
   location: string,
-): Promise<readonly { readonly id: string; readonly state: string }[]> {
-  const result = await run(lab, ['backup', 'list', location], 0, withRestic);
-  return result.events.map((event) => {
-    assert.ok(typeof event['id'] === 'string' && typeof event['state'] === 'string');
-    return { id: event['id'], state: event['state'] };
-  });
+  options: CliOptions = withRestic,
+): Promise<readonly PointRow[]> {
+  const result = await run(lab, ['backup', 'list', location], 0, options);
+  const rows = result.events as unknown as readonly PointRow[];
+  for (const { id, state } of rows) assert.ok(typeof id === 'string' && typeof state === 'string');
+  assert.deepEqual(
+    rows.map(({ id }) => id),
+    rows.map(({ id }) => id).sort(),
+  );
+  return rows;
 }
 
 /** Makes what the location lacks (a restic repository). */
@@ -105,6 +112,12 @@ export async function createPoint(scene: BackupScene, location: string): Promise
   return point.id;
 }
 
-export function codes(result: CliResult): string[] {
-  return [...result.stderr.matchAll(/\(([a-z][a-z0-9-]+)\)/g)].map(([, code = '']) => code);
+/** No run holds any of these nodes. */
+export async function assertUnlocked(nodes: readonly LabNode[]): Promise<void> {
+  for (const node of nodes) {
+    const last = 'cd /var/lib/clusterlift/lock 2>/dev/null || exit 0; ls -d e* | sort -V | tail -n 1';
+    const claim = (await node.must(last)).trim();
+    if (claim !== '')
+      assert.ok(await node.exists(`/var/lib/clusterlift/lock/${claim}/released`), `${node.name} is locked`);
+  }
 }

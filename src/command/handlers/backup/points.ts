@@ -2,7 +2,7 @@ import { ClusterliftError, ExitStatus, messageOf } from '../../../base/errors';
 import { LOCAL_BACKUP, findLocation, localBackup } from '../../../backup/location';
 import { cleanLocation, verifyPoint as verify } from '../../../backup/points';
 import { describeState } from '../../../backup/state';
-import type { ListedPoint, Store } from '../../../backup/store';
+import type { ListedPoint, ReadPoint, Store } from '../../../backup/store';
 import { readPointId } from '../../../backup/point';
 import { listMirrors, readMirror } from '../../../engine/node/mirror';
 import { parsePlan } from '../../../engine/schema';
@@ -153,7 +153,7 @@ export async function findPoint(
   site: Site,
   id: string,
   location: string | undefined,
-): Promise<{ readonly store: Store }> {
+): Promise<{ readonly store: Store; readonly read: ReadPoint }> {
   const { locations } = site.file;
   const nodes = stateless(site, site.cluster.nodes);
   const signal = AbortSignal.any([ctx.stop, ctx.detach]);
@@ -164,8 +164,7 @@ export async function findPoint(
     ctx.face.busy(`looking for ${id} in ${candidate.name}`);
     const store = site.openStore(candidate);
     try {
-      await store.readPoint(id, nodes, signal);
-      return { store };
+      return { store, read: await store.readPoint(id, nodes, signal) };
     } catch (error) {
       signal.throwIfAborted();
       if (named || !(error instanceof ClusterliftError)) throw error;
