@@ -95,7 +95,7 @@ function lostServer(error: ClusterliftError): ClusterliftError {
     ...error.detail(),
     code: 'server-lost',
     message: `The backup server is away: ${error.message}`,
-    hint: 'Check the server and the network: `clusterlift backup list` tells when it can be reached again.',
+    hint: 'Check the server and the network: `clusterlift backup list` tells when it can be reached again. Then start the command again.',
     exit: ExitStatus.failed,
     node: undefined,
   });
