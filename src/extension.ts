@@ -83,7 +83,7 @@ export function activate(context: vscode.ExtensionContext): void {
         void vscode.commands.executeCommand('clusterlift.status', { kind: 'cluster', ref });
     }),
   );
-  store.add(tree.view.onDidChangeVisibility(refreshOld));
+  store.add(tree.view.onDidChangeVisibility(({ visible }) => visible && void clusters.reload()));
   store.add(clusters.onDidChange(refreshOld));
 }
 

@@ -100,7 +100,7 @@ async function swap(ctx: RunContext, way: WayBack, node: string): Promise<void> 
     repeatable: true,
     run: async (attempt) => {
       const context = restoreContext(ctx, way, node, attempt);
-      const { giveUp } = ctx.plan.options;
+      const { giveUp } = ctx;
       const { phase } = await insistWithServer(ctx, node, () => restoreState(context), giveUp);
       // Done by a job whose end nobody heard of.
       if (phase !== 'in') await insistWithServer(ctx, node, () => restoreNode(context), giveUp);

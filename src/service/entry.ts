@@ -79,8 +79,8 @@ async function look(request: LookRequest, { asker, signal }: LookHost, options: 
   );
   try {
     const command = parseCommand(request.argv);
-    if (!LOOKS.has(command.kind))
-      throw usage('not-a-look', `"${command.kind}" is more than looking`, 'Start it as a run.');
+    const looks = LOOKS.has(command.kind) || command.options.dryRun === true;
+    if (!looks) throw usage('not-a-look', `"${command.kind}" is more than looking`, 'Start it as a run.');
     const world = { streams, live: NO_RUNS, asker, stop: signal, detach: signal };
     return { status: await run(command, request, world, options), rows, lines, error: null };
   } catch (error) {

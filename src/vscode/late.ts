@@ -30,6 +30,7 @@ export class Late extends Store {
         points,
         status,
         runs,
+        looker,
         act: (what, ref, key) => actOn({ points, tasks, terminal }, what, ref, key),
       }),
     );

@@ -112,6 +112,9 @@ describe('Upgrading from the window', function () {
       const rows = await runs.rows();
       return /upgrade .*succeeded/.test(rows[0]?.spoken ?? '') ? rows : undefined;
     });
+    // The task's terminal shows the same text: without it, what is read below is the new one.
+    await workbench.command('Terminal: Kill All Terminals');
+    await until('an empty panel', async () => (await workbench.terminalText()) === '');
     await runs.menu(run?.label ?? '', 'Follow Run');
     await workbench.terminalShows('Exit status 0');
     await workbench.screenshots('runs');

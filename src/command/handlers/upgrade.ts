@@ -6,7 +6,7 @@ import { blocksOf } from '../../engine/prepare/checks';
 import { prepareUpgrade, type PreparedUpgrade } from '../../engine/prepare/upgrade';
 import type { Options, UpgradeCommand } from '../command';
 import type { CommandContext } from '../context';
-import { formatCommand } from '../format';
+import { formatRun } from '../format';
 import { resolveUpgrade, type ResolvedUpgrade } from '../resolve';
 import { openSite, packageCache, type Site } from '../site';
 import { runHost } from './host';
@@ -80,7 +80,7 @@ async function prepare(
     changes,
     dryRun: resolved.dryRun,
     store: resolved.backup === 'none' ? undefined : site.openStore(findLocation(resolved.backup, site.file.locations)),
-    command: formatCommand(command),
+    command: formatRun(command),
     cwd: ctx.cwd,
     cache: packageCache(ctx),
     urlAuth: ctx.secrets.get('url-auth'),

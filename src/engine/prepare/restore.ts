@@ -92,21 +92,30 @@ function versionOnly(pkg: RunPackage): RunPackage {
   return { ...pkg, manifest: { ...pkg.manifest, scripts } };
 }
 
+/** What the restore takes away from a node, in one finding. */
 function lossesOf({ node, paths }: RestorePreview, point: Point): Finding[] {
-  return paths.flatMap(({ path, now, then, changed }) => {
-    const words =
-      then === 'absent'
-        ? now === 'present'
-          ? 'was not there when the point was made, and will be removed'
-          : undefined
-        : changed > 0
-          ? `${changed >= 10_000 ? '10000 or more' : String(changed)} files and directories changed since ${point.created}; what they hold now will be lost`
-          : undefined;
-    if (words === undefined) return [];
-    const fix =
-      'Keep what you need of it elsewhere, or make a restore point first: clusterlift backup create <location>';
-    return [{ code: 'restore-loses', level: 'warn', node, path, message: words, fix }];
+  const losses = paths.flatMap(({ path, now, then, changed }) => {
+    if (then === 'absent') return now === 'present' ? [`${path} as a whole (it was not there then)`] : [];
+    if (changed === 0) return [];
+    const count = changed >= 10_000 ? '10000 or more files and directories' : plural(changed);
+    return [`${count} changed in ${path}`];
   });
+  if (losses.length === 0) return [];
+  const since = `${point.created.slice(0, 16).replace('T', ' ')} UTC`;
+  return [
+    {
+      code: 'restore-loses',
+      level: 'warn',
+      node,
+      path: undefined,
+      message: `what came since ${since} will be lost: ${losses.join(', ')}`,
+      fix: 'To keep it, make a restore point first: `clusterlift backup create <location>`.',
+    },
+  ];
+}
+
+function plural(count: number): string {
+  return count === 1 ? '1 file or directory' : `${String(count)} files and directories`;
 }
 
 function planOf(

@@ -55,6 +55,8 @@ export class ClustersModel extends Store {
         if (event.affectsConfiguration('clusterlift.configFile')) again();
       }),
     );
+    // Files are not watched from the first moment on, nor on every file system: whoever comes back sees what is there.
+    this.add(vscode.window.onDidChangeWindowState(({ focused }) => focused && this.#later()));
     this.add({ dispose: () => clearTimeout(this.#timer) });
     this.#watch();
     void this.reload();
