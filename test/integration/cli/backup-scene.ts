@@ -1,5 +1,5 @@
 import { strict as assert } from 'node:assert';
-import { appendFile } from 'node:fs/promises';
+import { appendFile, cp, mkdir, mkdtemp } from 'node:fs/promises';
 import { join } from 'node:path';
 import { installAcme } from '../../lab/acme';
 import type { PointRow } from '../../../src/command/terminal/backup';
@@ -14,6 +14,8 @@ export interface BackupScene {
   /** Those of the cluster. */
   readonly nodes: readonly LabNode[];
   readonly vault: LabNode;
+  /** Writes clusters.json anew, with another cluster `lab`. */
+  edit(change: (cluster: ClusterJson) => void): Promise<void>;
 }
 
 const RESTIC_PASSWORD = "a 'restic' secret 4711";
@@ -53,7 +55,11 @@ export async function backupScene(
       if (resticProgram() !== undefined) await installRestic(node);
     }),
   );
-  return { lab, nodes, vault };
+  const edit: BackupScene['edit'] = async (change) => {
+    if (json.clusters['lab']) change(json.clusters['lab']);
+    await lab.writeClustersJson(json);
+  };
+  return { lab, nodes, vault, edit };
 }
 
 /** Small, and of every kind that a copy could get wrong. */
@@ -110,6 +116,30 @@ export async function createPoint(scene: BackupScene, location: string): Promise
   const point = (await pointsOf(scene, location)).at(-1);
   assert.equal(point?.state, 'verified');
   return point.id;
+}
+
+/** Another machine of the same person: clusters.json, keys and known hosts, and nothing of what the first one keeps of its runs. */
+export async function elsewhere(
+  { lab }: Pick<BackupScene, 'lab'>,
+  env: NodeJS.ProcessEnv = withRestic.env ?? {},
+): Promise<CliOptions> {
+  const home = await mkdtemp(join(lab.dir, 'elsewhere-'));
+  for (const dir of ['.ssh', '.config']) await cp(join(lab.home, dir), join(home, dir), { recursive: true });
+  const at = (path: string): string => join(home, path);
+  await Promise.all(['.run', 'tmp'].map((dir) => mkdir(at(dir), { mode: 0o700 })));
+  return {
+    cwd: home,
+    env: {
+      HOME: home,
+      XDG_CONFIG_HOME: at('.config'),
+      XDG_STATE_HOME: at('.local/state'),
+      XDG_CACHE_HOME: at('.cache'),
+      XDG_DATA_HOME: at('.local/share'),
+      XDG_RUNTIME_DIR: at('.run'),
+      TMPDIR: at('tmp'),
+      ...env,
+    },
+  };
 }
 
 /** No run holds any of these nodes. */

@@ -117,11 +117,14 @@ export async function cleanPoints(
 
 /** The points that runs refer to which are not over, as far as this machine and the nodes know. */
 async function pointsInUse(ctx: CommandContext, site: Site): Promise<Set<string>> {
-  const here = (await ctx.runs.list()).filter(({ view }) => isResumable(view)).map(({ plan }) => plan.point?.id);
+  const runs = await ctx.runs.list();
+  const here = runs.filter(({ view }) => isResumable(view)).map(({ plan }) => plan.point?.id);
+  // A copy on a node may have missed that its run ended, or was abandoned.
+  const over = new Set(runs.filter(({ view }) => !isResumable(view)).map(({ plan }) => plan.run));
   const there = await Promise.all(
     site.cluster.nodes.map(async (node) => {
       const connection = site.connect(node);
-      const open = (await listMirrors(connection, node.stateDir)).filter((each) => each.open);
+      const open = (await listMirrors(connection, node.stateDir)).filter(({ run, open }) => open && !over.has(run));
       const plans = await Promise.all(open.map(({ run }) => readMirror(connection, node.stateDir, run)));
       return plans.map(({ plan }) => pointOf(plan));
     }),
