@@ -6,6 +6,7 @@ import { formatSize } from '../../base/units';
 import { packageSource } from '../../command/values';
 import type { ClusterRef } from '../clusters/model';
 import { argvFor, cwdOf } from '../commands/argv';
+import { asLabel } from '../foreign';
 import type { Looker } from '../looker';
 import { askText, pickOne, type Choice, type Place, type StepEnd } from './steps';
 import { tell } from '../tell';
@@ -72,9 +73,9 @@ export class PackagePicker {
       },
       ...(recent.length > 0 ? [{ label: l10n.t('Recent'), kind: vscode.QuickPickItemKind.Separator }] : []),
       ...recent.map((source): Choice<Answer> => ({
-        label: `$(package) ${basename(source)}`,
-        description: about.get(source) ?? '',
-        detail: source,
+        label: `$(package) ${asLabel(basename(source))}`,
+        description: asLabel(about.get(source) ?? ''),
+        detail: asLabel(source, 500),
         value: { kind: 'recent', source },
       })),
     ];
