@@ -40,6 +40,7 @@ async function prepare(ctx: RunContext): Promise<WayBack> {
     await ctx.record({ type: 'phase', phase: 'backup' });
     await verifyAll(ctx, read, unverified);
   }
+  if (ctx.view.stopRequested) return way;
   await ctx.record({ type: 'phase', phase: 'stage' });
   await onAll(
     ctx,
