@@ -1,5 +1,5 @@
 import { mapLimit } from '../base/async';
-import { ClusterliftError, messageOf } from '../base/errors';
+import { ClusterliftError, ExitStatus, messageOf } from '../base/errors';
 import type { BackupLocation } from '../cluster/model';
 import { checkLocationName, LOCAL_BACKUP, localBackup, parseLocation } from './location';
 import { openStore, type StoreSite } from './open';
@@ -35,9 +35,15 @@ export async function addLocation(
   checkLocationName(location.name);
   const results = await openStore(parseLocation(location), site).check(nodes, 'create', signal);
   return results.map((each) => {
-    if (each.status === 'rejected') throw each.reason;
+    if (each.status === 'rejected') throw asRefusal(each.reason);
     return each.value;
   });
+}
+
+/** In the middle of a run it is a failure; here it is a check. */
+function asRefusal(error: unknown): unknown {
+  if (!(error instanceof ClusterliftError) || error.exit !== ExitStatus.failed) return error;
+  return new ClusterliftError({ ...error.detail(), exit: ExitStatus.refused });
 }
 
 /** Looks at all locations, the built-in one first; one that is away is told as such. */

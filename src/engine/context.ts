@@ -21,6 +21,8 @@ export interface RunServices {
   readonly detach: AbortSignal;
   /** Is that run over, as far as this machine knows? Then whatever it left locked may be freed. */
   isClosed(run: string): Promise<boolean>;
+  /** A resume may give nodes another time than the plan. Milliseconds. */
+  readonly giveUp?: number | undefined;
   /** Who asks, for decisions and overrides: `user@host`. */
   readonly by: string;
 }
@@ -68,6 +70,11 @@ export class RunContext {
 
   get view(): RunView {
     return this.#view;
+  }
+
+  /** Milliseconds that a node may be away, overdue or rebooting. */
+  get giveUp(): number {
+    return this.services.giveUp ?? this.plan.options.giveUp;
   }
 
   /** Aborts when the run is over for this process: detached, or another one took it. */
@@ -121,11 +128,7 @@ export class RunContext {
    * @param patience milliseconds that the node may be away; past it the outcome is unknown
    * @throws ClusterliftError `node-unknown` after that; whatever `work` throws otherwise
    */
-  async insist<T>(
-    name: string,
-    work: (connection: NodeConnection) => Promise<T>,
-    patience = this.plan.options.giveUp,
-  ): Promise<T> {
+  async insist<T>(name: string, work: (connection: NodeConnection) => Promise<T>, patience = this.giveUp): Promise<T> {
     let awaySince: number | undefined;
     for (let wait = 250; ; wait = Math.min(wait * 2, 5000)) {
       this.signal.throwIfAborted();

@@ -156,8 +156,8 @@ async function withDeadlines<T>(ctx: RunContext, step: Attempt, work: (signal: A
     ctx.record({ type: 'step.overdue', node, step: name, lane, attempt, afterMs: timeout }).catch(() => undefined);
   }, timeout);
   const giveUp = setTimeout(() => {
-    late.abort(stillRuns(step, timeout + ctx.plan.options.giveUp));
-  }, timeout + ctx.plan.options.giveUp);
+    late.abort(stillRuns(step, timeout + ctx.giveUp));
+  }, timeout + ctx.giveUp);
   try {
     return await work(AbortSignal.any([ctx.signal, late.signal]));
   } catch (error) {

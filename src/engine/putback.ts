@@ -1,7 +1,7 @@
 import { ClusterliftError, ExitStatus } from '../base/errors';
 import { partOf } from '../backup/points';
 import {
-  fetchPart,
+  bringPart as bringToNode,
   restoreNode,
   restoreState,
   settleRestore,
@@ -38,6 +38,7 @@ export interface WayBack {
 
 /** A restore that nobody gave more time. Milliseconds. */
 const TIMEOUT = 30 * 60_000;
+const DROP_PATIENCE = 10_000;
 
 /** Brings a node its part and the scripts, while its application still runs. */
 export async function bringPart(ctx: RunContext, way: WayBack, node: string): Promise<void> {
@@ -53,7 +54,7 @@ export async function bringPart(ctx: RunContext, way: WayBack, node: string): Pr
     lane,
     repeatable: true,
     run: async () => {
-      await insistWithServer(ctx, node, () => fetchPart({ ...restoreContext(ctx, way, node, 1), onProgress }));
+      await insistWithServer(ctx, node, () => bringToNode({ ...restoreContext(ctx, way, node, 1), onProgress }));
       return { bytes: total };
     },
   });
@@ -102,7 +103,7 @@ async function swap(ctx: RunContext, way: WayBack, node: string): Promise<void> 
     run: async (attempt) => {
       await stopAgain(ctx, way, node, attempt);
       const context = restoreContext(ctx, way, node, attempt);
-      const { giveUp } = ctx.plan.options;
+      const { giveUp } = ctx;
       const { phase } = await insistWithServer(ctx, node, () => restoreState(context), giveUp);
       // Done by a job whose end nobody heard of.
       if (phase !== 'in') await insistWithServer(ctx, node, () => restoreNode(context), giveUp);
@@ -149,6 +150,13 @@ async function swapBack(ctx: RunContext, way: WayBack, node: string): Promise<vo
       return {};
     },
   });
+}
+
+/** Removes the copy of a part that will not be put back. A node that is away keeps it: it is used, or replaced, the next time. */
+export async function dropPart(ctx: RunContext, way: WayBack, node: string): Promise<void> {
+  const context = restoreContext(ctx, way, node, 1);
+  await ctx.insist(node, () => settleRestore(context), DROP_PATIENCE).catch(() => undefined);
+  ctx.signal.throwIfAborted();
 }
 
 /** Removes what was replaced, and the copy of the part: from now on there is no way back from this. May be repeated. */

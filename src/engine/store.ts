@@ -104,7 +104,7 @@ function lostServer(error: ClusterliftError, exit: ExitStatus): ClusterliftError
     hint:
       exit === ExitStatus.unknown
         ? 'Check the server and the network; when it can be reached again, go on with `clusterlift resume RUN`.'
-        : 'Check the server and the network: `clusterlift backup list` tells when it can be reached again.',
+        : 'Check the server and the network: `clusterlift backup list` tells when it can be reached again. Then start the command again.',
     exit,
     node: undefined,
   });

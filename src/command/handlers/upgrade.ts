@@ -6,7 +6,7 @@ import { blocksOf } from '../../engine/prepare/checks';
 import { prepareUpgrade, type PreparedUpgrade } from '../../engine/prepare/upgrade';
 import type { Options, UpgradeCommand } from '../command';
 import type { CommandContext } from '../context';
-import { formatCommand } from '../format';
+import { formatRun } from '../format';
 import { resolveUpgrade, type ResolvedUpgrade } from '../resolve';
 import { openSite, packageCache, type Site } from '../site';
 import { runHost } from './host';
@@ -67,8 +67,6 @@ async function prepare(
   changes: boolean,
 ): Promise<PreparedUpgrade> {
   const { cluster, nodes } = site;
-  if (resolved.fetch === 'primary') throw notYet('--fetch primary', 'a download by the primary itself');
-  if (resolved.distribution === 'relay') throw notYet('--distribution relay', 'passing a package on from node to node');
   return prepareUpgrade({
     cluster,
     nodes,
@@ -80,10 +78,12 @@ async function prepare(
     changes,
     dryRun: resolved.dryRun,
     store: resolved.backup === 'none' ? undefined : site.openStore(findLocation(resolved.backup, site.file.locations)),
-    command: formatCommand(command),
+    command: formatRun(command),
     cwd: ctx.cwd,
     cache: packageCache(ctx),
     urlAuth: ctx.secrets.get('url-auth'),
+    fetch: resolved.fetch,
+    lookOnly: !changes || resolved.dryRun,
     sink: ctx.face.sink,
     signal: AbortSignal.any([ctx.stop, ctx.detach]),
     connect: (node) => site.connect(node),
@@ -135,15 +135,5 @@ export function refused(blocks: Plan['checks'], cluster: string): ClusterliftErr
     hint: only ? first.fix : 'Mend what the report names, then run the same command again.',
     exit: refusal(blocks),
     node: only ? first.node : undefined,
-  });
-}
-
-/** Said, rather than silently done in another way. */
-function notYet(option: string, what: string): ClusterliftError {
-  return new ClusterliftError({
-    code: 'option-unavailable',
-    message: `${option} is not built in yet: ${what}`,
-    hint: `Leave ${option.split(' ')[0] ?? option} out.`,
-    exit: ExitStatus.usage,
   });
 }

@@ -27,7 +27,16 @@ export const DOING: Readonly<Record<StepName, string>> = {
 };
 
 /** What a step will do, for the dry run. */
-export const WILL: Readonly<Record<StepName, string>> = {
+export function willOf(action: Action, step: StepName): string {
+  return (action === 'restore' ? WILL_IN_RESTORE[step] : undefined) ?? WILL[step];
+}
+
+const WILL_IN_RESTORE: Partial<Record<StepName, string>> = {
+  stage: 'bring the backup to the node',
+  unpack: 'lay out the scripts that the backup holds',
+};
+
+const WILL: Readonly<Record<StepName, string>> = {
   lock: 'take the lock',
   stage: 'copy the package and check its digest',
   unpack: 'unpack the package',

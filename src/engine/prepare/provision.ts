@@ -65,7 +65,7 @@ export async function prepareProvision(request: PrepareProvision): Promise<{ pla
       requests: [...new Set(probe.facts?.requests.map((each) => each.kind))],
       steps: stepsOf(probe.model.name === cluster.primary, pkg),
     })),
-    batches: [],
+    batches: [probes.map(({ model }) => model.name)],
     package: {
       product: pkg.product,
       version: pkg.version,

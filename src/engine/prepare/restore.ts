@@ -2,7 +2,7 @@ import { ClusterliftError, ExitStatus } from '../../base/errors';
 import type { Finding } from '../../backup/paths';
 import type { Point } from '../../backup/point';
 import { checkRestore, type RestorePreview, type RestoreReport } from '../../backup/restore';
-import type { Store } from '../../backup/store';
+import type { ReadPoint, Store } from '../../backup/store';
 import type { Cluster, NodeModel } from '../../cluster/model';
 import type { NodeConnection } from '../../ssh/connection';
 import type { Plan, PlanNode, PlanOptions, StepName } from '../plan';
@@ -18,7 +18,8 @@ export interface PrepareRestore {
   /** Those of `--nodes`; undefined: all that the point has. */
   readonly only: readonly NodeModel[] | undefined;
   readonly store: Store;
-  readonly id: string;
+  /** As it was found. */
+  readonly read: ReadPoint;
   /** Digest of the point in the journal of the run that made it, when that is here. */
   readonly journaled: string | undefined;
   readonly options: PlanOptions;
@@ -29,11 +30,11 @@ export interface PrepareRestore {
 }
 
 /**
- * Everything before a restore: the point found and judged, its origin vouched for, the nodes asked. Changes nothing.
+ * Everything before a restore: the point judged, its origin vouched for, the nodes asked. Changes nothing.
  * No script of a point is run before somebody vouches for it.
  */
 export async function prepareRestore(request: PrepareRestore): Promise<Plan> {
-  const { cluster, store, id, signal, overrides } = request;
+  const { cluster, store, read, signal, overrides } = request;
   const connect = (node: NodeModel): NodeConnection => request.connect(node);
   const ask = (nodes: readonly NodeModel[], pkg: RunPackage | undefined): Promise<NodeProbe[]> =>
     probeNodes({
@@ -47,7 +48,6 @@ export async function prepareRestore(request: PrepareRestore): Promise<Plan> {
       connect,
     });
   const all = await ask(cluster.nodes, undefined);
-  const read = await store.readPoint(id, backupNodes(all, connect), signal);
   const nodes = chosen(request, read.point);
   const names = new Set(nodes.map(({ name }) => name));
   const reachable = backupNodes(all, connect);
@@ -92,21 +92,30 @@ function versionOnly(pkg: RunPackage): RunPackage {
   return { ...pkg, manifest: { ...pkg.manifest, scripts } };
 }
 
+/** What the restore takes away from a node, in one finding. */
 function lossesOf({ node, paths }: RestorePreview, point: Point): Finding[] {
-  return paths.flatMap(({ path, now, then, changed }) => {
-    const words =
-      then === 'absent'
-        ? now === 'present'
-          ? 'was not there when the point was made, and will be removed'
-          : undefined
-        : changed > 0
-          ? `${changed >= 10_000 ? '10000 or more' : String(changed)} files and directories changed since ${point.created}; what they hold now will be lost`
-          : undefined;
-    if (words === undefined) return [];
-    const fix =
-      'Keep what you need of it elsewhere, or make a restore point first: clusterlift backup create <location>';
-    return [{ code: 'restore-loses', level: 'warn', node, path, message: words, fix }];
+  const losses = paths.flatMap(({ path, now, then, changed }) => {
+    if (then === 'absent') return now === 'present' ? [`${path} as a whole (it was not there then)`] : [];
+    if (changed === 0) return [];
+    const count = changed >= 10_000 ? '10000 or more files and directories' : plural(changed);
+    return [`${count} changed in ${path}`];
   });
+  if (losses.length === 0) return [];
+  const since = `${point.created.slice(0, 16).replace('T', ' ')} UTC`;
+  return [
+    {
+      code: 'restore-loses',
+      level: 'warn',
+      node,
+      path: undefined,
+      message: `what came since ${since} will be lost: ${losses.join(', ')}`,
+      fix: 'To keep it, make a restore point first: `clusterlift backup create <location>`.',
+    },
+  ];
+}
+
+function plural(count: number): string {
+  return count === 1 ? '1 file or directory' : `${String(count)} files and directories`;
 }
 
 function planOf(

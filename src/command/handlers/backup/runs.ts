@@ -8,7 +8,7 @@ import { startRun } from '../../../engine/run';
 import type { RunPackage } from '../../../engine/runpackage';
 import type { Command, Options } from '../../command';
 import type { CommandContext } from '../../context';
-import { formatCommand } from '../../format';
+import { formatRun } from '../../format';
 import { GIVE_UP } from '../../resolve';
 import { openSite, type Site } from '../../site';
 import { runHost } from '../host';
@@ -31,7 +31,7 @@ export async function createPoint(
       store: site.openStore(findLocation(location, site.file.locations)),
       options: planOptions(options, location),
       overrides: options.override ?? [],
-      command: formatCommand(command),
+      command: formatRun(command),
       dryRun: options.dryRun ?? false,
       signal: AbortSignal.any([ctx.stop, ctx.detach]),
       connect: (node) => site.connect(node),
@@ -54,16 +54,16 @@ export async function restorePoint(
   const site = await openSite(ctx, clusterOf(id, options));
   try {
     const { cluster } = site;
-    const { store } = await findPoint(ctx, site, id, options.location);
+    const { store, read } = await findPoint(ctx, site, id, options.location);
     const plan = await prepareRestore({
       cluster,
       only: options.nodes ? site.nodes : undefined,
       store,
-      id,
+      read,
       journaled: await journaled(ctx, id),
       options: planOptions(options, 'none'),
       overrides: options.override ?? [],
-      command: formatCommand({ ...command, options: { ...options, location: store.location.name } }),
+      command: formatRun({ ...command, options: { ...options, location: store.location.name } }),
       signal: AbortSignal.any([ctx.stop, ctx.detach]),
       connect: (node) => site.connect(node),
     });
