@@ -77,7 +77,7 @@ const ADVICE: Readonly<Record<string, Advice>> = {
     exit: ExitStatus.failed,
   },
   'swap-stuck': {
-    hint: 'Move it back by hand, as the message says, then go on with `clusterlift resume`.',
+    hint: 'Move it back by hand, as the message says, then go on with `clusterlift resume RUN --decide NODE=retry`.',
     exit: ExitStatus.unknown,
   },
   'swap-backwards': { hint: 'Start a new restore.', exit: ExitStatus.failed },

@@ -284,6 +284,11 @@ settle() {
   case $PHASE in
     swapping | backing) die swap-open "the swap is not at its end; it goes forwards or back first" ;;
   esac
+  # First the word: with a part of what was replaced gone, no path may go back.
+  if [ -d "$R" ]; then
+    rm -f "$R/phase"
+    sync_path "$R"
+  fi
   clear_stages
   rm -rf "$R"
 }

@@ -48,13 +48,14 @@ export const OPTIONS: OptionTable = {
     name: '--fetch',
     form: 'value',
     value: values.choice(['here', 'primary']),
-    about: 'Which machine downloads a URL. Default: here.',
+    about: 'Which machine downloads a URL; the primary does so with curl or wget. Default: here.',
   },
   distribution: {
     name: '--distribution',
     form: 'value',
     value: values.choice(['auto', 'direct', 'relay']),
-    about: 'How the package reaches the nodes: from here to each, or from here to one and from there to the others.',
+    about:
+      'How the package reaches the nodes: from here to each, or from here to one and from node to node. Default: auto, which is direct.',
   },
   limitRate: {
     name: '--limit-rate',

@@ -3,10 +3,9 @@ import { ClusterliftError, ExitStatus, hasCode } from '../base/errors';
 import { partSchema, readPointId, type Part, type Point } from '../backup/point';
 import { assemblePoint, completePoint, keepScripts, recordVerdicts, verifyNode } from '../backup/points';
 import type { PartVerdict, Quiet, ReadPoint } from '../backup/store';
-import { checkEnd } from '../backup/task';
 import { Meter } from '../package/sources/meter';
 import { Throttle } from '../ssh/throttle';
-import { quote } from '../ssh/command';
+import { runAgain, scriptCommand } from './again';
 import type { RunContext } from './context';
 import { directoryOf, environmentOf } from './environment';
 import { finishRun, refuseRun } from './finish';
@@ -91,7 +90,7 @@ async function takePart(
     run: async (attempt) => {
       const step = taskStep(ctx, pkg, name, attempt);
       // The attempt before died with its node, perhaps while the application stood still.
-      if (attempt > 1 && quiet) await startFirst(ctx, name, quiet, step);
+      if (attempt > 1 && quiet && pkg) await runAgain(ctx, pkg, 'start', step);
       const part = await insistWithServer(ctx, name, () =>
         store.createPart({
           point: planned.id,
@@ -129,27 +128,8 @@ function taskStep(ctx: RunContext, pkg: RunPackage | undefined, name: string, at
   } as const;
 }
 
-async function startFirst(
-  ctx: RunContext,
-  name: string,
-  quiet: Quiet,
-  step: ReturnType<typeof taskStep>,
-): Promise<void> {
-  if (quiet.start === '') return;
-  const run = taskRunner(ctx, { ...step, suffix: '-start' });
-  checkEnd(name, await run({ text: 'exec sh -c "$1"\n', args: [quiet.start], secrets: {} }));
-}
-
-/** The package's scripts as complete commands; without the executable bit they are given to `sh`. */
-function quietOf(ctx: RunContext, pkg: RunPackage, name: string): Quiet | undefined {
-  const { stop, start } = pkg.manifest.scripts;
-  const directory = directoryOf(ctx, pkg, name);
-  const command = (path: string | undefined): string => {
-    if (path === undefined) return '';
-    const file = quote(`./${path}`);
-    return `cd ${quote(directory)} && if [ -x ${file} ]; then exec ${file}; else exec sh ${file}; fi`;
-  };
-  return { stop: command(stop), start: command(start) };
+function quietOf(ctx: RunContext, pkg: RunPackage, name: string): Quiet {
+  return { stop: scriptCommand(ctx, pkg, name, 'stop'), start: scriptCommand(ctx, pkg, name, 'start') };
 }
 
 async function headerOf(

@@ -73,7 +73,17 @@ export interface PlanPackage {
 export type PackageSource =
   | { readonly kind: 'file'; readonly path: string }
   | { readonly kind: 'node'; readonly node: string; readonly path: string }
-  | { readonly kind: 'url'; readonly url: string };
+  | {
+      readonly kind: 'url';
+      readonly url: string;
+      /** Where the primary put it, when it was the one to download it. */
+      readonly on?: FileOnPrimary | undefined;
+    };
+
+export interface FileOnPrimary {
+  readonly node: string;
+  readonly path: string;
+}
 
 /** Options of a run after command line, config and manifest were merged. Durations in milliseconds, rates in bytes/s. */
 export interface PlanOptions {

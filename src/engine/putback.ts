@@ -10,9 +10,11 @@ import {
 } from '../backup/restore';
 import type { ReadPoint } from '../backup/store';
 import { sameVersion } from '../package/version';
+import { runAgain } from './again';
 import { meterOf } from './backup';
-import type { RunContext } from './context';
-import { directoryOf } from './environment';
+import { outcomeOf } from './bracket';
+import { errorRecord, type RunContext } from './context';
+import { directoryOf, environmentOf } from './environment';
 import type { Lane } from './events';
 import { waitUntilHealthy } from './health';
 import { recordOf, scriptJob, taskRunner } from './jobstep';
@@ -89,7 +91,7 @@ export async function putBack(ctx: RunContext, way: WayBack, node: string): Prom
     if (target !== undefined) await waitUntilHealthy(ctx, pkg, node, 'health', lane);
     await keepRecord(ctx, pkg, node);
   }
-  await letGo(ctx, way, node);
+  await letGoOrTell(ctx, way, node);
 }
 
 async function swap(ctx: RunContext, way: WayBack, node: string): Promise<void> {
@@ -99,6 +101,7 @@ async function swap(ctx: RunContext, way: WayBack, node: string): Promise<void> 
     lane: way.lane,
     repeatable: true,
     run: async (attempt) => {
+      await stopAgain(ctx, way, node, attempt);
       const context = restoreContext(ctx, way, node, attempt);
       const { giveUp } = ctx;
       const { phase } = await insistWithServer(ctx, node, () => restoreState(context), giveUp);
@@ -126,6 +129,13 @@ export async function goBack(ctx: RunContext, way: WayBack, node: string): Promi
   await letGo(ctx, way, node);
 }
 
+/** A node that died in the middle of the swap may have come up with its application running. */
+async function stopAgain(ctx: RunContext, { pkg, lane }: WayBack, node: string, attempt: number): Promise<void> {
+  if (attempt === 1 || !pkg) return;
+  const env = environmentOf(ctx, node, 'restore', directoryOf(ctx, pkg, node));
+  await runAgain(ctx, pkg, 'stop', { node, step: 'restore', lane, attempt, timeout: pkg.manifest.timeouts.stop, env });
+}
+
 async function swapBack(ctx: RunContext, way: WayBack, node: string): Promise<void> {
   const lane = 'rollback';
   await runStep(ctx, {
@@ -134,6 +144,7 @@ async function swapBack(ctx: RunContext, way: WayBack, node: string): Promise<vo
     lane,
     repeatable: true,
     run: async (attempt) => {
+      await stopAgain(ctx, { ...way, lane }, node, attempt);
       const context = restoreContext(ctx, { ...way, lane }, node, attempt);
       await ctx.insist(node, () => undoRestore(context));
       return {};
@@ -152,6 +163,18 @@ export async function dropPart(ctx: RunContext, way: WayBack, node: string): Pro
 async function letGo(ctx: RunContext, way: WayBack, node: string): Promise<void> {
   const context = restoreContext(ctx, way, node, 1);
   await ctx.insist(node, () => settleRestore(context));
+}
+
+/** The node is where it belongs: what cannot be removed there is in nobody's way, and no reason to go back. */
+async function letGoOrTell(ctx: RunContext, way: WayBack, node: string): Promise<void> {
+  try {
+    await letGo(ctx, way, node);
+  } catch (error) {
+    ctx.signal.throwIfAborted();
+    if (outcomeOf(error) === 'unknown') throw error;
+    const { code, message } = errorRecord(error);
+    await ctx.record({ type: 'warning', node, code, message: `What was replaced could not be removed: ${message}` });
+  }
 }
 
 function restoreContext(ctx: RunContext, way: WayBack, node: string, attempt: number): RestoreContext {

@@ -3,6 +3,7 @@ import type { Manifest } from '../package/manifest';
 import type { ExtraFile } from '../package/recipe';
 import type { ShortFile } from '../ssh/short';
 import type { UnpackPlan } from '../package/unpack-plan';
+import type { FileOnPrimary, PackageSource } from './plan';
 
 /** The package of a run: its manifest, its digest, and a way to its bytes for as long as a node lacks them. */
 export interface RunPackage {
@@ -22,11 +23,22 @@ export interface RunPackage {
    */
   readonly place: 'packages' | 'installed' | 'run';
   /** The node where the image lies, when it lies on one. */
-  readonly onNode: { readonly node: string; readonly path: string } | undefined;
+  readonly onNode: PackageOnNode | undefined;
   /** Opens the whole, verified image; the caller closes its reader. */
   open(): Promise<PackageContent>;
   /** The scripts and what lies beside them, for nodes that do not have the package. */
   scriptFiles(): Promise<readonly ShortFile[]>;
+}
+
+export interface PackageOnNode extends FileOnPrimary {
+  /** The node downloaded it for us: it is removed when it is no longer needed. */
+  readonly fetched: boolean;
+}
+
+export function onNodeOf(source: PackageSource): PackageOnNode | undefined {
+  if (source.kind === 'node') return { node: source.node, path: source.path, fetched: false };
+  if (source.kind === 'url' && source.on) return { ...source.on, fetched: true };
+  return undefined;
 }
 
 /** An opened image and how it is unpacked. */

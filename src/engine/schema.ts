@@ -66,7 +66,7 @@ const planSchema = z.object({
       source: z.discriminatedUnion('kind', [
         z.object({ kind: z.literal('file'), path: text }),
         z.object({ kind: z.literal('node'), node: name, path: text }),
-        z.object({ kind: z.literal('url'), url: text }),
+        z.object({ kind: z.literal('url'), url: text, on: optional(z.object({ node: name, path: text })) }),
       ]),
       manifest: z.unknown(),
       signedBy: optional(text),

@@ -67,8 +67,6 @@ async function prepare(
   changes: boolean,
 ): Promise<PreparedUpgrade> {
   const { cluster, nodes } = site;
-  if (resolved.fetch === 'primary') throw notYet('--fetch primary', 'a download by the primary itself');
-  if (resolved.distribution === 'relay') throw notYet('--distribution relay', 'passing a package on from node to node');
   return prepareUpgrade({
     cluster,
     nodes,
@@ -84,6 +82,8 @@ async function prepare(
     cwd: ctx.cwd,
     cache: packageCache(ctx),
     urlAuth: ctx.secrets.get('url-auth'),
+    fetch: resolved.fetch,
+    lookOnly: !changes || resolved.dryRun,
     sink: ctx.face.sink,
     signal: AbortSignal.any([ctx.stop, ctx.detach]),
     connect: (node) => site.connect(node),
@@ -135,15 +135,5 @@ export function refused(blocks: Plan['checks'], cluster: string): ClusterliftErr
     hint: only ? first.fix : 'Mend what the report names, then run the same command again.',
     exit: refusal(blocks),
     node: only ? first.node : undefined,
-  });
-}
-
-/** Said, rather than silently done in another way. */
-function notYet(option: string, what: string): ClusterliftError {
-  return new ClusterliftError({
-    code: 'option-unavailable',
-    message: `${option} is not built in yet: ${what}`,
-    hint: `Leave ${option.split(' ')[0] ?? option} out.`,
-    exit: ExitStatus.usage,
   });
 }

@@ -89,7 +89,7 @@ function sourceWords(source: PackageSource): string {
     case 'node':
       return `${source.path} on ${source.node}`;
     case 'url':
-      return source.url;
+      return source.on ? `${source.url}, downloaded by ${source.on.node}` : source.url;
   }
 }
 

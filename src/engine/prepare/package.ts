@@ -1,5 +1,6 @@
 import { stat } from 'node:fs/promises';
 import { basename, resolve } from 'node:path';
+import { atMost } from '../../base/async';
 import { ClusterliftError, ExitStatus } from '../../base/errors';
 import type { RandomReader } from '../../base/reader';
 import type { Cluster } from '../../cluster/model';
@@ -14,9 +15,10 @@ import { Meter } from '../../package/sources/meter';
 import { verifyContent } from '../../package/verify';
 import type { NodeConnection } from '../../ssh/connection';
 import type { EventSink } from '../events';
+import { dropFetched, fetchOnNode } from '../node/fetch';
 import { digestOnNode, findPackage, listPackages, type FileOnNode } from '../node/packages';
 import type { PackageSource } from '../plan';
-import type { RunPackage } from '../runpackage';
+import { onNodeOf, type RunPackage } from '../runpackage';
 import { contentOf, scriptFilesOf, scriptPathsOf } from './content';
 
 /** Where packages come from, and what must be true of them. */
@@ -28,6 +30,10 @@ export interface PackageRequest {
   readonly cwd: string;
   readonly cache: PackageCache;
   readonly urlAuth: string | undefined;
+  /** Who downloads a URL. */
+  readonly fetch: 'here' | 'primary';
+  /** Is it only looked at? Then what the primary downloads is removed again. */
+  readonly lookOnly: boolean;
   readonly sink: EventSink;
   readonly signal: AbortSignal;
   readonly primary: { readonly name: string; connection(): NodeConnection };
@@ -54,11 +60,14 @@ export interface ReadyPackage extends RunPackage {
 export async function getPackage(request: PackageRequest): Promise<ReadyPackage> {
   const { given } = request;
   if (given === undefined) return newestOnPrimary(request);
-  if (given.startsWith('node:')) return onPrimary(request, await mustFind(request, given.slice(5)));
-  if (isPackageUrl(given)) return fromUrl(request, given);
+  if (given.startsWith('node:'))
+    return onPrimary(request, lyingOnPrimary(request, await mustFind(request, given.slice(5))));
+  if (isPackageUrl(given)) {
+    return request.fetch === 'primary' ? fromUrlOnPrimary(request, given) : fromUrl(request, given);
+  }
   const path = resolve(request.cwd, given);
   if ((await stat(path).catch(() => undefined))?.isFile()) return fromFile(request, path);
-  return onPrimary(request, await mustFind(request, given));
+  return onPrimary(request, lyingOnPrimary(request, await mustFind(request, given)));
 }
 
 async function fromFile(request: PackageRequest, path: string): Promise<ReadyPackage> {
@@ -108,20 +117,55 @@ async function fromUrl(request: PackageRequest, url: string): Promise<ReadyPacka
   }
 }
 
-async function onPrimary(request: PackageRequest, file: FileOnNode, reason?: string): Promise<ReadyPackage> {
-  const { name } = request.primary;
+/** The primary downloads it itself; from then on it is a package that lies there. */
+async function fromUrlOnPrimary(request: PackageRequest, url: string): Promise<ReadyPackage> {
+  const { sha256, urlAuth, signal, lookOnly } = request;
+  const address = parseAddress(url, urlAuth);
   const connection = request.primary.connection();
-  const reader = await connection.openReader(file.path, request.signal);
+  const meter = meterOf(request, 'download');
+  const { path, insecure } = await fetchOnNode(connection, {
+    address,
+    pinned: sha256 !== undefined,
+    aside: lookOnly,
+    signal,
+    onProgress: (bytes, total) => {
+      meter.at(bytes, total);
+    },
+  });
+  const drop = (): Promise<void> => atMost(30_000, dropFetched(connection, path));
   try {
-    const opened = await openPackage(reader, { name: basename(file.path), recipe: request.cluster.recipe });
-    const sha256 = await digestOnNode(connection, file.path, request.signal);
-    return await verified(request, opened, reader, {
-      sha256,
-      source: { kind: 'node', node: name, path: file.path },
-      insecure: false,
-      reason,
-      reopen: () => connection.openReader(file.path),
+    const ready = await onPrimary(request, {
+      path,
+      name: nameOfUrl(address.url) || 'package.iso',
+      source: { kind: 'url', url: redactUrl(url), on: { node: request.primary.name, path } },
+      insecure: insecure && sha256 === undefined,
     });
+    if (lookOnly) await drop();
+    return ready;
+  } catch (error) {
+    // What is no good now is none the next time either; a lost link says nothing about it.
+    if (lookOnly || (error instanceof ClusterliftError && error.exit === ExitStatus.refused)) await drop();
+    throw error;
+  }
+}
+
+function lyingOnPrimary({ primary }: PackageRequest, { path }: FileOnNode, reason?: string): FoundOnPrimary {
+  const source = { kind: 'node', node: primary.name, path } as const;
+  return { path, name: basename(path), source, insecure: false, reason };
+}
+
+interface FoundOnPrimary extends Omit<Origin, 'sha256' | 'reopen'> {
+  readonly path: string;
+  readonly name: string;
+}
+
+async function onPrimary(request: PackageRequest, { path, name, ...origin }: FoundOnPrimary): Promise<ReadyPackage> {
+  const connection = request.primary.connection();
+  const reader = await connection.openReader(path, request.signal);
+  try {
+    const opened = await openPackage(reader, { name, recipe: request.cluster.recipe });
+    const sha256 = await digestOnNode(connection, path, request.signal);
+    return await verified(request, opened, reader, { ...origin, sha256, reopen: () => connection.openReader(path) });
   } finally {
     await reader.close();
   }
@@ -140,7 +184,7 @@ async function newestOnPrimary(request: PackageRequest): Promise<ReadyPackage> {
     ),
   );
   const choice = chooseNewest(candidates, installed);
-  return onPrimary(request, choice.candidate, choice.reason);
+  return onPrimary(request, lyingOnPrimary(request, choice.candidate, choice.reason));
 }
 
 async function candidateOf(request: PackageRequest, connection: NodeConnection, file: FileOnNode): Promise<Candidate> {
@@ -212,7 +256,7 @@ async function verified(
     unvouched: origin.insecure && signedBy === undefined && wanted === undefined,
     reason: origin.reason,
     unpackedSize: unpack.bytes,
-    onNode: origin.source.kind === 'node' ? origin.source : undefined,
+    onNode: onNodeOf(origin.source),
     scriptPaths: () => Promise.resolve(scriptPathsOf(unpack, info)),
     scriptFiles: () => Promise.resolve(files),
     open: () => reopen(origin, info),

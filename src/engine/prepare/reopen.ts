@@ -12,7 +12,7 @@ import type { ShortFile } from '../../ssh/short';
 import type { EventSink } from '../events';
 import { readInstalled } from '../node/installed';
 import type { Plan, PlanNode, PlanPackage } from '../plan';
-import type { RunPackage } from '../runpackage';
+import { onNodeOf, type RunPackage } from '../runpackage';
 import { contentOf, scriptFilesOf, scriptPathsOf } from './content';
 
 export interface ReopenRequest {
@@ -48,7 +48,7 @@ export async function reopenPackage(plan: Plan, request: ReopenRequest): Promise
     place: 'packages',
     manifest,
     manifestValue: pinned.manifest,
-    onNode: pinned.source.kind === 'node' ? pinned.source : undefined,
+    onNode: onNodeOf(pinned.source),
     scriptPaths: async () => (await opened()).paths,
     scriptFiles: async () => (await opened()).files,
     open: async () => (await opened()).content,
@@ -90,14 +90,15 @@ async function open(plan: Plan, pinned: PlanPackage, request: ReopenRequest) {
 async function find(plan: Plan, { source, sha256 }: PlanPackage, request: ReopenRequest): Promise<RandomReader> {
   const cached = await request.cache.find(sha256, { signal: request.signal });
   if (cached !== undefined) return openFileReader(cached);
+  const there = onNodeOf(source);
+  if (there) {
+    const node = plan.nodes.find((each) => each.name === there.node);
+    if (!node) throw noPackage(plan.run);
+    return request.connect(node).openReader(there.path, request.signal);
+  }
   switch (source.kind) {
     case 'file':
       return openFileReader(source.path);
-    case 'node': {
-      const node = plan.nodes.find((each) => each.name === source.node);
-      if (!node) throw noPackage(plan.run);
-      return request.connect(node).openReader(source.path, request.signal);
-    }
     case 'url': {
       const { path } = await fetchPackage(parseAddress(source.url, request.urlAuth), request.cache, {
         signal: request.signal,
@@ -108,6 +109,8 @@ async function find(plan: Plan, { source, sha256 }: PlanPackage, request: Reopen
       });
       return openFileReader(path);
     }
+    case 'node':
+      throw noPackage(plan.run);
   }
 }
 

@@ -33,6 +33,9 @@ export interface PrepareUpgrade {
   readonly cwd: string;
   readonly cache: PackageCache;
   readonly urlAuth: string | undefined;
+  readonly fetch: 'here' | 'primary';
+  /** No run follows: whatever was only brought somewhere to be looked at is removed again. */
+  readonly lookOnly: boolean;
   readonly sink: EventSink;
   readonly signal: AbortSignal;
   connect(node: NodeModel): NodeConnection;
@@ -46,7 +49,8 @@ export interface PreparedUpgrade {
 
 /**
  * Everything before the first lock: the whole package verified, all nodes asked, all checks in one report, the plan frozen.
- * Nothing is changed anywhere but a temporary directory on each node, which is removed at once.
+ * Nothing is changed anywhere but a temporary directory on each node, which is removed at once (and, with
+ * `--fetch primary`, the download there).
  */
 export async function prepareUpgrade(request: PrepareUpgrade): Promise<PreparedUpgrade> {
   const { cluster, nodes, signal, sink, cwd, cache, urlAuth } = request;
@@ -59,6 +63,8 @@ export async function prepareUpgrade(request: PrepareUpgrade): Promise<PreparedU
     cwd,
     cache,
     urlAuth,
+    fetch: request.fetch,
+    lookOnly: request.lookOnly,
     sink,
     signal,
     primary: { name: primary.name, connection: () => request.connect(primary) },

@@ -3,7 +3,7 @@ import { appendFile, cp, mkdir, mkdtemp } from 'node:fs/promises';
 import { join } from 'node:path';
 import { installAcme } from '../../lab/acme';
 import type { PointRow } from '../../../src/command/terminal/backup';
-import type { CliOptions } from '../../lab/cli';
+import type { CliOptions, CliResult } from '../../lab/cli';
 import { type ClusterJson, Lab, type LabNode, type NodeSpec } from '../../lab/nodes';
 import { installRestic, resticProgram } from '../../lab/restic';
 import { run } from './scene';
@@ -116,6 +116,11 @@ export async function createPoint(scene: BackupScene, location: string): Promise
   const point = (await pointsOf(scene, location)).at(-1);
   assert.equal(point?.state, 'verified');
   return point.id;
+}
+
+/** Codes of errors and checks that a person was told. */
+export function codes(result: CliResult): string[] {
+  return [...result.stderr.matchAll(/\[([a-z][a-z0-9-]+)\]/g)].map(([, code = '']) => code);
 }
 
 /** Another machine of the same person: clusters.json, keys and known hosts, and nothing of what the first one keeps of its runs. */
