@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { Transform } from 'node:stream';
 import * as zlib from 'node:zlib';
+import { PassingBytes } from '../base/memory';
 import { ClusterliftError, ExitStatus, messageOf } from '../base/errors';
 import { MemberGuard, StreamListing } from './members';
 import { invalid, TarReader } from './tar-stream';
@@ -32,6 +33,7 @@ export class StreamCheck {
   private fault: Error | undefined;
   private closed: Promise<unknown> = Promise.resolve();
   private bytes = 0;
+  private readonly passing = new PassingBytes();
 
   /** @param paths that are present in the part */
   constructor(paths: readonly string[], devices: boolean) {
@@ -46,6 +48,7 @@ export class StreamCheck {
   async write(chunk: Uint8Array): Promise<void> {
     this.hash.update(chunk);
     this.bytes += chunk.length;
+    this.passing.passed(chunk.length);
     if (this.unpacker) return this.feed(this.unpacker, chunk);
     this.head = Buffer.concat([this.head, chunk]);
     if (this.head.length < 4) return;
