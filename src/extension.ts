@@ -2,7 +2,7 @@ import * as vscode from 'vscode';
 import { Runs } from './engine/runs';
 import { ClustersDiagnostics } from './vscode/clusters/diagnostics';
 import { ClustersModel } from './vscode/clusters/model';
-import { StatusCache } from './vscode/clusters/status';
+import { provenRows, StatusCache } from './vscode/clusters/status';
 import type { Args } from './vscode/commands/targets';
 import { launcherOf } from './vscode/launch';
 import type { Core, Late } from './vscode/late';
@@ -41,19 +41,22 @@ export function activate(context: vscode.ExtensionContext): void {
   const clusters = store.add(new ClustersModel());
   const status = store.add(new StatusCache(context.workspaceState));
   const runs = store.add(new RunsModel(launcher.stateHome));
+  // A run that goes on again is no news to the folders' watcher.
+  store.add(hub.onDidChange(() => void runs.refresh()));
   const looker = store.add(new Looker(launcher, asker, none));
   const points = store.add(new PointsModel(clusters, looker));
   const tree = store.add(new ClustersTree(clusters, status, runs, hub));
   store.add(new PointsTree(points, clusters));
   store.add(new RunsTree(runs, hub));
   store.add(new StatusBar(runs, hub));
-  store.add(new Notices(runs, clusters));
+  store.add(new Notices(runs, clusters, hub));
   store.add(new ClustersDiagnostics(clusters));
 
   const detached = store.add(new Detached());
   const terminal: TerminalDeps = {
     ...{ launcher, asker, hub, looker, secrets: none },
     runs: new Runs(launcher.stateHome),
+    answersAgain: (question) => secrets.again(question),
     onDetached: (run, pty) => detached.closed(run, pty),
   };
   const tasks = new ClusterliftTasks(clusters, runs, terminal);
@@ -77,13 +80,18 @@ export function activate(context: vscode.ExtensionContext): void {
       void vscode.commands.executeCommand('clusterlift.refreshOld');
   };
   store.add(
-    runs.onDidEnd(({ record: { plan } }) => {
+    runs.onDidEnd(({ record: { plan, view } }) => {
       const ref = clusters.byName(plan.cluster, plan.configFile);
-      if (ref && setting('refreshOnShow'))
-        void vscode.commands.executeCommand('clusterlift.status', { kind: 'cluster', ref });
+      if (!ref) return;
+      status.put(
+        ref.id,
+        provenRows(Object.values(view.nodes), (node) => status.node(ref.id, node)),
+      );
+      if (setting('refreshOnShow')) void vscode.commands.executeCommand('clusterlift.status', { kind: 'cluster', ref });
     }),
   );
-  store.add(tree.view.onDidChangeVisibility(refreshOld));
+  // What was written before the watcher was up is seen now; old answers are asked for anew after it.
+  store.add(tree.view.onDidChangeVisibility(({ visible }) => void (visible && clusters.reload())));
   store.add(clusters.onDidChange(refreshOld));
 }
 

@@ -1,7 +1,7 @@
 # shellcheck shell=sh disable=SC2154
 # Small files of restore points in a directory on a node. Goes after lib.sh. BASE empty: the built-in location.
 #
-# check STATE BASE CREATE         can it be written? tells the free space
+# check STATE BASE HOW            look, write (tries it) or create (makes it); tells the free space
 # put STATE BASE ID NAME          stdin becomes BASE/ID/NAME
 # read STATE BASE ID NODE         point.json, status.json and the size of the node's archive
 # list STATE BASE NODE            the same of every point
@@ -26,15 +26,23 @@ tell_point() {
 }
 
 check() {
-  if [ ! -d "$BASE" ]; then
-    [ "$1" = yes ] || die backup-write "$BASE does not exist"
+  place=$BASE
+  if [ "$1" = create ]; then
     mkdir -p "$BASE" 2>/dev/null || die backup-write "$BASE cannot be made"
+  elif [ "$1" = look ] && [ "$BASE" = "$S/backups" ]; then
+    # Not there before the first backup: what is above it has the space.
+    while [ ! -d "$place" ]; do place=$(dirname "$place"); done
   fi
-  probe=$BASE/.clusterlift-probe.$$
-  { echo probe >"$probe"; } 2>/dev/null || die backup-write "$BASE cannot be written"
-  rm -f "$probe"
+  [ -d "$place" ] || die backup-write "$BASE does not exist"
+  if [ "$1" = look ]; then
+    [ -w "$place" ] || die backup-write "$BASE cannot be written"
+  else
+    probe=$BASE/.clusterlift-probe.$$
+    { echo probe >"$probe"; } 2>/dev/null || die backup-write "$BASE cannot be written"
+    rm -f "$probe"
+  fi
   # Names of devices may hold spaces; the four columns at the end do not, unless the mount point does.
-  emit free-kb "$(df -Pk "$BASE" | awk 'NR == 2 { for (i = 2; i <= NF; i++) if ($i ~ /^[0-9]+%$/) { print $(i - 1); exit } }')"
+  emit free-kb "$(df -Pk "$place" | awk 'NR == 2 { for (i = 2; i <= NF; i++) if ($i ~ /^[0-9]+%$/) { print $(i - 1); exit } }')"
 }
 
 list() {

@@ -33,7 +33,7 @@ export async function addLocation(
   signal?: AbortSignal,
 ): Promise<LocationReport[]> {
   checkLocationName(location.name);
-  const results = await openStore(parseLocation(location), site).check(nodes, true, signal);
+  const results = await openStore(parseLocation(location), site).check(nodes, 'create', signal);
   return results.map((each) => {
     if (each.status === 'rejected') throw each.reason;
     return each.value;
@@ -64,7 +64,7 @@ async function summary(
   const nothing = { name, uri, diesWithNode: name === LOCAL_BACKUP, free: undefined, points: undefined };
   try {
     const store = openStore(parseLocation({ name, uri }), site);
-    const reports = await store.check(nodes, false, signal);
+    const reports = await store.check(nodes, 'look', signal);
     const problems = reports.flatMap((each, index) =>
       each.status === 'rejected'
         ? [problem(each.reason, store.location.kind === 'sftp' ? undefined : nodes[index]?.name)]

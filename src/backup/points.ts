@@ -24,15 +24,19 @@ export interface BackupCheck {
   readonly bytes: Readonly<Record<string, number>>;
 }
 
-/** Judges a backup before it begins: the location, the paths on each node, the space, the tools. Changes nothing that lasts. */
+/**
+ * Judges a backup before it begins: the location, the paths on each node, the space, the tools.
+ * @param how `look`: nothing is written anywhere, not even to try it
+ */
 export async function checkBackup(
   store: Store,
   nodes: readonly BackupNode[],
   paths: readonly string[],
+  how: 'look' | 'write',
   signal?: AbortSignal,
 ): Promise<BackupCheck> {
   const findings: Finding[] = [];
-  const reports = await store.check(nodes, false, signal);
+  const reports = await store.check(nodes, how, signal);
   reports.forEach((each, index) => {
     if (each.status === 'rejected')
       findings.push(asFinding(each.reason, reports.length === 1 ? undefined : nodes[index]?.name, store.location.name));
@@ -89,7 +93,7 @@ export async function completePoint(store: Store, point: Point, nodes: readonly 
 }
 
 /** Reads one node's part back from where it lies. @throws ClusterliftError `point-node` when it has none */
-async function verifyNode(
+export async function verifyNode(
   store: Store,
   point: Point,
   node: BackupNode,
@@ -99,7 +103,7 @@ async function verifyNode(
 }
 
 /** Keeps verdicts beside the point; earlier ones of other nodes stay. */
-async function recordVerdicts(
+export async function recordVerdicts(
   store: Store,
   read: ReadPoint,
   nodes: readonly BackupNode[],
@@ -164,6 +168,8 @@ export async function cleanLocation(
   nodes: readonly BackupNode[],
   options: Parameters<typeof planClean>[1] & {
     readonly dryRun: boolean;
+    /** Of what may go, only these: what a person has seen. */
+    readonly only?: ReadonlySet<string>;
     readonly onRemove?: (id: string) => void;
     readonly signal?: AbortSignal;
   },
@@ -171,6 +177,7 @@ export async function cleanLocation(
   const plan = planClean(await store.listPoints(nodes, options.signal), options);
   if (options.dryRun) return plan;
   for (const each of plan.remove) {
+    if (options.only && !options.only.has(each.id)) continue;
     options.signal?.throwIfAborted();
     options.onRemove?.(each.id);
     await store.removePoint(each.id, nodes, options.signal);

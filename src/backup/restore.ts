@@ -40,21 +40,20 @@ export interface RestoreReport extends ReadPoint {
 
 /**
  * Judges a restore before it begins; changes nothing on any node.
- * @param id of the point
  * @param nodes to restore
  * @param cluster all nodes of the cluster: they vouch for the point
  * @param journaled digest of the point in the journal of the run that made it, when it is at hand
- * @throws ClusterliftError `point-unknown`, `point-torn`, `point-differs`, `point-changed`, `point-node`, …
+ * @throws ClusterliftError `point-changed`, `point-node`, …
  */
 export async function checkRestore(
   store: Store,
-  id: string,
+  read: ReadPoint,
   nodes: readonly BackupNode[],
   cluster: readonly BackupNode[],
   journaled: string | undefined,
   signal?: AbortSignal,
 ): Promise<RestoreReport> {
-  const read = await store.readPoint(id, cluster, signal);
+  const { id } = read.point;
   const trust = await trustOf(read, cluster, journaled, signal);
   const findings: Finding[] = [...pointFindings(read, nodes), ...trustFindings(id, trust)];
   const previews: RestorePreview[] = [];
@@ -145,7 +144,7 @@ export interface RestoreContext {
   readonly store: Store;
   readonly point: Point;
   readonly node: BackupNode;
-  /** `swapTag(run)`. */
+  /** Names what is kept meanwhile: the run. */
   readonly tag: string;
   /** The point is known (trust.ts), not only taken on by a person. */
   readonly trusted: boolean;
@@ -155,7 +154,7 @@ export interface RestoreContext {
 }
 
 /** Brings the part to its node where it is not there yet: done while the application still runs. */
-function fetchPart(ctx: RestoreContext): Promise<RestoreSource> {
+export function fetchPart(ctx: RestoreContext): Promise<RestoreSource> {
   return ctx.store.prepareRestore(partContext(ctx), ctx.trusted);
 }
 

@@ -45,6 +45,8 @@ export interface PartRequest {
   readonly quiet: Quiet | undefined;
   /** Runs the part of the work that must survive us. */
   readonly runTask: RunTask;
+  /** Waits until so many bytes may pass through this machine. */
+  readonly pace?: (bytes: number) => Promise<void>;
   /** Bytes written so far. */
   readonly onProgress?: (bytes: number) => void;
   readonly signal?: AbortSignal;
@@ -88,16 +90,19 @@ export interface PartContext {
   readonly signal?: AbortSignal;
 }
 
+/** `look` writes nothing; `write` tries it; `create` makes what is missing (directory, repository). */
+export type CheckHow = 'look' | 'write' | 'create';
+
 /**
  * A place for restore points. The location is the catalogue: everything is found out by looking.
  * Every method may reject with the codes of advice.ts, of the connection, and `link-lost`.
  */
 export interface Store {
   readonly location: Location;
-  /** Can it be reached and written? `create` makes what is missing (directory, repository). */
+  /** Can it be reached (and written)? */
   check(
     nodes: readonly BackupNode[],
-    create: boolean,
+    how: CheckHow,
     signal?: AbortSignal,
   ): Promise<PromiseSettledResult<LocationReport>[]>;
   /** Takes one node's part. Repeated, it goes on with the same job, or starts anew where nothing survived. */

@@ -58,6 +58,11 @@ export async function trustOf(
   return { kind: 'foreign', scripts };
 }
 
+/** @throws ClusterliftError `point-changed` when it is not the one that `who` recorded; no digest: nobody did */
+export function demandDigest({ point, sha256 }: ReadPoint, wanted: string | undefined, who: string): void {
+  if (wanted !== undefined && wanted !== sha256) throw changed(point.id, who);
+}
+
 /**
  * Demands that a point is known, or that a person took it on.
  * @param overridden `--override foreign-point` was given

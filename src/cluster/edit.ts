@@ -3,6 +3,7 @@ import { mkdir, open, realpath, rename, rm, stat, type FileHandle } from 'node:f
 import { basename, dirname, join } from 'node:path';
 import { ClusterliftError, ExitStatus, messageOf } from '../base/errors';
 import { checkClusters, ConfigError, readClustersText } from './load';
+import type { ClustersFile } from './model';
 import type { ClusterJson } from './schema';
 
 /** Our own edits of clusters.json. Comments, layout and line ends of everything else stay as they are. */
@@ -10,6 +11,11 @@ import type { ClusterJson } from './schema';
 /** @throws `config-exists` when there is a location of that name; ConfigError when name or address are not right */
 export async function addLocation(path: string, name: string, uri: string): Promise<void> {
   await edit(path, (text) => withLocation(text, path, name, uri));
+}
+
+/** Before anything is tried for it. @throws `config-exists` */
+export function checkNewLocation(file: ClustersFile, name: string): void {
+  if (file.locations.some((each) => each.name === name)) throw exists('backup location', name, file.path);
 }
 
 /** @throws `config-not-there` when there is no such location; ConfigError when a cluster still uses it */

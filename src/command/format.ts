@@ -13,6 +13,12 @@ export function formatCommand(command: Command): string {
   return ['clusterlift', ...formatArgv(command)].map(shellQuote).join(' ');
 }
 
+/** The command line of a run, as its plan keeps it: to run it, not to look at it. */
+export function formatRun(command: Command): string {
+  const options = Object.entries(command.options).filter(([key]) => key !== 'dryRun' && key !== 'json');
+  return formatCommand({ ...command, options: Object.fromEntries(options) } as Command);
+}
+
 /** The same as words, without the name of the program. */
 export function formatArgv(command: Command): string[] {
   const spec = commandSpec(command.kind);

@@ -4,7 +4,7 @@ import type { Cluster, ClustersFile, Mode, NodeModel, OnFailure } from '../clust
 import type { Command, Options, UpgradeCommand } from './command';
 
 /** Milliseconds; `--give-up`. */
-const GIVE_UP = 2 * 60 * 60 * 1000;
+export const GIVE_UP = 2 * 60 * 60 * 1000;
 
 /** What a manifest has to say about how it wants to be installed. */
 export interface ManifestDefaults {

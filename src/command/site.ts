@@ -1,9 +1,13 @@
 import { join } from 'node:path';
 import { atMost } from '../base/async';
+import { ClusterliftError, ExitStatus } from '../base/errors';
+import { parseLocation } from '../backup/location';
+import { openStore, type StoreSite } from '../backup/open';
+import type { BackupNode, Store } from '../backup/store';
 import { cacheHome } from '../base/paths';
 import { chooseCluster, findClustersFile } from '../cluster/find';
 import { loadClusters } from '../cluster/load';
-import type { Cluster, ClustersFile, NodeModel } from '../cluster/model';
+import type { BackupLocation, Cluster, ClustersFile, NodeModel } from '../cluster/model';
 import { PackageCache } from '../package/sources/cache';
 import type { NodeConnection } from '../ssh/connection';
 import { Connector } from '../ssh/connector';
@@ -18,6 +22,8 @@ export interface Site {
   /** Those of `--nodes`, else all. */
   readonly nodes: readonly NodeModel[];
   connect(node: NodeModel): NodeConnection;
+  openStore(location: BackupLocation): Store;
+  readonly stores: StoreSite;
   close(): Promise<void>;
 }
 
@@ -31,13 +37,18 @@ export async function openSite(ctx: CommandContext, options: Options): Promise<S
   return { file, cluster, nodes, ...connections(ctx, cluster.name, cluster.nodes, options) };
 }
 
+/** Nodes for looking at locations; a state directory that is not named is found on the node itself. */
+export function stateless(site: Pick<Site, 'connect'>, nodes: readonly NodeModel[]): BackupNode[] {
+  return nodes.map((node) => ({ name: node.name, connection: site.connect(node), stateDir: node.stateDir ?? '' }));
+}
+
 /** Ways to nodes that are known already, such as those of a plan. */
 export function connections(
   ctx: CommandContext,
   cluster: string,
   nodes: readonly NodeModel[],
   options: Options,
-): Pick<Site, 'connect' | 'close'> {
+): Pick<Site, 'connect' | 'openStore' | 'stores' | 'close'> {
   const connector = new Connector({
     cluster,
     nodes,
@@ -46,10 +57,40 @@ export function connections(
     acceptNewHostKeys: options.acceptNewHostKeys ?? false,
     env: ctx.env,
   });
+  const stores: StoreSite = {
+    server: (host, port, user) => connector.server(host, port, user),
+    resticPassword: (location) => resticPassword(ctx, location),
+  };
   return {
     connect: (node) => connector.connect(node),
+    openStore: (location) => openStore(parseLocation(location), stores),
+    stores,
     close: () => atMost(3000, connector.closeAll()),
   };
+}
+
+/** Given unattended, or asked for once. */
+async function resticPassword({ secrets, asker }: CommandContext, location: string): Promise<string> {
+  const purpose = `restic ${location}`;
+  const known = (): string | undefined => secrets.get('restic-password') ?? secrets.recall(purpose);
+  const release = await secrets.takeTurn(purpose);
+  try {
+    const password = known() ?? (await asker.ask({ kind: 'restic-password', location }));
+    if (password === undefined) throw noResticPassword(location);
+    secrets.remember(purpose, password);
+    return password;
+  } finally {
+    release();
+  }
+}
+
+function noResticPassword(location: string): ClusterliftError {
+  return new ClusterliftError({
+    code: 'restic-password-missing',
+    message: `Nobody gave the password of the restic repository of ${location}`,
+    hint: 'Answer the prompt, or set CLUSTERLIFT_RESTIC_PASSWORD (or …_FILE).',
+    exit: ExitStatus.refused,
+  });
 }
 
 export function packageCache(ctx: CommandContext): PackageCache {

@@ -2,7 +2,7 @@ import { ClusterliftError, ExitStatus, hasCode } from '../base/errors';
 import { compareVersions } from '../package/version';
 import type { RunContext } from './context';
 import type { Lane } from './events';
-import { packageDirectory } from './environment';
+import { directoryOf } from './environment';
 import { scriptJob } from './jobstep';
 import { fenceOf } from './locks';
 import { finishRecord } from './node/record';
@@ -55,7 +55,7 @@ async function keepRecord(ctx: RunContext, pkg: RunPackage, node: string): Promi
   const { stateDir } = ctx.node(node);
   const { product, sha256, manifestValue: manifest } = pkg;
   const files = await pkg.scriptPaths();
-  const directory = packageDirectory(stateDir, pkg);
+  const directory = directoryOf(ctx, pkg, node);
   await ctx.insist(node, (connection) =>
     finishRecord(connection, { stateDir, fence: fenceOf(ctx, node), product, sha256, manifest, files, directory }),
   );

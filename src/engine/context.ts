@@ -1,6 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { sleep } from '../base/async';
 import { ClusterliftError, ExitStatus, hasCode, messageOf } from '../base/errors';
+import type { Store } from '../backup/store';
+import type { BackupLocation } from '../cluster/model';
 import type { Asker, NodeConnection } from '../ssh/connection';
 import type { ErrorRecord, EventSink, JournalEntry, LiveEvent, NodeOutcome, RunEvent } from './events';
 import { Gate } from './gate';
@@ -11,12 +13,16 @@ import { bracketBegun, emptyView, fold, type NodeView, type RunView } from './vi
 /** What a run needs from outside, handed in by the composition roots. */
 export interface RunServices {
   connect(node: PlanNode): NodeConnection;
+  /** Nothing is connected before its first use. */
+  openStore(location: BackupLocation): Store;
   readonly asker: Asker;
   readonly sink: EventSink;
   /** Aborts when we are told to let go at once: nothing on the nodes is touched by that. */
   readonly detach: AbortSignal;
   /** Is that run over, as far as this machine knows? Then whatever it left locked may be freed. */
   isClosed(run: string): Promise<boolean>;
+  /** A resume may give nodes another time than the plan. Milliseconds. */
+  readonly giveUp?: number | undefined;
   /** Who asks, for decisions and overrides: `user@host`. */
   readonly by: string;
 }
@@ -64,6 +70,11 @@ export class RunContext {
 
   get view(): RunView {
     return this.#view;
+  }
+
+  /** Milliseconds that a node may be away, overdue or rebooting. */
+  get giveUp(): number {
+    return this.services.giveUp ?? this.plan.options.giveUp;
   }
 
   /** Aborts when the run is over for this process: detached, or another one took it. */
@@ -117,11 +128,7 @@ export class RunContext {
    * @param patience milliseconds that the node may be away; past it the outcome is unknown
    * @throws ClusterliftError `node-unknown` after that; whatever `work` throws otherwise
    */
-  async insist<T>(
-    name: string,
-    work: (connection: NodeConnection) => Promise<T>,
-    patience = this.plan.options.giveUp,
-  ): Promise<T> {
+  async insist<T>(name: string, work: (connection: NodeConnection) => Promise<T>, patience = this.giveUp): Promise<T> {
     let awaySince: number | undefined;
     for (let wait = 250; ; wait = Math.min(wait * 2, 5000)) {
       this.signal.throwIfAborted();
@@ -166,7 +173,7 @@ export class RunContext {
       node: name,
       outcome,
       from: view.from,
-      to: view.to,
+      to: outcome === 'rolled-back' ? view.from : view.to,
       ...(error === undefined ? {} : { error: errorRecord(error) }),
     });
   }
@@ -177,7 +184,7 @@ export class RunContext {
 }
 
 /** Is it only that the node cannot be asked now? */
-function isPassing(error: unknown): boolean {
+export function isPassing(error: unknown): error is ClusterliftError {
   return error instanceof ClusterliftError && PASSING.has(error.code);
 }
 

@@ -35,9 +35,21 @@ export function scriptEnvironment(situation: ScriptSituation): Record<string, st
   };
 }
 
-/** Where the files of a package lie on a node: unpacked, or kept from the last upgrade. */
-export function packageDirectory(stateDir: string, pkg: Pick<RunPackage, 'product' | 'sha256' | 'installed'>): string {
-  return pkg.installed ? `${stateDir}/installed/${pkg.product}/files` : `${stateDir}/packages/${pkg.sha256}/files`;
+/** Where the files of the run's package lie on a node. */
+export function directoryOf(
+  ctx: RunContext,
+  pkg: Pick<RunPackage, 'product' | 'sha256' | 'place'>,
+  node: string,
+): string {
+  const { stateDir } = ctx.node(node);
+  switch (pkg.place) {
+    case 'packages':
+      return `${stateDir}/packages/${pkg.sha256}/files`;
+    case 'installed':
+      return `${stateDir}/installed/${pkg.product}/files`;
+    case 'run':
+      return `${stateDir}/runs/${ctx.plan.run}/files`;
+  }
 }
 
 /** The environment of a script of the run's own package on one of its nodes. */
@@ -49,7 +61,8 @@ export function environmentOf(
 ): Record<string, string> {
   const { cluster, run, primary, nodes }: Plan = ctx.plan;
   const own = ctx.node(node);
-  const back = action === 'restore';
+  // A restore goes where its plan says; a rollback goes back from there.
+  const back = action === 'restore' && ctx.plan.action !== 'restore';
   return scriptEnvironment({
     action,
     cluster,

@@ -2,6 +2,7 @@ import { ClusterliftError, ExitStatus } from '../base/errors';
 import { errorRecord, type RunContext } from './context';
 import { unlockAll } from './locks';
 import { nodeResults, runOutcome } from './outcome';
+import { bracketBegun } from './view';
 
 /** Writes the last line of the run. */
 export async function finishRun(ctx: RunContext): Promise<void> {
@@ -14,6 +15,8 @@ export async function finishRun(ctx: RunContext): Promise<void> {
  * A node that does not answer keeps its lock; it goes stale, and the closed run says that it may be freed.
  */
 export async function refuseRun(ctx: RunContext, error: unknown): Promise<void> {
+  // Resumed with nodes in the middle of their change: that is not over, so the run stays open.
+  if (Object.values(ctx.view.nodes).some(bracketBegun)) throw error;
   const { code, message } = errorRecord(error);
   const node = error instanceof ClusterliftError ? error.node : undefined;
   await ctx.record({ type: 'warning', code, message, ...(node === undefined ? {} : { node }) });

@@ -34,7 +34,7 @@ async function poll(ctx: RunContext, pkg: RunPackage, node: string, lane: Lane):
       pkg,
       node,
       'health',
-      lane === 'rollback' ? 'restore' : 'upgrade',
+      lane === 'rollback' || ctx.plan.action === 'restore' ? 'restore' : 'upgrade',
       Math.min(limit, 60_000),
     );
     const healthy = result.rc === 0;

@@ -2,10 +2,11 @@ import { sleep } from '../base/async';
 import { ClusterliftError, ExitStatus } from '../base/errors';
 import { lastLines } from '../base/text';
 import { formatDuration } from '../base/units';
+import type { RunTask } from '../backup/task';
 import type { JobEnd, JobSpec, Wishes } from '../ssh/jobs';
 import { runJob } from '../ssh/jobs';
 import type { RunContext } from './context';
-import { environmentOf, packageDirectory, type ScriptAction } from './environment';
+import { directoryOf, environmentOf, type ScriptAction } from './environment';
 import type { Lane, StepData, StepKey } from './events';
 import { fenceOf } from './locks';
 import { recordText } from './node/record';
@@ -15,7 +16,7 @@ import { ATTEMPT_LOST, jobId, runStep } from './steps';
 /** A script of the package that runs as a detached job on a node. */
 export interface ScriptJob {
   readonly node: string;
-  readonly step: 'stop' | 'upgrade' | 'start' | 'provision' | 'restore';
+  readonly step: 'stop' | 'upgrade' | 'start' | 'provision' | 'restore-script';
   readonly action: ScriptAction;
   readonly lane?: Lane;
   /** It may run again when its node died in the middle of it. */
@@ -26,25 +27,26 @@ export interface ScriptJob {
 
 /** Runs a script of the package as a step, exactly once for each attempt. */
 export async function scriptJob(ctx: RunContext, pkg: RunPackage, job: ScriptJob): Promise<void> {
-  const script = pkg.manifest.scripts[job.step];
+  const name = job.step === 'restore-script' ? 'restore' : job.step;
+  const script = pkg.manifest.scripts[name];
   if (script === undefined) return;
   const lane = job.lane ?? 'main';
-  const directory = packageDirectory(ctx.node(job.node).stateDir, pkg);
+  const directory = directoryOf(ctx, pkg, job.node);
   await jobStep(
     ctx,
-    { ...job, lane, timeout: pkg.manifest.timeouts[job.step] },
+    { ...job, lane, timeout: pkg.manifest.timeouts[name] },
     {
       command: { kind: 'file', path: script },
       cwd: directory,
       env: environmentOf(ctx, job.node, job.action, directory),
       requests: { node: job.node },
-      ...(job.step === 'upgrade' ? { record: recordOf(ctx, pkg, job.node) } : {}),
+      ...(job.step === 'upgrade' ? { record: recordOf(ctx, pkg, ctx.node(job.node)) } : {}),
     },
   );
 }
 
 /** A step that is one detached job. `timeout` in milliseconds: past it the job is overdue, never killed. */
-export interface JobStep extends Omit<ScriptJob, 'action' | 'step'> {
+interface JobStep extends Omit<ScriptJob, 'action' | 'step'> {
   readonly step: StepKey['step'];
   readonly lane: Lane;
   readonly timeout: number;
@@ -78,17 +80,38 @@ async function follow(
   }
   await tellWishes(ctx, step.node, end.wishes);
   if (end.rc !== 0) throw scriptFailed(step, end.rc, tail.lines());
-  return { rc: end.rc };
+  return { rc: end.rc, ...(end.wishes.provision ? { provision: true } : {}) };
 }
+
+/** The work of a backup or a restore as the job of an attempt: it survives us, and an attempt runs it once. */
+export function taskRunner(ctx: RunContext, step: TaskStep): RunTask {
+  return async ({ text, args, secrets }) => {
+    const { env, record } = step;
+    const command = { kind: 'text', text, args } as const;
+    const { end, tail } = await runTracked(ctx, step, { command, secrets, env, ...(record ? { record } : {}) });
+    if (end.state === 'unknown') throw attemptLost(step, end.reason, tail.lines());
+    return { rc: end.rc, log: tail.text };
+  };
+}
+
+export interface TaskStep extends Attempt {
+  readonly env: Readonly<Record<string, string>>;
+  readonly record?: JobSpec['record'];
+}
+
+/** An attempt at a step that is followed as a job. `suffix` tells several jobs of one attempt apart. */
+type Attempt = Omit<JobStep, 'repeatable' | 'wasDone'> & { readonly attempt: number; readonly suffix?: string };
+
+type Named = Pick<Attempt, 'node' | 'step'>;
 
 /** The job of an attempt, followed to its end. */
 async function runTracked(
   ctx: RunContext,
-  step: JobStep & { readonly attempt: number },
+  step: Attempt,
   spec: Omit<JobSpec, 'id' | 'stateDir' | 'fence'>,
 ): Promise<{ end: Extract<JobEnd, { state: 'done' | 'unknown' }>; tail: Tail }> {
   const { node } = step;
-  const id = jobId(ctx.plan.run, node, step.step, step.lane, step.attempt);
+  const id = jobId(ctx.plan.run, node, step.step, step.lane, step.attempt) + (step.suffix ?? '');
   const whole: JobSpec = { ...spec, id, stateDir: ctx.node(node).stateDir, fence: fenceOf(ctx, node) };
   const tail = new Tail();
   const end = await withDeadlines(ctx, step, (signal) => toTheEnd(ctx, step, whole, tail, signal));
@@ -99,7 +122,7 @@ async function runTracked(
 /** Starts it, or finds it started, and follows it; a link that drops only makes us look again. */
 async function toTheEnd(
   ctx: RunContext,
-  step: JobStep,
+  step: Attempt,
   spec: JobSpec,
   tail: Tail,
   signal: AbortSignal,
@@ -126,19 +149,15 @@ async function toTheEnd(
 }
 
 /** Tells when the job is overdue; lets go of it, outcome unknown, when it is overdue for longer than `--give-up`. */
-async function withDeadlines<T>(
-  ctx: RunContext,
-  step: JobStep & { attempt: number },
-  work: (signal: AbortSignal) => Promise<T>,
-): Promise<T> {
+async function withDeadlines<T>(ctx: RunContext, step: Attempt, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
   const { node, step: name, lane, attempt, timeout } = step;
   const late = new AbortController();
   const overdue = setTimeout(() => {
     ctx.record({ type: 'step.overdue', node, step: name, lane, attempt, afterMs: timeout }).catch(() => undefined);
   }, timeout);
   const giveUp = setTimeout(() => {
-    late.abort(stillRuns(step, timeout + ctx.plan.options.giveUp));
-  }, timeout + ctx.plan.options.giveUp);
+    late.abort(stillRuns(step, timeout + ctx.giveUp));
+  }, timeout + ctx.giveUp);
   try {
     return await work(AbortSignal.any([ctx.signal, late.signal]));
   } catch (error) {
@@ -164,29 +183,32 @@ async function tellWishes(ctx: RunContext, node: string, wishes: Wishes): Promis
   }
 }
 
-function recordOf(ctx: RunContext, pkg: RunPackage, node: string): { product: string; json: string } {
-  const { from = null, to = null } = ctx.node(node);
-  const { product, sha256 } = pkg;
+/** What the job itself writes down about the product that it changes. */
+export function recordOf(
+  ctx: RunContext,
+  { product, sha256 }: Pick<RunPackage, 'product' | 'sha256'>,
+  { from = null, to = null }: { readonly from?: string | null | undefined; readonly to?: string | null | undefined },
+): { product: string; json: string } {
   return { product, json: recordText({ run: ctx.plan.run, product, from, to, sha256 }) };
 }
 
 /** The end of an output, for the error of a script that fails. */
 class Tail {
-  #text = '';
+  text = '';
 
   add(text: string): void {
-    this.#text = (this.#text + text).slice(-32_768);
+    this.text = (this.text + text).slice(-32_768);
   }
 
   lines(): string[] {
-    return lastLines(this.#text);
+    return lastLines(this.text);
   }
 }
 
-function scriptFailed(step: JobStep, rc: number, log: readonly string[]): ClusterliftError {
+function scriptFailed(step: Named, rc: number, log: readonly string[]): ClusterliftError {
   return new ClusterliftError({
     code: `${step.step}-failed`,
-    message: `The script ${step.step} ended with status ${String(rc)} on ${step.node}`,
+    message: `The script ${step.step === 'restore-script' ? 'restore' : step.step} ended with status ${String(rc)} on ${step.node}`,
     hint: `Read the last lines of its log, mend ${step.node} or the package, and run the same command again; or roll back.`,
     exit: ExitStatus.failed,
     node: step.node,
@@ -194,11 +216,11 @@ function scriptFailed(step: JobStep, rc: number, log: readonly string[]): Cluste
   });
 }
 
-function attemptLost(step: JobStep, reason: 'dead' | 'other-boot', log: readonly string[]): ClusterliftError {
+function attemptLost(step: Named, reason: 'dead' | 'other-boot', log: readonly string[]): ClusterliftError {
   const how = reason === 'dead' ? 'was ended' : 'was cut off by a restart of the node';
   return new ClusterliftError({
     code: ATTEMPT_LOST,
-    message: `The script ${step.step} on ${step.node} ${how} before it could say how it went`,
+    message: `The job ${step.step} on ${step.node} ${how} before it could say how it went`,
     hint: `Look at ${step.node}, then decide: \`clusterlift resume RUN --decide ${step.node}=done\`, \`=retry\` or \`=failed\`.`,
     exit: ExitStatus.unknown,
     node: step.node,
@@ -206,20 +228,20 @@ function attemptLost(step: JobStep, reason: 'dead' | 'other-boot', log: readonly
   });
 }
 
-function notStarted(step: JobStep): ClusterliftError {
+function notStarted(step: Named): ClusterliftError {
   return new ClusterliftError({
     code: 'job-not-started',
-    message: `The script ${step.step} could not be started on ${step.node}`,
+    message: `The job ${step.step} could not be started on ${step.node}`,
     hint: `Look at the load and the free processes of ${step.node}, then run the same command again.`,
     exit: ExitStatus.failed,
     node: step.node,
   });
 }
 
-function stillRuns(step: JobStep, after: number): ClusterliftError {
+function stillRuns(step: Named, after: number): ClusterliftError {
   return new ClusterliftError({
     code: 'overdue',
-    message: `The script ${step.step} on ${step.node} has not ended after ${formatDuration(after)}; it was not stopped`,
+    message: `The job ${step.step} on ${step.node} has not ended after ${formatDuration(after)}; it was not stopped`,
     hint: `Look at ${step.node}; when the script has ended, go on with \`clusterlift resume RUN\`. The lock stays until then.`,
     exit: ExitStatus.unknown,
     node: step.node,

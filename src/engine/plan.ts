@@ -16,6 +16,7 @@ export const STEPS = [
   'stop',
   'upgrade',
   'restore',
+  'restore-script',
   'start',
   'reboot',
   'version',
@@ -121,7 +122,27 @@ export interface Plan {
   /** Equivalent command line, without secrets. */
   readonly command: string;
   /** For `restore` and runs with a backup: the restore point. */
-  readonly point:
-    | { readonly location: string; readonly uri: string; readonly id: string; readonly sha256: string | undefined }
-    | undefined;
+  readonly point: PlanPoint | undefined;
+  /** What the run backs up; undefined: nothing. */
+  readonly backup?: PlanBackup | undefined;
+}
+
+export interface PlanPoint {
+  readonly location: string;
+  readonly uri: string;
+  readonly id: string;
+  /** Digest of the `point.json` that a restore is pinned to; undefined: the run makes it. */
+  readonly sha256: string | undefined;
+  /** False: no node knows it, and a person took it on (`--override foreign-point`). */
+  readonly trusted?: boolean | undefined;
+}
+
+/** Frozen with the plan, so that a resumed run takes the same backup. */
+export interface PlanBackup {
+  readonly reason: 'manual' | 'upgrade';
+  readonly paths: readonly string[];
+  readonly exclude: readonly string[];
+  /** The application is stopped while the parts are taken. */
+  readonly quiet: boolean;
+  readonly nodes: Readonly<Record<string, { readonly leaveOut: readonly string[]; readonly bytes: number }>>;
 }

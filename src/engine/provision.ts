@@ -5,9 +5,10 @@ import { finishRun, refuseRun } from './finish';
 import { fenceOf, lockAll, unlockAll } from './locks';
 import { clearRequest } from './node/requests';
 import { scriptJob } from './jobstep';
+import type { Lane } from './events';
 import { isGood } from './outcome';
 import type { RunPackage } from './runpackage';
-import { settleAll } from './settle';
+import { proveTogether } from './settle';
 
 /**
  * Runs the cluster's provision script once, on the primary, when the manifest always wants it or a node asked for it
@@ -29,15 +30,8 @@ export async function runProvision(ctx: RunContext, pkg: RunPackage): Promise<vo
     ctx.signal.throwIfAborted();
     return refuseRun(ctx, error);
   }
-  if (!ctx.view.committed) {
-    try {
-      await provision(ctx, pkg);
-      await settleAll(ctx, pkg);
-      await ctx.record({ type: 'committed' });
-    } catch (error) {
-      ctx.signal.throwIfAborted();
-      if (!(error instanceof ClusterliftError)) throw error;
-    }
+  if (!ctx.view.committed && (await proveTogether(ctx, pkg, () => provision(ctx, pkg)))) {
+    await ctx.record({ type: 'committed' });
   }
   await unlockAll(ctx);
   await finishRun(ctx);
@@ -52,25 +46,40 @@ function provisionIsDue(ctx: RunContext, pkg: RunPackage): boolean {
 /** @throws ClusterliftError of the provision step; the primary's part is then closed with it */
 async function provision(ctx: RunContext, pkg: RunPackage): Promise<void> {
   await ctx.record({ type: 'phase', phase: 'provision' });
-  const primary = ctx.plan.primary;
-  try {
-    await scriptJob(ctx, pkg, {
-      node: primary,
-      step: 'provision',
-      action: 'provision',
-      repeatable: pkg.manifest.idempotent,
-    });
-  } catch (error) {
-    ctx.signal.throwIfAborted();
-    await ctx.finishNode(primary, outcomeOf(error), error);
-    throw error;
-  }
+  await runProvisionScript(ctx, pkg, 'main');
   await Promise.all(ctx.plan.nodes.map(({ name }) => clear(ctx, name)));
   // A node counts as provisioned only where that was all there was to do.
   for (const { name } of ctx.plan.nodes) {
     if (!isGood(ctx.nodeView(name).outcome) && ctx.plan.action === 'provision')
       await ctx.finishNode(name, 'provisioned');
   }
+}
+
+async function runProvisionScript(ctx: RunContext, pkg: RunPackage, lane: Lane): Promise<void> {
+  const node = ctx.plan.primary;
+  const { idempotent: repeatable } = pkg.manifest;
+  try {
+    await scriptJob(ctx, pkg, { node, step: 'provision', action: 'provision', lane, repeatable });
+  } catch (error) {
+    ctx.signal.throwIfAborted();
+    await ctx.finishNode(node, outcomeOf(error), error);
+    throw error;
+  }
+}
+
+/** After a rollback the cluster is provisioned when the package always wants it, or a script of the way back asked for it. */
+export async function provisionAfterRollback(ctx: RunContext, pkg: RunPackage): Promise<void> {
+  const { provision: when, scripts } = pkg.manifest;
+  const asked = Object.values(ctx.view.nodes).some(({ steps }) =>
+    steps.some(({ lane, data }) => lane === 'rollback' && data?.['provision'] === true),
+  );
+  if (scripts.provision === undefined || when === 'never' || !(when === 'always' || asked)) return;
+  const primary = ctx.plan.nodes.find(({ name }) => name === ctx.plan.primary);
+  // Only where the primary has the package: it changed, too.
+  if (primary?.action !== 'change') return;
+  await runProvisionScript(ctx, pkg, 'rollback').catch((error: unknown) => {
+    if (!(error instanceof ClusterliftError)) throw error;
+  });
 }
 
 /** The request stays on the nodes, so that a later run, or `provision`, fulfils it. */

@@ -78,7 +78,7 @@ async function waitForNewBoot(
       overdue = true;
       await ctx.record({ type: 'step.overdue', node, step: 'reboot', lane: 'main', attempt, afterMs: timeout });
     }
-    const left = timeout + ctx.plan.options.giveUp - waited;
+    const left = timeout + ctx.giveUp - waited;
     if (left <= 0) throw notBack(node, waited);
     const boot = await ctx
       .insist(node, () => readBootId(ctx, node), left)

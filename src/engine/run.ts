@@ -1,5 +1,6 @@
 import { atMost } from '../base/async';
 import { self } from '../base/process';
+import { runBackup } from './backup';
 import { RunContext, type RunServices } from './context';
 import { applyDecisions, type Decision } from './decisions';
 import type { Event, JournalEntry } from './events';
@@ -8,6 +9,7 @@ import { keepMirrors } from './mirror';
 import { NodeLogs } from './nodelog';
 import type { Plan } from './plan';
 import { runProvision } from './provision';
+import { runRestore } from './restore';
 import type { RunPackage } from './runpackage';
 import { planDigest, type OwnedRun, type Runs } from './runs';
 import { requestStop } from './stop';
@@ -93,7 +95,7 @@ async function work(host: RunHost, owned: OwnedRun, open: (ctx: RunContext) => P
   const mirrors = keepMirrors(ctx);
   try {
     await open(ctx);
-    await act(ctx, await host.openPackage(owned.plan));
+    await act(ctx, () => host.openPackage(owned.plan));
     return ctx.view;
   } finally {
     host.stop.removeEventListener('abort', onStop);
@@ -111,14 +113,16 @@ async function isClosed(runs: Runs, run: string): Promise<boolean> {
   return record?.state === 'abandoned' || (record?.state === 'finished' && !isResumable(record.view));
 }
 
-async function act(ctx: RunContext, pkg: RunPackage): Promise<void> {
+async function act(ctx: RunContext, open: () => Promise<RunPackage>): Promise<void> {
   switch (ctx.plan.action) {
     case 'upgrade':
-      return runUpgrade(ctx, pkg);
+      return runUpgrade(ctx, await open());
     case 'provision':
-      return runProvision(ctx, pkg);
+      return runProvision(ctx, await open());
     case 'backup':
+      return runBackup(ctx, ctx.plan.package && (await open()));
     case 'restore':
-      throw new Error(`The action ${ctx.plan.action} is not there yet`);
+      // Its package is the restore point.
+      return runRestore(ctx);
   }
 }

@@ -17,8 +17,11 @@ export interface RunPackage {
   readonly manifestValue: unknown;
   /** Paths in the image of the scripts and what lies beside them: kept on a node for status and provision. */
   scriptPaths(): Promise<readonly string[]>;
-  /** It is what the last upgrade left on the nodes, not an image that is brought there. */
-  readonly installed: boolean;
+  /**
+   * Where its files lie on a node: unpacked from an image that is brought there, as the last upgrade left them,
+   * or with the run, when they come from a restore point.
+   */
+  readonly place: 'packages' | 'installed' | 'run';
   /** The node where the image lies, when it lies on one. */
   readonly onNode: PackageOnNode | undefined;
   /** Opens the whole, verified image; the caller closes its reader. */

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { POINT_ID } from '../backup/point';
 import { ClusterliftError, ExitStatus } from '../base/errors';
 import { STEPS, type Plan } from './plan';
 
@@ -97,7 +98,24 @@ const planSchema = z.object({
     .max(100_000),
   overrides: z.array(text).max(1000),
   command: text,
-  point: optional(z.object({ location: text, uri: text, id: text, sha256: optional(text) })),
+  point: optional(
+    z.object({
+      location: text,
+      uri: text,
+      id: z.string().regex(POINT_ID),
+      sha256: optional(text),
+      trusted: optional(z.boolean()),
+    }),
+  ),
+  backup: optional(
+    z.object({
+      reason: z.enum(['manual', 'upgrade']),
+      paths: z.array(text).max(1000),
+      exclude: z.array(text).max(1000),
+      quiet: z.boolean(),
+      nodes: z.record(name, z.object({ leaveOut: z.array(text).max(2000), bytes: z.number().nonnegative() })),
+    }),
+  ),
 });
 
 /**

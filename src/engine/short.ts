@@ -1,7 +1,7 @@
 import { broken } from '../ssh/script';
 import { runScripts, type ShortResult } from '../ssh/short';
 import type { RunContext } from './context';
-import { environmentOf, packageDirectory, type ScriptAction } from './environment';
+import { directoryOf, environmentOf, type ScriptAction } from './environment';
 import type { RunPackage } from './runpackage';
 import { stepOf } from './view';
 
@@ -20,8 +20,8 @@ export async function runShort(
   action: ScriptAction,
   timeout: number,
 ): Promise<ShortResult> {
-  const unpacked = pkg.installed || stepOf(ctx.nodeView(node), 'unpack')?.state === 'done';
-  const dir = packageDirectory(ctx.node(node).stateDir, pkg);
+  const unpacked = pkg.place === 'installed' || stepOf(ctx.nodeView(node), 'unpack')?.state === 'done';
+  const dir = directoryOf(ctx, pkg, node);
   const from = unpacked ? { dir } : { files: await pkg.scriptFiles() };
   const path = pkg.manifest.scripts[script] ?? '';
   return ctx.insist(node, async (connection) => {

@@ -1,4 +1,4 @@
-import { ClusterliftError } from '../base/errors';
+import { backUp } from './backup';
 import { upgradeNode } from './bracket';
 import type { RunContext } from './context';
 import { finishRun, refuseRun } from './finish';
@@ -6,8 +6,9 @@ import { lockAll, unlockAll } from './locks';
 import { budgetAllows } from './order';
 import { isGood, tally } from './outcome';
 import { provisionIfAsked } from './provision';
+import { rollBack, rollbackIsDue } from './rollback';
 import type { RunPackage } from './runpackage';
-import { settleAll } from './settle';
+import { proveTogether } from './settle';
 import { stageEverywhere } from './staging';
 import { bracketBegun } from './view';
 
@@ -23,10 +24,11 @@ export async function runUpgrade(ctx: RunContext, pkg: RunPackage): Promise<void
     ctx.signal.throwIfAborted();
     return refuseRun(ctx, error);
   }
-  if (!ctx.view.committed) {
+  if (!ctx.view.committed && !ctx.view.rollingBack) {
     await changeInBatches(ctx, pkg);
     if (everyNodeIsGood(ctx)) await proveAndCommit(ctx, pkg);
   }
+  if (rollbackIsDue(ctx)) await rollBack(ctx, pkg);
   await unlockAll(ctx);
   await finishRun(ctx);
 }
@@ -35,6 +37,7 @@ export async function runUpgrade(ctx: RunContext, pkg: RunPackage): Promise<void
 async function prepareNodes(ctx: RunContext, pkg: RunPackage): Promise<void> {
   if (Object.values(ctx.view.nodes).some(bracketBegun)) return;
   await stageEverywhere(ctx, pkg);
+  await backUp(ctx, pkg);
 }
 
 async function changeInBatches(ctx: RunContext, pkg: RunPackage): Promise<void> {
@@ -74,15 +77,7 @@ function everyNodeIsGood(ctx: RunContext): boolean {
 
 /** Provision when asked for, health of all, then the one line after which there is only forward. */
 async function proveAndCommit(ctx: RunContext, pkg: RunPackage): Promise<void> {
-  try {
-    await provisionIfAsked(ctx, pkg);
-    await settleAll(ctx, pkg);
-  } catch (error) {
-    ctx.signal.throwIfAborted();
-    if (!(error instanceof ClusterliftError)) throw error;
-    if (error.node === undefined) await ctx.record({ type: 'warning', code: error.code, message: error.message });
-    return;
-  }
+  if (!(await proveTogether(ctx, pkg, () => provisionIfAsked(ctx, pkg)))) return;
   await ctx.record({ type: 'phase', phase: 'commit' });
   await ctx.record({ type: 'committed' });
 }

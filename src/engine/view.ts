@@ -72,6 +72,8 @@ export interface RunView {
   readonly nodes: Readonly<Record<string, NodeView>>;
   readonly stopRequested: boolean;
   readonly committed: boolean;
+  /** The rollback of an upgrade has begun: there is no way on but back. */
+  readonly rollingBack: boolean;
   readonly budget: { readonly failed: number; readonly unknown: number; readonly allowed: number } | undefined;
   readonly overrides: readonly string[];
   readonly warnings: readonly { readonly node: string | undefined; readonly code: string; readonly message: string }[];
@@ -119,6 +121,7 @@ export function emptyView(plan: Plan): RunView {
     nodes: Object.fromEntries(nodes),
     stopRequested: false,
     committed: false,
+    rollingBack: false,
     budget: undefined,
     overrides: [],
     warnings: [],
@@ -150,7 +153,12 @@ export function fold(view: RunView, event: Event | JournalEntry): RunView {
     case 'run.resumed':
       return reopened({ ...seen, ...ownerOf(event) });
     case 'phase':
-      return { ...seen, phase: event.phase, progress: undefined };
+      return {
+        ...seen,
+        phase: event.phase,
+        rollingBack: view.rollingBack || event.phase === 'rollback',
+        progress: undefined,
+      };
     case 'step.started':
     case 'step.finished':
     case 'step.overdue':

@@ -12,9 +12,11 @@ import type { JsonResult } from '../command/terminal/json-face';
 import type { LiveRuns } from '../command/context';
 import { headlessStreams } from './capture';
 import { endOfError, outcomeOf, runMain, type HostedRun } from './host';
+import type { LookHost } from './look-host';
 import type { LookRequest, LookResult } from './look-protocol';
-import { serviceMain, type LookHost } from './process';
+import { serviceMain } from './process';
 import type { RunEnd, RunRequest } from './protocol';
+import { openShell } from './shell';
 import { RUN_WORD, SERVICE_WORD } from './spawn';
 
 /** The hidden words of `dist/cli.js`: the same commands, with a face that nobody sees. */
@@ -32,7 +34,12 @@ export async function hiddenMain(argv: readonly string[], options: EntryOptions)
   }
   if (word === SERVICE_WORD && argv.length === 1) {
     const { stdin: input, stdout: output } = process;
-    await serviceMain({ input, output, look: (request, host) => look(request, host, options) });
+    await serviceMain({
+      input,
+      output,
+      look: (request, host) => look(request, host, options),
+      shell: (request, host) => openShell(request, host, options.env),
+    });
     return ExitStatus.ok;
   }
   return undefined;
@@ -79,8 +86,8 @@ async function look(request: LookRequest, { asker, signal }: LookHost, options: 
   );
   try {
     const command = parseCommand(request.argv);
-    if (!LOOKS.has(command.kind))
-      throw usage('not-a-look', `"${command.kind}" is more than looking`, 'Start it as a run.');
+    const looks = LOOKS.has(command.kind) || command.options.dryRun === true;
+    if (!looks) throw usage('not-a-look', `"${command.kind}" is more than looking`, 'Start it as a run.');
     const world = { streams, live: NO_RUNS, asker, stop: signal, detach: signal };
     return { status: await run(command, request, world, options), rows, lines, error: null };
   } catch (error) {

@@ -1,10 +1,12 @@
 import { spawn, type ChildProcessByStdio } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import type { Readable, Writable } from 'node:stream';
 import {
   CancellationTokenSource,
   createMessageConnection,
   StreamMessageReader,
   StreamMessageWriter,
+  type CancellationToken,
   type MessageConnection,
 } from 'vscode-jsonrpc/node';
 import { cancelled } from '../base/async';
@@ -12,6 +14,14 @@ import { ClusterliftError, ExitStatus, hasCode, messageOf } from '../base/errors
 import { lastLines } from '../base/text';
 import type { Asker } from '../ssh/connection';
 import { AskRequestType, LookRequestType, type LookRequest, type LookResult } from './look-protocol';
+import {
+  ShellInputNotification,
+  ShellRequestType,
+  ShellSizeNotification,
+  ShellTextRequestType,
+  type ShellEnd,
+  type ShellRequest,
+} from './shell-protocol';
 import { childEnv, SERVICE_WORD, type Launcher } from './spawn';
 
 type Child = ChildProcessByStdio<Writable, Readable, Readable>;
@@ -22,12 +32,23 @@ interface Service {
   readonly gone: Promise<ClusterliftError>;
 }
 
+/** A terminal on a node. */
+export interface Shell {
+  /** How the shell ended. @throws ClusterliftError `service-lost`, `cancelled` */
+  readonly ended: Promise<ShellEnd>;
+  input(text: string): void;
+  resize(size: ShellRequest['size']): void;
+  close(): void;
+}
+
 const KEPT_STDERR = 8192;
 
 /** The window's end of the service process: starts it on first need, and anew when it has ended. */
 export class LookClient {
   readonly #launcher: Omit<Launcher, 'stateHome'>;
   readonly #asker: Asker;
+  /** Takes what the shells say, by id. */
+  readonly #shells = new Map<string, (text: string) => void>();
   #service: Service | undefined;
   #disposed = false;
 
@@ -42,14 +63,56 @@ export class LookClient {
    * @throws ClusterliftError `service-lost`, `cancelled`; what the command itself has to say is in the result
    */
   async look(request: LookRequest, signal?: AbortSignal): Promise<LookResult> {
-    if (this.#disposed || isOver(signal)) throw cancelled('Looking');
+    return this.#ask('Looking', (rpc, token) => rpc.sendRequest(LookRequestType, request, token), signal);
+  }
+
+  /** Opens a terminal on a node. @param onText gets what it says */
+  shell(request: Omit<ShellRequest, 'id'>, onText: (text: string) => void): Shell {
+    const id = randomBytes(8).toString('hex');
+    const close = new AbortController();
+    let used = false;
+    this.#shells.set(id, (text) => {
+      used = true;
+      onText(text);
+    });
+    const tell = (send: (rpc: MessageConnection) => Promise<void>): void => {
+      if (this.#service) void send(this.#service.rpc).catch(() => undefined);
+    };
+    const ended = this.#ask(
+      'The terminal',
+      (rpc, token) => rpc.sendRequest(ShellRequestType, { ...request, id }, token),
+      close.signal,
+      () => !used,
+    ).finally(() => this.#shells.delete(id));
+    return {
+      ended,
+      input: (text) => {
+        tell((rpc) => rpc.sendNotification(ShellInputNotification, { id, text }));
+      },
+      resize: (size) => {
+        tell((rpc) => rpc.sendNotification(ShellSizeNotification, { id, size }));
+      },
+      close: () => {
+        close.abort();
+      },
+    };
+  }
+
+  /** @param repeatable may it be asked again when the service ended meanwhile? It may have been idle just then. */
+  async #ask<T>(
+    what: string,
+    send: (rpc: MessageConnection, token: CancellationToken) => Promise<T>,
+    signal: AbortSignal | undefined,
+    repeatable: () => boolean = () => true,
+  ): Promise<T> {
+    if (this.#disposed || isOver(signal)) throw cancelled(what);
     const running = this.#service;
     try {
-      return await this.#look(running ?? (this.#service = this.#start()), request, signal);
+      return await this.#askOnce(what, running ?? (this.#service = this.#start()), send, signal);
     } catch (error) {
-      // It may have ended, idle, just when it was asked. Looking may be repeated.
-      if (!running || !hasCode(error, 'service-lost') || this.#isDisposed()) throw error;
-      return this.#look((this.#service ??= this.#start()), request, signal);
+      const again = running && repeatable() && !this.#isDisposed();
+      if (!again || !hasCode(error, 'service-lost')) throw error;
+      return this.#askOnce(what, (this.#service ??= this.#start()), send, signal);
     }
   }
 
@@ -57,7 +120,12 @@ export class LookClient {
     return this.#disposed;
   }
 
-  async #look({ rpc, gone }: Service, request: LookRequest, signal: AbortSignal | undefined): Promise<LookResult> {
+  async #askOnce<T>(
+    what: string,
+    { rpc, gone }: Service,
+    send: (rpc: MessageConnection, token: CancellationToken) => Promise<T>,
+    signal: AbortSignal | undefined,
+  ): Promise<T> {
     const source = new CancellationTokenSource();
     const onAbort = (): void => {
       source.cancel();
@@ -67,9 +135,9 @@ export class LookClient {
       const lost = gone.then((error) => {
         throw error;
       });
-      return await Promise.race([rpc.sendRequest(LookRequestType, request, source.token), lost]);
+      return await Promise.race([send(rpc, source.token), lost]);
     } catch (error) {
-      if (isOver(signal)) throw cancelled('Looking');
+      if (isOver(signal)) throw cancelled(what);
       throw error instanceof ClusterliftError ? error : serviceLost(messageOf(error), '');
     } finally {
       signal?.removeEventListener('abort', onAbort);
@@ -108,6 +176,10 @@ export class LookClient {
         stop.abort();
       });
       return { answer: (await this.#asker.ask(question, stop.signal)) ?? null };
+    });
+    rpc.onRequest(ShellTextRequestType, ({ id, text }) => {
+      this.#shells.get(id)?.(text);
+      return null;
     });
     const gone = new Promise<ClusterliftError>((resolve) => {
       const end = (why: string): void => {

@@ -5,7 +5,7 @@ import type { Question } from '../ssh/connection';
 /** What is spoken with the service process, over its stdin and stdout: looking only, nothing that changes a node. */
 
 export interface LookRequest {
-  /** The words of a command that changes nothing: `status`, `check`, `runs`, `package inspect`, `backup list`. */
+  /** The words of a command that changes nothing: `status`, `check`, `runs`, `package inspect`, `backup list`, any `--dry-run`. */
   readonly argv: readonly string[];
   readonly cwd: string;
   /** By name; kept as long as the request. */

@@ -9,20 +9,18 @@ import {
 } from 'vscode-jsonrpc/node';
 import { messageOf } from '../base/errors';
 import type { Asker, Question } from '../ssh/connection';
+import type { LookHost } from './look-host';
 import { AskRequestType, LookRequestType, type LookRequest, type LookResult } from './look-protocol';
-
-export interface LookHost {
-  /** The person at the window that looks. */
-  readonly asker: Asker;
-  /** The window does not want to know any more, or is gone. */
-  readonly signal: AbortSignal;
-}
+import { ShellRequestType } from './shell-protocol';
+import { Shells, type OpenShell } from './shells';
 
 export interface ServiceDeps {
   readonly input: NodeJS.ReadableStream;
   readonly output: NodeJS.WritableStream;
   /** Executes a looking command; one that would change something is an error result. It must not write to `output`. */
   look(request: LookRequest, host: LookHost): Promise<LookResult>;
+  /** Opens a terminal on a node. */
+  readonly shell: OpenShell;
   /** Milliseconds without a request after which the process ends. */
   readonly idle?: number;
 }
@@ -47,12 +45,12 @@ export async function serviceMain(deps: ServiceDeps): Promise<void> {
     rpc.onError(() => {
       resolve();
     });
-    rpc.onRequest(LookRequestType, async (request, token) => {
+    const serve = async <T>(token: CancellationToken, work: (host: LookHost) => Promise<T>): Promise<T> => {
       busy++;
       clearTimeout(timer);
       const [signal, done] = signalOf(token, gone.signal);
       try {
-        return await deps.look(request, { asker, signal });
+        return await work({ asker, signal });
       } catch (error) {
         throw new ResponseError(1, messageOf(error));
       } finally {
@@ -60,7 +58,10 @@ export async function serviceMain(deps: ServiceDeps): Promise<void> {
         busy--;
         if (busy === 0) rest();
       }
-    });
+    };
+    const shells = new Shells(rpc, deps.shell);
+    rpc.onRequest(LookRequestType, (request, token) => serve(token, (host) => deps.look(request, host)));
+    rpc.onRequest(ShellRequestType, (request, token) => serve(token, (host) => shells.run(request, host)));
     rpc.listen();
     rest();
   });

@@ -1,4 +1,4 @@
-# shellcheck shell=sh disable=SC2154
+# shellcheck shell=sh disable=SC2034,SC2154
 # Runs short scripts (version, check, health) one after the other, each with a time limit, and emits how they went.
 # What outlives its limit is killed with its whole process group.
 #
@@ -16,18 +16,6 @@ make_temporary() {
     rm -rf "$T"
   done
   die temp-create "no temporary directory can be made where programs may run"
-}
-
-# lay MODE SIZE PATH: the next SIZE bytes of the payload become a file.
-lay() {
-  unescape "$3"
-  case $VALUE in
-    /* | ../* | */../* | */.. | .. | '') die unpack-path "the package holds an unsafe path" ;;
-  esac
-  case $VALUE in */*) mkdir -p "$T/files/${VALUE%/*}" ;; esac
-  tail -c "+$at" "$T/payload" | head -c "$2" >"$T/files/$VALUE"
-  chmod "$1" "$T/files/$VALUE"
-  at=$((at + $2))
 }
 
 script() {
@@ -89,7 +77,7 @@ while IFS= read -r line; do
   case $line in
     'file '*)
       size=${rest#* }
-      lay "${rest%% *}" "${size%% *}" "${size#* }"
+      lay "$T/payload" "$dir" "${rest%% *}" "${size%% *}" "${size#* }"
       ;;
     'dir '*)
       unescape "$rest"

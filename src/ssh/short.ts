@@ -1,6 +1,7 @@
 import { ClusterliftError, ExitStatus } from '../base/errors';
 import type { NodeConnection } from './connection';
 import { assignment, parseWishes, value, type Wishes } from './jobs';
+import laying from './lay.sh';
 import starting from './lib-script.sh';
 import { ask, broken, type Entries } from './script';
 import text from './short.sh';
@@ -63,7 +64,7 @@ export async function runScripts(connection: NodeConnection, request: ShortReque
   const allowed = scripts.reduce((sum, each) => sum + each.timeoutMs, 0);
   const room = scripts.reduce((sum, each) => sum + (each.maxOutput ?? KEPT) + 32 * 1024, 64 * 1024);
   const entries = await ask(connection, {
-    text: `${starting}\n${text}`,
+    text: `${starting}\n${laying}\n${text}`,
     args: [String(spec.length), String(stdin.length)],
     stdin,
     timeout: allowed + 60_000,
@@ -96,7 +97,8 @@ function specText({ from, scripts, env = {} }: ShortRequest): string {
   return `${lines.join('\n')}\n`;
 }
 
-function fileLine({ path, mode, content }: ShortFile): string {
+/** The line of a spec for a file whose bytes follow. */
+export function fileLine({ path, mode, content }: ShortFile): string {
   return `file ${((mode & 0o777) | 0o400).toString(8)} ${content.length} ${value(path)}`;
 }
 

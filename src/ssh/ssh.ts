@@ -72,6 +72,8 @@ export class SshConnection implements NodeConnection {
   async shell(size: TerminalSize, term = 'xterm-256color', signal?: AbortSignal): Promise<Terminal> {
     const transport = await this.link.connect(signal);
     const channel = await transport.shell(size, term);
+    // A terminal has one stream, but what nobody reads would hold the shell up.
+    channel.stderr.resume();
     return {
       stream: channel,
       resize: ({ columns, rows }) => {

@@ -2,6 +2,7 @@ import type * as vscode from 'vscode';
 import { handlersOf, tellError } from './commands/register';
 import type { CommandDeps, Handlers } from './commands/deps';
 import { Targets, type Args } from './commands/targets';
+import { demandTrust } from './looker';
 import { actOn } from './rollback/act';
 import { RollBackPanels } from './rollback/panel';
 import { Store } from './store';
@@ -15,12 +16,14 @@ export type Core = Omit<CommandDeps, 'targets' | 'packages' | 'wizard' | 'rollBa
 export class Late extends Store {
   readonly rollBack: RollBackPanels;
   readonly #handlers: Handlers;
+  readonly #trusted: ReadonlySet<string>;
 
   constructor(
     private readonly core: Core,
     context: vscode.ExtensionContext,
   ) {
     super();
+    this.#trusted = inTrustOnly(context);
     const { clusters, points, status, runs, looker, tasks, terminal } = core;
     const packages = new PackagePicker(looker, context.globalState);
     this.rollBack = this.add(
@@ -30,6 +33,7 @@ export class Late extends Store {
         points,
         status,
         runs,
+        looker,
         act: (what, ref, key) => actOn({ points, tasks, terminal }, what, ref, key),
       }),
     );
@@ -45,14 +49,20 @@ export class Late extends Store {
   /** Runs a command; errors end here, told to the person. */
   async command(name: string, args: Args): Promise<void> {
     try {
+      // Disabled commands are hidden from people only: another extension, or a link, may still run them.
+      if (this.#trusted.has(name)) demandTrust();
       await this.#handlers[name]?.(...args);
     } catch (error) {
       tellError(error, this.core.channels);
     }
   }
+}
 
-  /** The names that are handled, without prefix. */
-  get commands(): readonly string[] {
-    return Object.keys(this.#handlers);
-  }
+/** Commands that package.json enables in trusted workspaces only. */
+function inTrustOnly({ extension }: vscode.ExtensionContext): ReadonlySet<string> {
+  const { contributes } = extension.packageJSON as {
+    contributes: { commands: { command: string; enablement?: string }[] };
+  };
+  const wanting = contributes.commands.filter(({ enablement }) => enablement?.includes('isWorkspaceTrusted') === true);
+  return new Set(wanting.map(({ command }) => command.replace('clusterlift.', '')));
 }

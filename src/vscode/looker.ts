@@ -1,13 +1,14 @@
 import * as vscode from 'vscode';
 import { ClusterliftError, ExitStatus } from '../base/errors';
-import type { LookClient } from '../service/look-client';
+import type { LookClient, Shell } from '../service/look-client';
 import type { LookResult } from '../service/look-protocol';
+import type { ShellRequest } from '../service/shell-protocol';
 import type { Launcher } from '../service/spawn';
 import type { Asker } from '../ssh/connection';
 import { me } from './launch';
 import { Store } from './store';
 
-/** Looks through the service process: the only way from this window to a node that changes nothing. */
+/** Looks, and opens terminals, through the service process: this window itself connects to nothing. */
 export class Looker extends Store {
   #client: Promise<LookClient> | undefined;
 
@@ -24,9 +25,19 @@ export class Looker extends Store {
    * @throws ClusterliftError `untrusted`, `service-lost`, `cancelled`; what the command has to say is in the result
    */
   async look(argv: readonly string[], cwd: string, signal?: AbortSignal): Promise<LookResult> {
-    demandTrust();
-    const client = await (this.#client ??= this.#start());
+    const client = await this.#connected();
     return client.look({ argv, cwd, by: me(), secrets: await this.secrets() }, signal);
+  }
+
+  /** Opens a terminal on a node. @throws ClusterliftError `untrusted` */
+  async shell(request: Omit<ShellRequest, 'id'>, onText: (text: string) => void): Promise<Shell> {
+    return (await this.#connected()).shell(request, onText);
+  }
+
+  /** Every way to a node goes through here: none in a folder that is not trusted. */
+  async #connected(): Promise<LookClient> {
+    demandTrust();
+    return (this.#client ??= this.#start());
   }
 
   /** Loaded when somebody looks: starting the window does not pay for it. */

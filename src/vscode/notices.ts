@@ -1,19 +1,26 @@
 import * as vscode from 'vscode';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { line } from '../base/text';
 import type { RunRecord } from '../engine/runs';
 import type { ClustersModel } from './clusters/model';
+import type { RunHub } from './runs/hub';
 import type { RunsModel } from './runs/model';
 import { setting } from './settings';
 import { Store } from './store';
 import { outcomeWords } from './views/words';
+import { tell } from './tell';
 
 const { l10n } = vscode;
+
+/** Milliseconds in which a window that watched a run takes it up again, when its process died. */
+const TAKE_UP_MS = 1500;
 
 /** One notification a run, when it ends; only for clusters of this window. */
 export class Notices extends Store {
   constructor(
-    runs: RunsModel,
+    private readonly runs: RunsModel,
     private readonly clusters: ClustersModel,
+    private readonly hub: RunHub,
   ) {
     super();
     this.add(runs.onDidEnd(({ record }) => void this.#ended(record)));
@@ -23,11 +30,15 @@ export class Notices extends Store {
     const { plan, view, state } = record;
     const wanted = setting('notifications');
     if (wanted === 'none' || !this.clusters.byName(plan.cluster, plan.configFile)) return;
+    if (state === 'interrupted') {
+      await sleep(TAKE_UP_MS);
+      if (this.hub.resuming(record.run) || this.runs.find(record.run)?.state !== 'interrupted') return;
+    }
     const good = view.outcome === 'succeeded';
     if (good && wanted === 'failures') return;
     const what = l10n.t('{0} of {1}: {2}', plan.action, plan.cluster, outcomeWords({ state, view }));
     if (good) {
-      await this.#offer(vscode.window.showInformationMessage(what, l10n.t('Follow')), record);
+      await this.#offer(tell.info(what, l10n.t('Follow')), record);
       return;
     }
     const failed = Object.values(view.nodes).find(({ error }) => error !== undefined);
@@ -38,7 +49,7 @@ export class Notices extends Store {
         : failed
           ? [l10n.t('Show Node Output'), l10n.t('Follow')]
           : [l10n.t('Follow')];
-    await this.#offer(vscode.window.showWarningMessage(what + why, ...buttons), record, failed?.name);
+    await this.#offer(tell.warning(what + why, ...buttons), record, failed?.name);
   }
 
   async #offer(shown: Thenable<string | undefined>, { run }: RunRecord, node?: string): Promise<void> {

@@ -2,6 +2,7 @@ import * as vscode from 'vscode';
 import { line } from '../base/text';
 import { questionWords, readAnswer, type QuestionWords } from '../command/terminal/questions';
 import type { Asker, Question } from '../ssh/connection';
+import { asLabel, asMessage } from './foreign';
 import type { SecretStore } from './secrets';
 
 const { l10n } = vscode;
@@ -22,7 +23,7 @@ export class WindowAsker implements Asker {
     if (signal?.aborted === true) return undefined;
     const kept = await this.secrets.recall(question);
     if (kept !== undefined) return kept;
-    const words = questionWords(question);
+    const words = questionWords(question, l10n.t);
     if (words.choices) return pick(words, words.choices, signal);
     const answer = await type(question, words, signal);
     if (answer !== undefined && words.hidden) await this.secrets.offer(question, answer);
@@ -38,9 +39,10 @@ async function pick(
 ): Promise<string | undefined> {
   const input = vscode.window.createQuickPick();
   input.title = `Clusterlift: ${line(prompt, 200)}`;
-  input.placeholder = lead[0] ?? '';
+  input.placeholder = l10n.t('Choose an answer below.');
   input.ignoreFocusOut = true;
-  const about = lead.slice(1).map((each) => ({ label: each, kind: vscode.QuickPickItemKind.Separator }));
+  // Lines to read, not to choose: of separators in a row the editor would show one only.
+  const about = lead.map((each) => ({ label: asLabel(each, 1000), alwaysShow: true }));
   const shown = choices.map((each) => ({ label: labelOf(each), answer: each }));
   const items = [...about, ...shown];
   input.items = items;
@@ -65,7 +67,7 @@ function labelOf(choice: string): string {
     case 'failed':
       return l10n.t('Take it as failed');
     default:
-      return choice;
+      return asLabel(choice);
   }
 }
 
@@ -78,13 +80,13 @@ async function type(
   input.title = 'Clusterlift';
   input.password = words.hidden;
   input.ignoreFocusOut = true;
-  input.prompt = [...words.lead, words.prompt].join(' · ');
+  input.prompt = asMessage([...words.lead, words.prompt].join(' · '));
   input.placeholder = words.typed ?? '';
   input.onDidChangeValue(() => (input.validationMessage = ''));
   return answered(input, signal, () => {
-    const answer = readAnswer(question, input.value);
+    const answer = readAnswer(question, input.value, l10n.t);
     if ('accepted' in answer) return answer;
-    input.validationMessage = answer.again;
+    input.validationMessage = asMessage(answer.again);
     return undefined;
   });
 }

@@ -2,6 +2,7 @@ import * as vscode from 'vscode';
 import type { Question } from '../ssh/connection';
 import { setting } from './settings';
 import { Store } from './store';
+import { tell } from './tell';
 
 const { l10n } = vscode;
 
@@ -34,13 +35,20 @@ export class SecretStore extends Store {
     return kept;
   }
 
+  /** Would an answer that was given once be given again without a person? True also for what is no secret. */
+  async again(question: Question): Promise<boolean> {
+    if (question.kind === 'otp') return false;
+    const name = nameOf(question);
+    return name === undefined || (await this.storage.get(PREFIX + name)) !== undefined;
+  }
+
   /** Offers to keep what was typed. Does not wait: the connection goes on. */
   async offer(question: Question, value: string): Promise<void> {
     const name = nameOf(question);
     if (name === undefined || value === '' || setting('rememberSecrets') === 'never') return;
     const keep = l10n.t('Keep');
-    void vscode.window
-      .showInformationMessage(l10n.t('Keep the secret for {0} in the secret storage of the editor?', name), keep)
+    void tell
+      .info(l10n.t('Keep the secret for {0} in the secret storage of the editor?', name), keep)
       .then(async (choice) => {
         if (choice === keep) await this.keep(name, value);
       });
@@ -81,7 +89,7 @@ function nameOf(question: Question): string | undefined {
     case 'passphrase':
       return question.file;
     case 'become-password':
-      return `${question.user} (become root on ${question.node})`;
+      return `root: ${question.user}@${question.node}`;
     case 'restic-password':
       return `restic ${question.location}`;
     case 'url-auth':

@@ -11,6 +11,7 @@ import { relay } from './relay';
 import { type Figure, table } from './report';
 import { staging } from './staging';
 import { CLI, start } from './start';
+import { tree } from './tree';
 
 interface Bench {
   readonly run: () => Promise<Figure[]>;
@@ -25,6 +26,7 @@ const BENCHES: Readonly<Record<string, Bench>> = {
   staging: { run: staging, lab: true, tools: ['scp', 'ssh'] },
   relay: { run: relay, lab: true, tools: ['scp'] },
   memory: { run: memory, lab: true, tools: [] },
+  tree: { run: tree, lab: false, tools: [] },
   backup: { run: backup, lab: true, tools: ['ssh', 'tar'] },
 };
 

@@ -4,6 +4,7 @@ import { acmePackage, acmeVersion, clearKnob, executions, setKnob, type AcmeScri
 import { type CliRun, said } from '../lab/cli';
 import type { Lab, LabNode } from '../lab/nodes';
 import { acmeCluster, begun, needsLab, outcomes, run, start } from '../integration/cli/scene';
+import { underWayOn } from './faults';
 
 /**
  * The recovery table of the design, row by row, for the link and the node; where *we* die is in killed.test.ts, but for the
@@ -286,13 +287,4 @@ describe('recovery', function () {
       }
     });
   });
-
-  async function underWayOn(node: LabNode, script: AcmeScript): Promise<void> {
-    for (const end = Date.now() + 60_000; ;) {
-      const open = (await executions([node], script)).some((each) => each.end === undefined);
-      if (open) return;
-      assert.ok(Date.now() < end, `waited in vain for ${script} on ${node.name}`);
-      await sleep(50);
-    }
-  }
 });

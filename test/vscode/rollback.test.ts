@@ -19,7 +19,9 @@ function withPoints(state: PageState): PageState {
     versions: '24.1.0',
     size: '1.2 GiB',
     nodes,
-    lost: 'What was written since.',
+    lost: ['What was written since.'],
+    order: 'All nodes at once.',
+    asking: false,
     expected: 'About 3m.',
   };
   return {
@@ -88,6 +90,8 @@ describe('The page of Roll Back', () => {
         'now',
         'after',
         'lost',
+        'order',
+        'asking',
         'expected',
         'verify',
         'rollBack',

@@ -1,58 +1,103 @@
 import { strict as assert } from 'node:assert';
-import { cp, mkdir, readdir, writeFile } from 'node:fs/promises';
+import { cp, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { acmePackage, acmeVersion, clearKnob, setKnob } from '../lab/acme';
+import { acmePackage, acmeVersion, clearKnob, executions, setKnob } from '../lab/acme';
 import type { Lab } from '../lab/nodes';
 import { acmeCluster, exactlyOnce, needsLab, underWay } from '../integration/cli/scene';
 import { useEditor } from './harness/fixture';
+import { ROOT } from './harness/server';
 import { runTask } from './harness/task';
 import { until } from './harness/until';
 
-/** A run must not die with a window: the upgrade scripts wait until the test lets them go on. */
+const IMAGE_BYTES = 256 * 1024 * 1024;
+/** So slow that everything below happens while the image is on its way; the last test takes the limit away. */
+const UPLINK_MBIT = 24;
+
+/** One upgrade, and all that can happen to the window and to the process of a run. None of it may stop or repeat it. */
 describe('A run and its window', function () {
   this.timeout(300_000);
-  const editor = useEditor({ settings: { 'clusterlift.refreshOnShow': false } });
+  const editor = useEditor({
+    vsix: join(ROOT, 'clusterlift.vsix'),
+    settings: { 'clusterlift.refreshOnShow': false },
+  });
   let lab: Lab;
 
   before(async function () {
     needsLab(this);
     lab = await acmeCluster([{}, {}]);
-    const image = (await acmePackage('2.0')).path;
+    const image = (await acmePackage('2.0', { padBytes: IMAGE_BYTES })).path;
     for (const node of lab.nodes) await setKnob(node, 'upgrade', 'wait');
+    await lab.uplink(UPLINK_MBIT);
     await cp(join(lab.home, '.ssh'), join(editor.server.home, '.ssh'), { recursive: true });
     await mkdir(join(editor.folder, '.vscode'), { recursive: true });
     await cp(join(lab.home, '.config/clusterlift/clusters.json'), join(editor.folder, '.vscode/clusters.json'));
-    const task = {
-      label: 'up',
-      type: 'clusterlift',
-      command: 'upgrade',
-      package: image,
-      backup: 'none',
-      problemMatcher: [],
-    };
-    const background = { ...task, label: 'by itself', mode: 'serial', isBackground: true };
-    await writeFile(
-      join(editor.folder, '.vscode/tasks.json'),
-      JSON.stringify({ version: '2.0.0', tasks: [task, background] }),
-    );
+    const ours = { type: 'clusterlift', command: 'upgrade', package: image, backup: 'none', problemMatcher: [] };
+    const tasks = [
+      { ...ours, label: 'up' },
+      { ...ours, label: 'by itself', mode: 'serial', isBackground: true },
+      // The editor takes up tasks like this one after a reload: ours must not come with it.
+      { label: 'watcher', type: 'shell', command: 'sleep 1000', isBackground: true, problemMatcher: [] },
+    ];
+    await writeFile(join(editor.folder, '.vscode/tasks.json'), JSON.stringify({ version: '2.0.0', tasks }));
   });
 
   after(async () => {
-    await lab.stop();
+    await (lab as Lab | undefined)?.stop();
   });
 
-  const runFolders = (): Promise<string[]> => readdir(join(editor.server.home, '.local/state/clusterlift/runs'));
+  const runsFolder = (): string => join(editor.server.home, '.local/state/clusterlift/runs');
+
+  /** Process ids of those that worked on the run, the youngest last. */
+  async function owners(): Promise<number[]> {
+    const [run = '', ...others] = await readdir(runsFolder());
+    assert.deepEqual(others, []);
+    const files = (await readdir(join(runsFolder(), run))).filter((name) => /^owner\.\d+$/.test(name)).sort();
+    return Promise.all(
+      files.map(async (name) => {
+        const { pid } = JSON.parse(await readFile(join(runsFolder(), run, name), 'utf8')) as { pid: number };
+        return pid;
+      }),
+    );
+  }
+
+  /** Bytes of the image that are on the nodes. */
+  async function staged(): Promise<number> {
+    const sizes = await Promise.all(
+      lab.nodes.map((node) => node.run('cat /var/lib/clusterlift/packages/*/image.iso* | wc -c')),
+    );
+    return sizes.reduce((sum, { stdout }) => sum + Number(stdout), 0);
+  }
+
+  /** Bytes arrive, and they are not the last ones. */
+  async function goesOn(): Promise<void> {
+    const before = await staged();
+    await until('more of the image on the nodes', async () => (await staged()) > before);
+    assert.ok((await staged()) < 2 * IMAGE_BYTES);
+    assert.deepEqual(await executions(lab.nodes, 'upgrade'), []);
+  }
+
+  /** Finds the run in the tree and follows it in a new terminal. */
+  async function follow(): Promise<void> {
+    const { workbench } = editor;
+    await workbench.container('Clusters');
+    const tree = workbench.tree('Runs');
+    await until('the run', async () => (await tree.rows()).some(({ spoken }) => spoken.includes('running')));
+    await tree.menu('upgrade lab', 'Follow Run');
+    await workbench.terminalShows(/> clusterlift upgrade[^]*n1[^]*n2/);
+  }
 
   it('shows on the terminal, in the tree and in the status bar', async () => {
     const { workbench } = editor;
-    await runTask(editor.workbench, 'up');
-    await underWay(lab, 'upgrade', 2);
+    await runTask(workbench, 'watcher');
+    await runTask(workbench, 'up');
+    await until('the image on its way', async () => (await staged()) > 0, 60_000);
     await workbench.container('Clusters');
-    const runs = workbench.tree('Runs');
-    await until('the run', async () => (await runs.rows()).some(({ spoken }) => spoken.includes('running')));
+    const tree = workbench.tree('Runs');
+    await until('the run', async () => (await tree.rows()).some(({ spoken }) => spoken.includes('running')));
     await until('the status bar', async () =>
       (await workbench.statusBar()).some((each) => each.includes('upgrade of lab')),
     );
+    await workbench.tree('Clusters').open('lab');
     await workbench.screenshots('running');
   });
 
@@ -64,31 +109,85 @@ describe('A run and its window', function () {
       (await pick.items()).map(({ label }) => label),
       ['Stop', 'Detach', 'Cancel'],
     );
-    await workbench.screenshot('ctrl-c');
+    await workbench.screenshots('ctrl-c');
     await pick.cancel();
   });
 
-  it('goes on when the window is reloaded; the new one finds it, follows it, and sees its end', async () => {
+  it('goes on while the window is reloaded; the new one finds it and follows it', async () => {
+    const [first] = await owners();
+    const reloaded = editor.workbench.reload();
+    await goesOn();
+    await reloaded;
+    await follow();
+    await editor.workbench.screenshots('followed');
+    assert.deepEqual(await owners(), [first]);
+    await goesOn();
+  });
+
+  it('goes on while there is no window', async () => {
+    const [first] = await owners();
+    await editor.workbench.page.close();
+    await goesOn();
+    await goesOn();
+    await editor.reopen();
+    await follow();
+    assert.deepEqual(await owners(), [first]);
+    await goesOn();
+  });
+
+  it('goes on when the extension host is killed', async () => {
+    const [first] = await owners();
+    process.kill(editor.server.extensionHosts.at(-1) ?? 0, 'SIGKILL');
+    await goesOn();
+    await editor.workbench.reload();
+    await follow();
+    assert.deepEqual(await owners(), [first]);
+    await goesOn();
+  });
+
+  it('is resumed by itself when its own process is killed before the eyes of the window', async () => {
+    process.kill((await owners()).at(-1) ?? 0, 'SIGKILL');
+    await editor.workbench.terminalShows('The run is resumed.');
+    await until('another process', async () => (await owners()).length === 2);
+    await goesOn();
+    await editor.workbench.terminalShows(/The run is resumed[^]*n1[^]*n2/);
+    const tree = editor.workbench.tree('Runs');
+    await until('the run', async () => (await tree.rows()).some(({ spoken }) => spoken.includes('running')));
+    const told = await editor.workbench.notifications();
+    assert.ok(!told.some(({ message }) => message.includes('interrupted')), JSON.stringify(told));
+  });
+
+  it('is offered to be resumed when that happens again', async () => {
+    const { workbench } = editor;
+    process.kill((await owners()).at(-1) ?? 0, 'SIGKILL');
+    await workbench.terminalShows(/resume the run[^]*Exit status 4\n.*Press any key[^\n]*$/);
+    const tree = workbench.tree('Runs');
+    await until('the run', async () => (await tree.rows()).some(({ spoken }) => spoken.includes('interrupted')));
+    await until('the offer', async () =>
+      (await workbench.notifications()).some(({ message }) => message.includes('interrupted')),
+    );
+    await workbench.screenshots('interrupted');
+    assert.equal((await owners()).length, 2);
+    await workbench.notificationButton('interrupted', 'Resume');
+    await until('another process', async () => (await owners()).length === 3, 60_000);
+    await workbench.terminalShows(/clusterlift resume[^]*n1[^]*n2/);
+  });
+
+  it('goes on when the window is reloaded while the nodes are changed, and ends as if nothing had happened', async () => {
+    await lab.uplink();
+    await underWay(lab, 'upgrade', 2);
     const { workbench } = editor;
     await workbench.reload();
-    await workbench.container('Clusters');
-    const runs = workbench.tree('Runs');
-    const [run] = await until('the run', async () => {
-      const rows = await runs.rows();
-      return rows.some(({ spoken }) => spoken.includes('running')) ? rows : undefined;
-    });
-    await runs.menu(run?.label ?? '', 'Follow Run');
-    await workbench.terminalShows('> clusterlift upgrade');
-    await until('the nodes at work', async () => /n1[^]*n2/.test(await workbench.terminalText()));
-    await workbench.screenshot('followed');
+    await follow();
     for (const node of lab.nodes) await clearKnob(node, 'upgrade', 'wait');
     await workbench.terminalShows('Exit status 0', 120_000);
+    const tree = workbench.tree('Runs');
     await until('its end in the tree', async () =>
-      (await runs.rows()).some(({ spoken }) => spoken.includes('succeeded')),
+      (await tree.rows()).some(({ spoken }) => spoken.includes('succeeded')),
     );
     for (const node of lab.nodes) assert.equal(await acmeVersion(node), '2.0');
     await exactlyOnce(lab.nodes);
-    assert.equal((await runFolders()).length, 1);
+    assert.equal((await readdir(runsFolder())).length, 1);
     const told = (await workbench.notifications()).filter(({ message }) => message.includes('upgrade of lab'));
     assert.equal(told.length, 1, JSON.stringify(told));
   });

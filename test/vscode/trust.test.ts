@@ -2,12 +2,20 @@ import { strict as assert } from 'node:assert';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { useEditor } from './harness/fixture';
+import { hostSuite } from './harness/host';
 import { until } from './harness/until';
 
 const CLUSTERS = JSON.stringify({ clusters: { staging: { nodes: [{ name: 'n1', host: '127.0.0.1', port: 1 }] } } });
 const TASKS = JSON.stringify({
   version: '2.0.0',
   tasks: [{ label: 'up', type: 'clusterlift', command: 'check', cluster: 'staging' }],
+});
+
+/** A mistake in it would be a diagnostic, if it was read. */
+hostSuite('In a folder that is not trusted', ['host/untrusted.ts'], {
+  trust: 'on',
+  files: { '.vscode/clusters.json': CLUSTERS.replace('"host"', '"hots"'), '.vscode/tasks.json': TASKS },
+  settings: { 'security.workspace.trust.startupPrompt': 'never', 'security.workspace.trust.banner': 'never' },
 });
 
 describe('A folder that is not trusted', () => {

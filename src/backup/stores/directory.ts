@@ -10,6 +10,7 @@ import { encode, MAX_POINT_BYTES, type Part, type Point, type PointStatus } from
 import { literalPattern, topMembers } from '../quoting';
 import type {
   BackupNode,
+  CheckHow,
   ListedPoint,
   LocationReport,
   PartContext,
@@ -32,13 +33,13 @@ export class DirectoryStore implements Store {
 
   check(
     nodes: readonly BackupNode[],
-    create: boolean,
+    how: CheckHow,
     signal?: AbortSignal,
   ): Promise<PromiseSettledResult<LocationReport>[]> {
     return mapLimit(nodes, NODES_AT_ONCE, async (node) => {
       // The built-in one is ours to make.
-      const make = create || this.location.path === undefined;
-      const entries = await this.files(node, 'check', [make ? 'yes' : 'no'], signal);
+      const make = how === 'write' && this.location.path === undefined ? 'create' : how;
+      const entries = await this.files(node, 'check', [make], signal);
       return { node: node.name, free: entries.number('free-kb') * 1024 };
     });
   }

@@ -11,6 +11,7 @@ import resticScript from '../restic.sh';
 import snapshotScript from '../snapshot.sh';
 import type {
   BackupNode,
+  CheckHow,
   ListedPoint,
   LocationReport,
   PartContext,
@@ -53,10 +54,11 @@ export class ResticStore implements Store {
 
   async check(
     nodes: readonly BackupNode[],
-    create: boolean,
+    how: CheckHow,
     signal?: AbortSignal,
   ): Promise<PromiseSettledResult<LocationReport>[]> {
     // One after the other while it may have to be made.
+    const create = how === 'create';
     return mapLimit(nodes, create ? 1 : NODES_AT_ONCE, async (node) => {
       const entries = await this.ask(node, 'check', [create ? 'yes' : 'no'], signal);
       return {

@@ -11,6 +11,7 @@ import { encode, MAX_POINT_BYTES, type Part, type Point, type PointStatus, POINT
 import type { SftpServer, Writer } from '../sftp';
 import type {
   BackupNode,
+  CheckHow,
   ListedPoint,
   LocationReport,
   PartContext,
@@ -37,14 +38,17 @@ export class SftpStore implements Store {
 
   async check(
     _nodes: readonly BackupNode[],
-    create: boolean,
+    how: CheckHow,
     signal?: AbortSignal,
   ): Promise<PromiseSettledResult<LocationReport>[]> {
     return mapLimit([this.location], 1, async ({ path }) => {
-      if (create) await this.server.makeDirectory(path);
-      const probe = `${path}/.clusterlift-probe`;
-      await this.server.writeFile(probe, 'probe\n');
-      await this.server.remove(probe);
+      if (how === 'create') await this.server.makeDirectory(path);
+      if (how === 'look') await this.mustBeThere(path, signal);
+      else {
+        const probe = `${path}/.clusterlift-probe`;
+        await this.server.writeFile(probe, 'probe\n');
+        await this.server.remove(probe);
+      }
       return { node: undefined, free: await this.server.free(path, signal) };
     });
   }
@@ -191,7 +195,7 @@ export class SftpStore implements Store {
     args: readonly string[],
     part: Part | undefined,
   ): Promise<{ stderr: string; facts: StreamFacts & { writer: Writer } }> {
-    const { node, point, onProgress, signal } = request;
+    const { node, point, pace, onProgress, signal } = request;
     const stop = new AbortController();
     const writer = await this.server.create(this.file(point, `${node.name}.tar`), signal);
     const check = new StreamCheck(part ? present(part) : await this.presentNow(request), true);
@@ -204,6 +208,7 @@ export class SftpStore implements Store {
         signal: signal ? AbortSignal.any([signal, stop.signal]) : stop.signal,
         onStdout: async (chunk) => {
           try {
+            await pace?.(chunk.length);
             await Promise.all([writer.write(chunk), check.write(chunk)]);
             onProgress?.((done += chunk.length));
           } catch (error) {
@@ -228,6 +233,16 @@ export class SftpStore implements Store {
     return savedPaths(entries.lines('paths'))
       .filter((each) => each.state === 'present')
       .map((each) => each.path);
+  }
+
+  private async mustBeThere(path: string, signal?: AbortSignal): Promise<void> {
+    if ((await this.server.list(path, signal)) !== undefined) return;
+    throw new ClusterliftError({
+      code: 'server-missing',
+      message: `Backup server ${this.location.host}: there is no directory ${path}`,
+      hint: 'Make it there, or add the location again: `clusterlift backup add` makes it.',
+      exit: ExitStatus.refused,
+    });
   }
 
   private rename({ point, node }: PartRequest, file: string): Promise<void> {

@@ -1,15 +1,15 @@
-import type { ExitStatus } from '../../base/errors';
+import { ExitStatus } from '../../base/errors';
 import { blocksOf } from '../../engine/prepare/checks';
 import { prepareProvision } from '../../engine/prepare/provision';
 import { startRun } from '../../engine/run';
 import type { Mode } from '../../cluster/model';
 import type { Options } from '../command';
 import type { CommandContext } from '../context';
-import { formatCommand } from '../format';
+import { formatRun } from '../format';
 import { resolveUpgrade } from '../resolve';
 import { openSite } from '../site';
 import { runHost } from './host';
-import { planOptions, refused } from './upgrade';
+import { planOptions, refusal, refused } from './upgrade';
 
 /** `provision [serial|fast]`: the cluster's provision script on the primary, then health of all nodes. */
 export async function provision(ctx: CommandContext, mode: Mode | undefined, options: Options): Promise<ExitStatus> {
@@ -28,12 +28,16 @@ export async function provision(ctx: CommandContext, mode: Mode | undefined, opt
       nodes,
       options: planOptions(resolved, cluster.upgrade.healthStable),
       overrides: options.override ?? [],
-      command: formatCommand({ kind: 'provision', ...words, options }),
+      command: formatRun({ kind: 'provision', ...words, options }),
       signal: AbortSignal.any([ctx.stop, ctx.detach]),
       connect: (node) => site.connect(node),
     });
-    ctx.face.report(plan.checks);
     const blocks = blocksOf(plan.checks);
+    if (options.dryRun) {
+      ctx.face.plan(plan);
+      return blocks.length > 0 ? refusal(blocks) : ExitStatus.ok;
+    }
+    ctx.face.report(plan.checks);
     if (blocks.length > 0) throw refused(blocks, cluster.name);
     if (cluster.production) {
       await ctx.face.confirm(`${cluster.name} is a production cluster. Provision it?`, cluster.name);
@@ -44,7 +48,7 @@ export async function provision(ctx: CommandContext, mode: Mode | undefined, opt
       plan,
     );
     ctx.face.summary(view, ctx.runs.folder(plan.run));
-    return view.exit ?? 4;
+    return view.exit ?? ExitStatus.unknown;
   } finally {
     await site.close();
   }

@@ -31,7 +31,7 @@ export async function resume(ctx: CommandContext, name: string | undefined, opti
         connect: (node) => site.connect(node.model),
       }),
     );
-    const after = await resumeRun(host, record.run, decisions, options.override ?? []);
+    const after = await resumeRun({ ...host, giveUp: options.giveUp }, record.run, decisions, options.override ?? []);
     ctx.face.summary(after, record.folder);
     return after.exit ?? ExitStatus.unknown;
   } finally {

@@ -1,11 +1,12 @@
 import { ClusterliftError, ExitStatus } from '../../base/errors';
+import { findLocation } from '../../backup/location';
 import { startRun } from '../../engine/run';
 import type { Plan, PlanOptions } from '../../engine/plan';
 import { blocksOf } from '../../engine/prepare/checks';
 import { prepareUpgrade, type PreparedUpgrade } from '../../engine/prepare/upgrade';
 import type { Options, UpgradeCommand } from '../command';
 import type { CommandContext } from '../context';
-import { formatCommand } from '../format';
+import { formatRun } from '../format';
 import { resolveUpgrade, type ResolvedUpgrade } from '../resolve';
 import { openSite, packageCache, type Site } from '../site';
 import { runHost } from './host';
@@ -66,7 +67,6 @@ async function prepare(
   changes: boolean,
 ): Promise<PreparedUpgrade> {
   const { cluster, nodes } = site;
-  if (resolved.backup !== 'none') throw noBackupYet(resolved.backup);
   return prepareUpgrade({
     cluster,
     nodes,
@@ -76,7 +76,9 @@ async function prepare(
     batch: resolved.batch,
     overrides: resolved.overrides,
     changes,
-    command: formatCommand(command),
+    dryRun: resolved.dryRun,
+    store: resolved.backup === 'none' ? undefined : site.openStore(findLocation(resolved.backup, site.file.locations)),
+    command: formatRun(command),
     cwd: ctx.cwd,
     cache: packageCache(ctx),
     urlAuth: ctx.secrets.get('url-auth'),
@@ -120,7 +122,7 @@ function question(plan: Plan): string {
 }
 
 /** Only locks in the way: status 5; anything else that blocks: 3. */
-function refusal(blocks: readonly { code: string }[]): ExitStatus {
+export function refusal(blocks: readonly { code: string }[]): ExitStatus {
   return blocks.every((each) => each.code === 'locked') ? ExitStatus.locked : ExitStatus.refused;
 }
 
@@ -133,14 +135,5 @@ export function refused(blocks: Plan['checks'], cluster: string): ClusterliftErr
     hint: only ? first.fix : 'Mend what the report names, then run the same command again.',
     exit: refusal(blocks),
     node: only ? first.node : undefined,
-  });
-}
-
-function noBackupYet(location: string): ClusterliftError {
-  return new ClusterliftError({
-    code: 'backup-unavailable',
-    message: `Backups are not built in yet, so there is no backup to "${location}"`,
-    hint: 'Leave `backup` out, or say `backup none`: then there is no way back.',
-    exit: ExitStatus.usage,
   });
 }

@@ -1,9 +1,9 @@
 import { formatDuration, formatSize } from '../../base/units';
-import type { PackageSource, Plan, PlanNode } from '../../engine/plan';
+import type { PackageSource, Plan, PlanBackup, PlanNode } from '../../engine/plan';
 import { glyphs, paint, tone, type Look, type Part } from './look';
 import { command, labelled } from './prose';
 import { plural, renderReport } from './report';
-import { ACTION_NOUN, versionsOf, WILL } from './words';
+import { ACTION_NOUN, versionsOf, willOf } from './words';
 
 /** The dry run: what the run would do, wave by wave, node by node, step by step, then the report of the checks. */
 export function renderPlan(plan: Plan, look: Look): string[] {
@@ -43,11 +43,21 @@ function facts(plan: Plan): (readonly [string, string])[] {
           ...(pack.signedBy === undefined ? [] : [['signed by', pack.signedBy] as const]),
         ] as const)
       : []),
-    ['order', options.mode === 'serial' ? 'serial: one node at a time' : wavesWords(plan)],
-    ['backup', plan.action === 'upgrade' ? backupWords(options.backup) : (point?.location ?? options.backup)],
+    ...(plan.action === 'upgrade'
+      ? ([
+          ['order', options.mode === 'serial' ? 'serial: one node at a time' : wavesWords(plan)],
+          ['backup', backupWords(options.backup)],
+        ] as const)
+      : []),
     ...(point ? ([['restore point', `${point.id} in ${point.location}`]] as const) : []),
-    ['failures', budgetWords(plan)],
+    ...(plan.backup ? [['saved', pathWords(plan.backup)] as const] : []),
+    ...(plan.action === 'upgrade' ? [['failures', budgetWords(plan)] as const] : []),
   ];
+}
+
+function pathWords({ paths, exclude, quiet }: PlanBackup): string {
+  const without = exclude.length > 0 ? `, without ${exclude.join(', ')}` : '';
+  return `${paths.join(', ')}${without}${quiet ? '; the application is stopped meanwhile' : ''}`;
 }
 
 function backupWords(location: string): string {
@@ -89,10 +99,10 @@ function renderWave(plan: Plan, wave: readonly string[], index: number, look: Lo
     plan.batches.length > 1
       ? `Wave ${String(index + 1)}, ${plural(nodes.length, 'node', 'nodes')}`
       : plural(nodes.length, 'node', 'nodes');
-  return ['', paint([tone('strong', title)], look), ...nodes.flatMap((node) => renderNode(node, look))];
+  return ['', paint([tone('strong', title)], look), ...nodes.flatMap((node) => renderNode(plan, node, look))];
 }
 
-function renderNode(node: PlanNode, look: Look): string[] {
+function renderNode(plan: Plan, node: PlanNode, look: Look): string[] {
   const width = String(node.steps.length).length;
   const name = Math.max(0, ...node.steps.map((step) => step.length));
   return [
@@ -104,7 +114,7 @@ function renderNode(node: PlanNode, look: Look): string[] {
           tone('dim', `${String(index + 1).padStart(width)}. `),
           step.padEnd(name),
           '  ',
-          tone('dim', WILL[step]),
+          tone('dim', willOf(plan.action, step)),
         ],
         look,
       ),

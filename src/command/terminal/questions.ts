@@ -15,9 +15,15 @@ export interface QuestionWords {
   readonly typed: string | undefined;
 }
 
-export function questionWords(question: Question): QuestionWords {
+/** Puts the text into the reader's language, values for `{0}`, `{1}`… into it. The editor has translations. */
+export type Translate = (text: string, ...values: (string | number)[]) => string;
+
+const inEnglish: Translate = (text, ...values) =>
+  text.replace(/\{(\d)\}/g, (all, index: string) => String(values[Number(index)] ?? all));
+
+export function questionWords(question: Question, t: Translate = inEnglish): QuestionWords {
   const secret = (prompt: string, retry = false): QuestionWords => ({
-    lead: retry ? ['That was not accepted.'] : [],
+    lead: retry ? [t('That was not accepted.')] : [],
     prompt: line(prompt),
     hidden: true,
     choices: undefined,
@@ -25,25 +31,28 @@ export function questionWords(question: Question): QuestionWords {
   });
   switch (question.kind) {
     case 'host-key':
-      return hostKey(question);
+      return hostKey(question, t);
     case 'password':
-      return secret(`Password of ${question.user}@${question.host} (node ${question.node})`, question.retry);
+      return secret(t('Password of {0}@{1} (node {2})', question.user, question.host, question.node), question.retry);
     case 'passphrase':
-      return secret(`Passphrase of ${question.file} (node ${question.node})`, question.retry);
+      return secret(t('Passphrase of {0} (node {1})', question.file, question.node), question.retry);
     case 'become-password':
-      return secret(`Password of ${question.user} to become root on ${question.node}`, question.retry);
+      return secret(t('Password of {0} to become root on {1}', question.user, question.node), question.retry);
     case 'otp':
-      return { ...secret(`${question.node} asks: ${question.prompt.replace(/[:\s]+$/, '')}`), hidden: !question.echo };
+      return {
+        ...secret(t('{0} asks: {1}', question.node, question.prompt.replace(/[:\s]+$/, ''))),
+        hidden: !question.echo,
+      };
     case 'restic-password':
-      return secret(`Password of the restic repository of location ${question.location}`);
+      return secret(t('Password of the restic repository of location {0}', question.location));
     case 'url-auth':
-      return secret(`user:password for ${question.url}`);
+      return secret(t('user:password for {0}', question.url));
     case 'confirm':
-      return confirm(question);
+      return confirm(question, t);
     case 'decide':
       return {
         lead: lines(question.text),
-        prompt: `What is to be done about ${line(question.node)}`,
+        prompt: t('What is to be done about {0}', line(question.node)),
         hidden: false,
         choices: question.choices.map((each) => line(each)),
         typed: undefined,
@@ -51,25 +60,25 @@ export function questionWords(question: Question): QuestionWords {
   }
 }
 
-function hostKey(question: Extract<Question, { kind: 'host-key' }>): QuestionWords {
+function hostKey(question: Extract<Question, { kind: 'host-key' }>, t: Translate): QuestionWords {
   return {
     lead: [
-      `The host key of ${line(question.host)} (node ${line(question.node)}) is not known.`,
-      `${line(question.keyType)} key, fingerprint ${line(question.fingerprint)}`,
-      'Compare the fingerprint with the one on the console of the node before you trust it.',
+      t('The host key of {0} (node {1}) is not known.', line(question.host), line(question.node)),
+      t('{0} key, fingerprint {1}', line(question.keyType), line(question.fingerprint)),
+      t('Compare the fingerprint with the one on the console of the node before you trust it.'),
     ],
-    prompt: 'Trust this key and remember it',
+    prompt: t('Trust this key and remember it'),
     hidden: false,
     choices: ['yes', 'no'],
     typed: undefined,
   };
 }
 
-function confirm(question: Extract<Question, { kind: 'confirm' }>): QuestionWords {
+function confirm(question: Extract<Question, { kind: 'confirm' }>, t: Translate): QuestionWords {
   const typed = question.typeName === undefined ? undefined : line(question.typeName);
   return {
     lead: lines(question.text),
-    prompt: typed === undefined ? 'Go on' : `This is a production cluster. Type its name (${typed}) to go on`,
+    prompt: typed === undefined ? t('Go on') : t('This is a production cluster. Type its name ({0}) to go on', typed),
     hidden: false,
     choices: typed === undefined ? ['yes', 'no'] : undefined,
     typed,
@@ -93,26 +102,29 @@ export function questionLine(question: Question): string {
 export function readAnswer(
   question: Question,
   typed: string,
+  t: Translate = inEnglish,
 ): { readonly accepted: string | undefined } | { readonly again: string } {
-  const words = questionWords(question);
+  const words = questionWords(question, t);
   if (words.hidden) return { accepted: typed };
   const text = typed.trim();
   if (words.typed !== undefined) {
     if (text === words.typed) return { accepted: question.kind === 'confirm' ? 'yes' : text };
-    return text === '' ? { accepted: undefined } : { again: `That is not "${words.typed}". An empty line cancels.` };
+    return text === ''
+      ? { accepted: undefined }
+      : { again: t('That is not "{0}". An empty line cancels.', words.typed) };
   }
   if (words.choices === undefined) return { accepted: text };
   const low = text.toLowerCase();
-  if (low === '') return { again: `Please answer ${listed(words.choices)}.` };
+  if (low === '') return { again: t('Please answer {0}.', listed(words.choices, t)) };
   const number = /^\d+$/.test(low) ? words.choices[Number(low) - 1] : undefined;
   const matches = words.choices.filter((each) => each.toLowerCase().startsWith(low));
   const exact = words.choices.find((each) => each.toLowerCase() === low);
   // A whole "yes" to a host key: one slip of a finger must not trust a machine (as ssh itself does it).
   const short = question.kind !== 'host-key';
   const choice = exact ?? number ?? (short && matches.length === 1 ? matches[0] : undefined);
-  return choice === undefined ? { again: `Please answer ${listed(words.choices)}.` } : { accepted: choice };
+  return choice === undefined ? { again: t('Please answer {0}.', listed(words.choices, t)) } : { accepted: choice };
 }
 
-function listed(choices: readonly string[]): string {
-  return choices.length < 2 ? choices.join('') : `${choices.slice(0, -1).join(', ')} or ${choices.at(-1) ?? ''}`;
+function listed(choices: readonly string[], t: Translate): string {
+  return choices.length < 2 ? choices.join('') : t('{0} or {1}', choices.slice(0, -1).join(', '), choices.at(-1) ?? '');
 }

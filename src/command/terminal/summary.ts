@@ -134,6 +134,9 @@ function verdict(view: RunView, place: SummaryPlace, look: Look): string[] {
   return [
     paint([tone(state.tone, `${mark} ${ACTION_NOUN[view.plan.action]} of ${view.plan.cluster}${words}`)], look),
     paint([tone('dim', `  run ${view.run}`)], look),
+    ...(view.plan.action !== 'restore' && view.point
+      ? [paint([tone('dim', `  restore point ${view.point.id} in ${view.point.location}, ${view.point.state}`)], look)]
+      : []),
     // Never cut: a path that is cut cannot be opened.
     command(`logs ${shorten(place.folder, place.home)}`),
   ];

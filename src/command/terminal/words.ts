@@ -16,6 +16,7 @@ export const DOING: Readonly<Record<StepName, string>> = {
   stop: 'stopping',
   upgrade: 'upgrading',
   restore: 'restoring',
+  'restore-script': 'running the restore script',
   start: 'starting',
   reboot: 'rebooting',
   version: 'checking version',
@@ -26,7 +27,16 @@ export const DOING: Readonly<Record<StepName, string>> = {
 };
 
 /** What a step will do, for the dry run. */
-export const WILL: Readonly<Record<StepName, string>> = {
+export function willOf(action: Action, step: StepName): string {
+  return (action === 'restore' ? WILL_IN_RESTORE[step] : undefined) ?? WILL[step];
+}
+
+const WILL_IN_RESTORE: Partial<Record<StepName, string>> = {
+  stage: 'bring the backup to the node',
+  unpack: 'lay out the scripts that the backup holds',
+};
+
+const WILL: Readonly<Record<StepName, string>> = {
   lock: 'take the lock',
   stage: 'copy the package and check its digest',
   unpack: 'unpack the package',
@@ -35,6 +45,7 @@ export const WILL: Readonly<Record<StepName, string>> = {
   stop: 'stop the application',
   upgrade: 'run the upgrade script',
   restore: 'put the backup in place',
+  'restore-script': 'run the restore script of the package',
   start: 'start the application',
   reboot: 'reboot, if the package asks for it',
   version: 'check the version',

@@ -66,15 +66,27 @@ const FIRM: ReadonlySet<string> = new Set([
   'version-output',
   'kill-user-processes',
   'tools-missing',
+  'tar-missing',
+  'point-broken',
 ]);
 
 /** All checks, all findings: one that fails hides no other. Pure. */
 export function checkAll(input: CheckInput): CheckResult[] {
   const findings = [...input.probes.flatMap((probe) => nodeFindings(input, probe)), ...clusterFindings(input)];
+  return judged(findings, input.overrides);
+}
+
+/** Findings of any kind as results of the checks. */
+export function judged(findings: readonly Finding[], overrides: readonly string[]): CheckResult[] {
   return findings.map((finding) => ({
     ...finding,
-    overridden: finding.level === 'block' && !FIRM.has(finding.code) && input.overrides.includes(finding.code),
+    overridden: finding.level === 'block' && !isFirm(finding.code) && overrides.includes(finding.code),
   }));
+}
+
+/** What may be swapped at all is no matter of taste (design 8). */
+function isFirm(code: string): boolean {
+  return FIRM.has(code) || code.startsWith('path-');
 }
 
 /** Blocks that stand. */

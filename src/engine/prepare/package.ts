@@ -249,7 +249,7 @@ async function verified(
     manifest: info.manifest,
     manifestValue: info.manifestValue,
     sha256: origin.sha256,
-    installed: false,
+    place: 'packages',
     size: reader.size,
     source: origin.source,
     signedBy: signedBy?.name,

@@ -1,12 +1,11 @@
 import { ClusterliftError, ExitStatus } from '../../base/errors';
 import type { Cluster, NodeModel } from '../../cluster/model';
-import { manifestOf } from '../../package/manifest';
 import type { NodeConnection } from '../../ssh/connection';
-import { parseRecord } from '../node/record';
 import type { Plan, PlanOptions, StepName } from '../plan';
 import type { RunPackage } from '../runpackage';
 import { newRunId } from '../runs';
 import { checkAll, type NodeProbe } from './checks';
+import { installedPackage } from './installed';
 import { probeNodes } from './probe';
 
 export interface PrepareProvision {
@@ -43,7 +42,10 @@ export async function prepareProvision(request: PrepareProvision): Promise<{ pla
     primaryLeftOut,
     overrides: request.overrides,
   });
-  const pkg = installedPackage(probes, cluster.primary);
+  const pkg = provisionPackage(
+    request,
+    probes.find(({ model }) => model.name === cluster.primary),
+  );
   const plan: Plan = {
     schema: 1,
     run: newRunId(cluster.name),
@@ -63,7 +65,7 @@ export async function prepareProvision(request: PrepareProvision): Promise<{ pla
       requests: [...new Set(probe.facts?.requests.map((each) => each.kind))],
       steps: stepsOf(probe.model.name === cluster.primary, pkg),
     })),
-    batches: [],
+    batches: [probes.map(({ model }) => model.name)],
     package: {
       product: pkg.product,
       version: pkg.version,
@@ -87,33 +89,13 @@ function stepsOf(primary: boolean, pkg: RunPackage): StepName[] {
   return ['lock', ...(primary ? (['provision'] as const) : []), ...(health ? (['settle'] as const) : []), 'unlock'];
 }
 
-/** What the primary keeps of the last upgrade that ended well. @throws ClusterliftError `not-installed`, `no-provision` */
-function installedPackage(probes: readonly NodeProbe[], primary: string): RunPackage {
-  const probe = probes.find((each) => each.model.name === primary);
+/** What the primary keeps of the last upgrade. @throws ClusterliftError `not-installed`, `no-provision` */
+function provisionPackage(request: PrepareProvision, probe: NodeProbe | undefined): RunPackage {
   if (probe?.error) throw probe.error;
-  const kept = (probe?.facts?.products ?? []).flatMap(({ product, record: text, manifest, files }) => {
-    const record = text === undefined ? undefined : parseRecord(text);
-    return record && manifest !== undefined && files !== undefined ? [{ product, record, manifest }] : [];
-  });
-  const last = kept.sort((a, b) => b.record.time - a.record.time)[0];
-  if (!last) throw notInstalled(primary);
-  const value: unknown = JSON.parse(last.manifest);
-  const manifest = manifestOf(value);
-  if (manifest.scripts.provision === undefined) throw noProvision(last.product);
-  const nothing = (): Promise<never> => Promise.reject(notInstalled(primary));
-  return {
-    product: last.product,
-    version: last.record.to ?? manifest.version,
-    sha256: last.record.sha256,
-    installed: true,
-    size: 0,
-    manifest,
-    manifestValue: value,
-    onNode: undefined,
-    scriptPaths: () => Promise.resolve([]),
-    scriptFiles: nothing,
-    open: nothing,
-  };
+  const pkg = probe && installedPackage(probe, () => request.connect(probe.model), request.signal);
+  if (!pkg) throw notInstalled(probe?.model.name ?? '');
+  if (pkg.manifest.scripts.provision === undefined) throw noProvision(pkg.product);
+  return pkg;
 }
 
 function leftOut(primary: string): ClusterliftError {

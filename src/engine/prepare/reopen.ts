@@ -8,7 +8,9 @@ import type { PackageCache } from '../../package/sources/cache';
 import { fetchPackage } from '../../package/sources/fetch';
 import { openFileReader } from '../../package/sources/file';
 import type { NodeConnection } from '../../ssh/connection';
+import type { ShortFile } from '../../ssh/short';
 import type { EventSink } from '../events';
+import { readInstalled } from '../node/installed';
 import type { Plan, PlanNode, PlanPackage } from '../plan';
 import { onNodeOf, type RunPackage } from '../runpackage';
 import { contentOf, scriptFilesOf, scriptPathsOf } from './content';
@@ -28,6 +30,7 @@ export interface ReopenRequest {
 export async function reopenPackage(plan: Plan, request: ReopenRequest): Promise<RunPackage> {
   const pinned = plan.package;
   if (!pinned) throw noPackage(plan.run);
+  if (plan.action !== 'upgrade') return installed(plan, pinned, request);
   const manifest = manifestOf(pinned.manifest);
   let content:
     | Promise<{
@@ -42,7 +45,7 @@ export async function reopenPackage(plan: Plan, request: ReopenRequest): Promise
     version: pinned.version,
     sha256: pinned.sha256,
     size: pinned.size,
-    installed: plan.action === 'provision',
+    place: 'packages',
     manifest,
     manifestValue: pinned.manifest,
     onNode: onNodeOf(pinned.source),
@@ -50,6 +53,29 @@ export async function reopenPackage(plan: Plan, request: ReopenRequest): Promise
     scriptFiles: async () => (await opened()).files,
     open: async () => (await opened()).content,
   });
+}
+
+/** What the last upgrade left on the nodes. */
+function installed(plan: Plan, pinned: PlanPackage, request: ReopenRequest): RunPackage {
+  const { product, version, sha256, source, manifest: manifestValue } = pinned;
+  const holder = plan.nodes.find((node) => source.kind === 'node' && node.name === source.node);
+  const files = async (): Promise<ShortFile[]> => {
+    if (!holder) throw noPackage(plan.run);
+    return readInstalled(request.connect(holder), `${holder.stateDir}/installed/${product}/files`, request.signal);
+  };
+  return {
+    product,
+    version,
+    sha256,
+    size: 0,
+    place: 'installed',
+    manifest: manifestOf(manifestValue),
+    manifestValue,
+    onNode: undefined,
+    scriptPaths: async () => (await files()).map(({ path }) => path),
+    scriptFiles: files,
+    open: () => Promise.reject(noPackage(plan.run)),
+  };
 }
 
 async function open(plan: Plan, pinned: PlanPackage, request: ReopenRequest) {

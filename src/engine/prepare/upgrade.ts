@@ -1,12 +1,15 @@
 import type { Cluster, NodeModel } from '../../cluster/model';
 import type { PackageCache } from '../../package/sources/cache';
+import type { Store } from '../../backup/store';
+import { manifestOf } from '../../package/manifest';
 import type { NodeConnection } from '../../ssh/connection';
 import type { EventSink } from '../events';
 import { gatherFacts } from '../node/facts';
 import { parseRecord } from '../node/record';
 import type { Plan, PlanOptions } from '../plan';
 import { newRunId } from '../runs';
-import { checkAll, type NodeProbe } from './checks';
+import { backupNodes, draftBackup } from './backup';
+import { checkAll, judged, type NodeProbe } from './checks';
 import { getPackage, type ReadyPackage } from './package';
 import { planUpgrade } from './plan';
 import { probeNodes } from './probe';
@@ -22,6 +25,10 @@ export interface PrepareUpgrade {
   readonly overrides: readonly string[];
   /** False: the report only. */
   readonly changes: boolean;
+  /** Nothing but a temporary directory is written anywhere. */
+  readonly dryRun: boolean;
+  /** Where the backup goes; undefined: there is none. */
+  readonly store: Store | undefined;
   readonly command: string;
   readonly cwd: string;
   readonly cache: PackageCache;
@@ -99,7 +106,25 @@ export async function prepareUpgrade(request: PrepareUpgrade): Promise<PreparedU
     overrides: request.overrides,
     point: undefined,
   });
-  return { plan, package: pkg, probes };
+  return { plan: await withBackup(request, plan, probes), package: pkg, probes };
+}
+
+/** The plan with its backup judged and frozen, of the nodes that change. */
+async function withBackup(request: PrepareUpgrade, plan: Plan, probes: readonly NodeProbe[]): Promise<Plan> {
+  const { cluster, store, overrides, signal } = request;
+  const names = new Set(plan.nodes.filter(({ action }) => action === 'change').map(({ name }) => name));
+  if (!store || names.size === 0) return plan;
+  const changing = probes.filter(({ model }) => names.has(model.name));
+  const { point, backup, findings } = await draftBackup({
+    cluster,
+    store,
+    reason: 'upgrade',
+    nodes: backupNodes(changing, (node) => request.connect(node)),
+    manifest: manifestOf(plan.package?.manifest),
+    how: request.changes && !request.dryRun ? 'write' : 'look',
+    signal,
+  });
+  return { ...plan, point, backup, checks: [...plan.checks, ...judged(findings, overrides)] };
 }
 
 /** What the primary's own records say is installed: the product that was upgraded last. */

@@ -55,6 +55,13 @@ export class ClustersModel extends Store {
         if (event.affectsConfiguration('clusterlift.configFile')) again();
       }),
     );
+    // Files are not watched from the first moment on, nor on every file system: whoever comes back sees what is there.
+    this.add(vscode.window.onDidChangeWindowState(({ focused }) => focused && this.#later()));
+    this.add(
+      vscode.workspace.onDidSaveTextDocument(({ uri }) => {
+        if (this.places().some(({ path }) => path === uri.fsPath)) this.#later();
+      }),
+    );
     this.add({ dispose: () => clearTimeout(this.#timer) });
     this.#watch();
     void this.reload();
@@ -100,8 +107,11 @@ export class ClustersModel extends Store {
   #watch(): void {
     this.#watchers.dispose();
     this.#watchers = this.add(new Store());
-    for (const { path } of this.places()) {
-      const pattern = new vscode.RelativePattern(vscode.Uri.file(dirname(path)), basename(path));
+    for (const { path, folder } of this.places()) {
+      // A folder may have no .vscode yet: watched from above, the file is seen when it comes.
+      const pattern = folder
+        ? new vscode.RelativePattern(folder, '.vscode/clusters.json')
+        : new vscode.RelativePattern(vscode.Uri.file(dirname(path)), basename(path));
       const watcher = this.#watchers.add(vscode.workspace.createFileSystemWatcher(pattern));
       for (const event of [watcher.onDidChange, watcher.onDidCreate, watcher.onDidDelete]) {
         this.#watchers.add(event(() => this.#later()));

@@ -1,4 +1,5 @@
 import * as vscode from 'vscode';
+import type { NodeView } from '../../engine/view';
 import type { StatusRow } from '../../command/terminal/status';
 import { Store } from '../store';
 
@@ -60,6 +61,15 @@ export class StatusCache extends Store {
     void this.memento.update(KEY, all);
     this.#changed.fire(cluster);
   }
+}
+
+/** What the end of a run proves of its nodes. */
+export function provenRows(nodes: readonly NodeView[], known: (node: string) => NodeStatus | undefined): StatusRow[] {
+  return nodes.flatMap(({ name, outcome, to }): StatusRow[] => {
+    if (outcome !== 'upgraded' && outcome !== 'restored') return [];
+    const roles = known(name)?.roles ?? [];
+    return [{ node: name, roles, version: to, health: 'healthy', lastRun: undefined, note: undefined }];
+  });
 }
 
 /** The rows of `status --json`, as far as they make sense. */

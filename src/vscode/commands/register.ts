@@ -5,6 +5,7 @@ import { backupCommands } from './backups';
 import { clusterCommands } from './clusters';
 import type { CommandDeps, Handlers } from './deps';
 import { runCommands } from './runs';
+import { tell } from '../tell';
 
 const { l10n } = vscode;
 
@@ -20,7 +21,7 @@ export function tellError(error: unknown, channels: OutputChannels): void {
   channels.engine.error(ours ? `${error.code}: ${error.message}` : messageOf(error));
   const text = ours ? `${error.message}. ${error.hint}` : messageOf(error);
   const show = l10n.t('Show Log');
-  void vscode.window.showErrorMessage(text, show).then((choice) => {
+  void tell.error(text, show).then((choice) => {
     if (choice === show) channels.engine.show();
   });
 }

@@ -7,12 +7,13 @@ import type { RunRecord } from '../../engine/runs';
 import { isNotLive, RunClient } from '../../service/client';
 import type { ClusterRef } from '../clusters/model';
 import { me } from '../launch';
+import { nodeLogPath } from '../output/node-log';
 import { definitionOf, explicit, nameOf, type TaskDefinition } from '../tasks/definition';
 import { saveTask } from '../tasks/save';
 import { wordsOf } from '../tasks/tasks-json';
 import type { CommandDeps, Handlers } from './deps';
-import { confirmed, openTerminal, start, sure } from './start';
-import { sshArguments } from './ssh';
+import { confirmed, openShell, openTerminal, start, sure } from './start';
+import { tell } from '../tell';
 
 const { l10n } = vscode;
 
@@ -85,10 +86,10 @@ export function runCommands(deps: CommandDeps): Handlers {
       const target = await targets.node(args, l10n.t('Open Node Log'));
       if (!target) return;
       if (target.folder === undefined) {
-        void vscode.window.showInformationMessage(l10n.t('{0} has no log yet.', target.node));
+        void tell.info(l10n.t('{0} has no log yet.', target.node));
         return;
       }
-      await openText(join(target.folder, `${target.node}.log`), l10n.t('{0} has no log yet.', target.node));
+      await openText(nodeLogPath(target.folder, target.node), l10n.t('{0} has no log yet.', target.node));
     },
     openRunFolder: async (...args) => {
       const record = await targets.run(args, l10n.t('Open Journal'), () => true);
@@ -98,12 +99,7 @@ export function runCommands(deps: CommandDeps): Handlers {
       const target = await targets.node(args, l10n.t('Open SSH Terminal'));
       const node = target?.ref?.cluster.nodes.find(({ name }) => name === target.node);
       if (!node || !target?.ref) return;
-      const name = `${target.cluster}/${node.name}`;
-      const options =
-        node.connection === 'local'
-          ? { name }
-          : { name, shellPath: 'ssh', shellArgs: sshArguments(node, target.ref.cluster) };
-      vscode.window.createTerminal(options).show();
+      openShell(deps, target.ref, node);
     },
     saveAsTask: async (...args) => {
       const [item] = args;
@@ -121,7 +117,7 @@ export function runCommands(deps: CommandDeps): Handlers {
     },
     forgetSecrets: async () => {
       const count = await secrets.forget();
-      void vscode.window.showInformationMessage(l10n.t('{0} saved secrets were removed.', count));
+      void tell.info(l10n.t('{0} saved secrets were removed.', count));
     },
     showLog: async () => {
       channels.engine.show();
@@ -179,5 +175,5 @@ async function openText(path: string, missing: string): Promise<void> {
     () => false,
   );
   if (there) await vscode.window.showTextDocument(uri, { preview: true });
-  else void vscode.window.showInformationMessage(missing);
+  else void tell.info(missing);
 }

@@ -1,7 +1,9 @@
 import * as vscode from 'vscode';
 import type { Command, Options } from '../../command/command';
 import { formatCommand } from '../../command/format';
+import type { NodeModel } from '../../cluster/model';
 import type { ClusterRef } from '../clusters/model';
+import { SshTerminal } from '../runs/ssh-terminal';
 import { RunTerminal, type TerminalDeps, type TerminalJob } from '../runs/terminal';
 import type { ClusterliftTasks } from '../tasks/provider';
 import { alone, valueOf } from '../wizard/steps';
@@ -23,9 +25,19 @@ export async function start(
 
 /** A terminal that is no task. */
 export function openTerminal(deps: TerminalDeps, job: TerminalJob, name: string): vscode.Terminal {
-  const terminal = vscode.window.createTerminal({ name, pty: new RunTerminal(job, deps), isTransient: true });
+  const terminal = vscode.window.createTerminal({ name, pty: new RunTerminal(job, deps, true), isTransient: true });
   terminal.show();
   return terminal;
+}
+
+/** A terminal on a node, over our own connection; on this machine an ordinary one. */
+export function openShell({ looker }: Pick<TerminalDeps, 'looker'>, ref: ClusterRef, node: NodeModel): void {
+  const name = `${ref.label}/${node.name}`;
+  const terminal =
+    node.connection === 'local'
+      ? vscode.window.createTerminal({ name })
+      : vscode.window.createTerminal({ name, pty: new SshTerminal(ref, node.name, looker), isTransient: true });
+  terminal.show();
 }
 
 /**

@@ -7,8 +7,9 @@ import type { PointInfo } from '../points/rows';
 import type { ClusterItem } from '../views/clusters';
 import type { PointItem } from '../views/points';
 import type { RunItem } from '../views/runs';
-import { outcomeWords } from '../views/words';
+import { nodesWords, outcomeWords } from '../views/words';
 import { alone, pickOne, valueOf } from '../wizard/steps';
+import { tell } from '../tell';
 
 const { l10n } = vscode;
 
@@ -42,7 +43,7 @@ export class Targets {
     const { clusters } = this.clusterModel;
     const [only] = clusters;
     if (!only) {
-      void vscode.window.showInformationMessage(l10n.t('There is no cluster yet. Add one first.'));
+      void tell.info(l10n.t('There is no cluster yet. Add one first.'));
       return [];
     }
     if (clusters.length === 1) return [only];
@@ -50,7 +51,7 @@ export class Targets {
       placeholder: l10n.t('Which cluster?'),
       items: clusters.map((ref) => ({
         label: ref.label,
-        description: l10n.t('{0} nodes', ref.cluster.nodes.length),
+        description: nodesWords(ref.cluster.nodes.length),
         value: ref,
       })),
     });
@@ -68,7 +69,7 @@ export class Targets {
     if (item && 'run' in item) return this.runs.find(item.run);
     const records = this.runs.records.filter(fits);
     if (records.length === 0) {
-      void vscode.window.showInformationMessage(l10n.t('There is no run for that.'));
+      void tell.info(l10n.t('There is no run for that.'));
       return undefined;
     }
     const end = await pickOne(alone(title), {
@@ -123,7 +124,7 @@ export class Targets {
     if (!ref) return undefined;
     const locations = this.points.locationsOf(ref).filter(({ uri }) => builtIn || uri !== undefined);
     if (locations.length === 0) {
-      void vscode.window.showInformationMessage(l10n.t('There is no backup location yet. Add one first.'));
+      void tell.info(l10n.t('There is no backup location yet. Add one first.'));
       return undefined;
     }
     return valueOf(
@@ -148,9 +149,7 @@ export class Targets {
       () => this.points.refresh(location),
     );
     if (state.points.length === 0) {
-      void vscode.window.showInformationMessage(
-        state.error ?? l10n.t('There are no restore points in {0}.', location.name),
-      );
+      void tell.info(state.error ?? l10n.t('There are no restore points in {0}.', location.name));
       return undefined;
     }
     const point = valueOf(

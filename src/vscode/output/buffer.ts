@@ -18,9 +18,17 @@ export class OutputBuffer {
     const all = this.#rest + text;
     const end = all.lastIndexOf('\n') + 1;
     // A line without an end that grows for ever is cut: memory is bounded, whatever a node sends.
-    const from = end === 0 && all.length > this.limits.line ? all.length : end;
+    const from = all.length - end > this.limits.line ? all.length : end;
     this.#rest = all.slice(from);
-    this.#push(plain(all.slice(0, from)));
+    this.#push(this.#latest(all.slice(0, from)));
+  }
+
+  /** Of a huge piece only the end can be shown: the rest is not even looked at but for its lines. */
+  #latest(text: string): string {
+    const from = text.length - 2 * this.limits.batch;
+    if (from <= 0) return plain(text);
+    this.#skipped += count(text.slice(0, from));
+    return plain(text.slice(from));
   }
 
   #push(text: string): void {

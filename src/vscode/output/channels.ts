@@ -2,10 +2,10 @@ import * as vscode from 'vscode';
 import { plain } from '../../base/text';
 import { plainLines } from '../../command/terminal/plain';
 import type { HubEvents, RunHub } from '../runs/hub';
-import { nodeLog } from '../runs/session';
 import { setting } from '../settings';
 import { Store } from '../store';
 import { OutputBuffer } from './buffer';
+import { nodeLog } from './node-log';
 
 const { l10n } = vscode;
 
@@ -23,17 +23,21 @@ interface NodeChannel {
   readonly channel: vscode.OutputChannel;
   readonly buffer: OutputBuffer;
   failed: boolean;
+  /** The end of the log stands in it already: what comes now follows. */
+  ready: boolean;
   size: number;
 }
 
 /** One output channel for the engine and one per node, bounded; a run never steals the focus. */
 export class OutputChannels extends Store {
   readonly engine = this.add(vscode.window.createOutputChannel('Clusterlift', { log: true }));
-  /** In the order of their last use. */
+  /** In the order in which they were made. */
   readonly #nodes = new Map<string, NodeChannel>();
+  /** Had to go for others: they come back when they fail or somebody wants to see them, not with every line. */
+  readonly #gone = new Set<string>();
   #timer: NodeJS.Timeout | undefined;
 
-  constructor(hub: RunHub) {
+  constructor(hub: Pick<RunHub, 'onEvents'>) {
     super();
     this.add(hub.onEvents((heard) => this.#take(heard)));
     this.add({
@@ -44,62 +48,87 @@ export class OutputChannels extends Store {
     });
   }
 
-  /** How many channels of nodes there are. */
-  get count(): number {
-    return this.#nodes.size;
+  /** The channels of nodes that there are, by cluster and node, the oldest first. */
+  get open(): readonly string[] {
+    return [...this.#nodes.keys()];
   }
 
   /** Shows what a node said; the channel begins with the end of its log. */
   async show(cluster: string, node: string, folder: string | undefined): Promise<void> {
-    const key = keyOf(cluster, node);
-    const known = this.#nodes.get(key);
+    const known = this.#nodes.get(keyOf(cluster, node));
     if (known) {
       known.channel.show(true);
       return;
     }
-    const made = this.#open(cluster, node);
-    const text = folder === undefined ? '' : plain(await nodeLog(folder, node, SHOWN));
-    made.channel.append(text === '' ? `${l10n.t('{0} has said nothing yet.', node)}\n` : text);
-    made.size += text.length;
+    const made = this.#make(cluster, node);
+    await this.#begin(made, folder, node, `${l10n.t('{0} has said nothing yet.', node)}\n`);
     made.channel.show(true);
   }
 
-  #take({ view, events, folder }: HubEvents): void {
+  #take({ view, events, folder }: Pick<HubEvents, 'view' | 'events' | 'folder'>): void {
     const { cluster, nodes } = view.plan;
     const small = nodes.length <= SMALL_CLUSTER && setting('nodeOutputs') === 'auto';
     for (const event of events) {
       if (event.type === 'output') {
-        const known =
-          this.#nodes.get(keyOf(cluster, event.node)) ?? (small ? this.#open(cluster, event.node) : undefined);
-        known?.buffer.add(event.text);
+        this.#toRead(cluster, event.node, folder, small)?.buffer.add(event.text);
         continue;
       }
       if (event.type === 'progress') continue;
       const text = plainLines(event);
       if (text !== undefined) this.engine.info(`${cluster}: ${text}`);
-      if (event.type === 'node.finished' && event.outcome === 'failed') void this.#failed(cluster, event.node, folder);
+      if (event.type === 'node.finished') this.#finished(cluster, event.node, folder, event.outcome === 'failed');
     }
     this.#later();
   }
 
-  async #failed(cluster: string, node: string, folder: string): Promise<void> {
-    const known = this.#nodes.get(keyOf(cluster, node));
-    if (known) {
-      known.failed = true;
-      return;
-    }
-    const made = this.#open(cluster, node);
-    made.failed = true;
-    made.channel.append(plain(await nodeLog(folder, node, SHOWN)));
+  /** The channel for the output of a node; made at the first output in small clusters. */
+  #toRead(cluster: string, node: string, folder: string, small: boolean): NodeChannel | undefined {
+    const key = keyOf(cluster, node);
+    const known = this.#nodes.get(key);
+    if (known || !small || this.#gone.has(key)) return known;
+    return this.#openFor(cluster, node, folder);
   }
 
-  #open(cluster: string, node: string): NodeChannel {
+  #finished(cluster: string, node: string, folder: string, failed: boolean): void {
+    const known = this.#nodes.get(keyOf(cluster, node));
+    // A last line without an end is a line.
+    known?.buffer.flush();
+    if (!failed) return;
+    const channel = known ?? this.#openFor(cluster, node, folder);
+    if (channel) channel.failed = true;
+  }
+
+  /** Nobody asked for it: it takes no place of one that failed. */
+  #openFor(cluster: string, node: string, folder: string): NodeChannel | undefined {
+    const full = this.#nodes.size >= MOST_CHANNELS;
+    if (full && [...this.#nodes.values()].every(({ failed }) => failed)) return undefined;
+    const made = this.#make(cluster, node);
+    void this.#begin(made, folder, node, '');
+    return made;
+  }
+
+  #make(cluster: string, node: string): NodeChannel {
     const key = keyOf(cluster, node);
     this.#makeRoom();
     const channel = vscode.window.createOutputChannel(`Clusterlift: ${key}`);
-    const made = { key, channel, buffer: new OutputBuffer(), failed: false, size: 0 };
+    const made = { key, channel, buffer: new OutputBuffer(), failed: false, ready: false, size: 0 };
     this.#nodes.set(key, made);
+    this.#gone.delete(key);
     return made;
+  }
+
+  /** Puts the end of the log into a new channel; the log has what was said until now. */
+  async #begin(made: NodeChannel, folder: string | undefined, node: string, otherwise: string): Promise<void> {
+    await Promise.resolve();
+    made.buffer.flush();
+    const before = made.buffer.take().text;
+    const log = folder === undefined ? '' : plain(await nodeLog(folder, node, SHOWN));
+    const text = log === '' ? before || otherwise : log;
+    if (this.#nodes.get(made.key) !== made) return;
+    made.channel.append(text);
+    made.size = text.length;
+    made.ready = true;
+    this.#later();
   }
 
   /** The oldest that did not fail goes. */
@@ -110,12 +139,13 @@ export class OutputChannels extends Store {
     if (!goes) return;
     goes.channel.dispose();
     this.#nodes.delete(goes.key);
+    this.#gone.add(goes.key);
   }
 
   #later(): void {
     this.#timer ??= setTimeout(() => {
       this.#timer = undefined;
-      for (const node of this.#nodes.values()) write(node);
+      for (const node of this.#nodes.values()) if (node.ready) write(node);
     }, BATCH_MS);
   }
 }
@@ -124,11 +154,11 @@ function write(node: NodeChannel): void {
   const { buffer, channel } = node;
   if (buffer.empty) return;
   const { skipped, text } = buffer.take();
-  if (skipped > 0) channel.appendLine(l10n.t('… {0} lines left out; the whole log: Open Node Log', skipped));
   if (node.size > MOST_IN_CHANNEL) {
     channel.replace(`${l10n.t('… the whole log: Open Node Log')}\n`);
     node.size = 0;
   }
+  if (skipped > 0) channel.appendLine(l10n.t('… {0} lines left out; the whole log: Open Node Log', skipped));
   channel.append(text);
   node.size += text.length;
 }

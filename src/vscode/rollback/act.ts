@@ -7,6 +7,7 @@ import { demandTrust } from '../looker';
 import type { PointsModel } from '../points/model';
 import type { TerminalDeps } from '../runs/terminal';
 import type { ClusterliftTasks } from '../tasks/provider';
+import { tell } from '../tell';
 
 const { l10n } = vscode;
 
@@ -23,7 +24,7 @@ export async function actOn(deps: ActDeps, what: 'verify' | 'rollBack', ref: Clu
   const state = location && (await deps.points.refresh(location));
   const point = state?.points.find(({ id }) => id === key.id);
   if (!location || !point) {
-    void vscode.window.showWarningMessage(l10n.t('The restore point {0} is not there any more.', key.id));
+    void tell.warning(l10n.t('The restore point {0} is not there any more.', key.id));
     return;
   }
   const options = { location: location.name };
@@ -32,9 +33,7 @@ export async function actOn(deps: ActDeps, what: 'verify' | 'rollBack', ref: Clu
     return;
   }
   if (point.state !== 'verified') {
-    void vscode.window.showWarningMessage(
-      l10n.t('Only a verified restore point can be restored. Verify {0} first.', point.id),
-    );
+    void tell.warning(l10n.t('Only a verified restore point can be restored. Verify {0} first.', point.id));
     return;
   }
   const versions = point.nodes.map(({ name, version }) => `${name} → ${version ?? l10n.t('not installed')}`).join('\n');

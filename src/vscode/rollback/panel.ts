@@ -3,12 +3,20 @@ import * as vscode from 'vscode';
 import type { FromPage, KeptState, PointKey, ToPage } from '../../webview/rollback/protocol';
 import type { ClusterRef, ClustersModel } from '../clusters/model';
 import type { StatusCache } from '../clusters/status';
+import { line } from '../../base/text';
+import { messageOf } from '../../base/errors';
+import { argvFor, cwdOf } from '../commands/argv';
+import type { Looker } from '../looker';
 import type { PointsModel } from '../points/model';
 import type { RunsModel } from '../runs/model';
 import { Store } from '../store';
+import { previewOf, type PreviewState } from './preview';
 import { pageState } from './state';
 
 const { l10n } = vscode;
+
+/** Milliseconds that a point stays chosen before its nodes are asked: arrow keys pass over many. */
+const STAYS = 400;
 
 /** The same as in `onWebviewPanel:` of package.json. */
 const ROLL_BACK_VIEW = 'clusterlift.rollBack';
@@ -17,6 +25,7 @@ export interface PanelDeps {
   readonly extension: vscode.Uri;
   readonly clusters: ClustersModel;
   readonly points: PointsModel;
+  readonly looker: Looker;
   readonly status: StatusCache;
   readonly runs: RunsModel;
   /** Starts what the page proposed, after it was looked up again. */
@@ -77,6 +86,10 @@ export class RollBackPanels extends Store {
 }
 
 class RollBackPanel extends Store {
+  /** By `keyText`, until the points are read again. */
+  readonly #previews = new Map<string, PreviewState>();
+  #looking: AbortController | undefined;
+
   constructor(
     private readonly panel: vscode.WebviewPanel,
     private readonly id: string,
@@ -110,13 +123,43 @@ class RollBackPanel extends Store {
         await this.#read(false);
         return;
       case 'refresh':
+        this.#previews.clear();
         await this.#read(true);
+        return;
+      case 'choose':
+        if (ref) await this.#look(ref, { location: message.location, id: message.id });
         return;
       case 'verify':
       case 'rollBack':
         if (ref) await this.deps.act(message.type, ref, { location: message.location, id: message.id });
         return;
     }
+  }
+
+  /** Asks what a point would do, once somebody stays with it; what was asked before is let go. */
+  async #look(ref: ClusterRef, key: PointKey): Promise<void> {
+    this.#looking?.abort();
+    if (!vscode.workspace.isTrusted || this.#previews.get(keyText(key))?.kind === 'ready') return;
+    const looking = (this.#looking = new AbortController());
+    const isOver = (): boolean => looking.signal.aborted || this.disposed;
+    await new Promise((resolve) => setTimeout(resolve, STAYS));
+    if (isOver()) return;
+    this.#tell(key, { kind: 'asking' });
+    try {
+      const { id: point, location } = key;
+      const argv = argvFor({ kind: 'backup-restore', point, options: { location, dryRun: true } }, ref);
+      const preview = previewOf(await this.deps.looker.rows(argv, cwdOf(ref), looking.signal));
+      if (preview) this.#tell(key, { kind: 'ready', preview });
+      else this.#previews.delete(keyText(key));
+    } catch (error) {
+      if (isOver()) this.#previews.delete(keyText(key));
+      else this.#tell(key, { kind: 'failed', message: line(messageOf(error), 500) });
+    }
+  }
+
+  #tell(key: PointKey, state: PreviewState): void {
+    this.#previews.set(keyText(key), state);
+    this.#send();
   }
 
   async #read(again: boolean): Promise<void> {
@@ -136,7 +179,14 @@ class RollBackPanel extends Store {
       state: points.state(id),
       asking: points.isAsking(id),
     }));
-    const state = pageState({ ref, locations, status, runs: runs.records, preselect: this.preselect });
+    const state = pageState({
+      ref,
+      locations,
+      status,
+      runs: runs.records,
+      preselect: this.preselect,
+      preview: (key) => this.#previews.get(keyText(key)),
+    });
     const message: ToPage = { type: 'state', state };
     void this.panel.webview.postMessage(message);
   }
@@ -164,6 +214,10 @@ class RollBackPanel extends Store {
   }
 }
 
+function keyText({ location, id }: PointKey): string {
+  return JSON.stringify([location, id]);
+}
+
 function attribute(text: string): string {
   return text.replaceAll(/[&<>"']/g, (each) => `&#${String(each.charCodeAt(0))};`);
 }
@@ -172,5 +226,9 @@ function isFromPage(message: unknown): message is FromPage {
   if (typeof message !== 'object' || message === null) return false;
   const { type, location, id } = message as Record<string, unknown>;
   if (type === 'ready' || type === 'refresh') return true;
-  return (type === 'verify' || type === 'rollBack') && typeof location === 'string' && typeof id === 'string';
+  return (
+    (type === 'choose' || type === 'verify' || type === 'rollBack') &&
+    typeof location === 'string' &&
+    typeof id === 'string'
+  );
 }

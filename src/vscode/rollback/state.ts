@@ -7,6 +7,7 @@ import type { LocationState } from '../points/model';
 import type { PointInfo } from '../points/rows';
 import { stateWords } from '../views/points';
 import { ago } from '../views/words';
+import type { Preview, PreviewState } from './preview';
 import type { PagePoint, PageState, PointKey, Words } from '../../webview/rollback/protocol';
 
 /** What the page shows, from what this window knows. */
@@ -20,9 +21,11 @@ export interface PageFacts {
   readonly status: StatusCache;
   readonly runs: readonly RunRecord[];
   readonly preselect: PointKey | undefined;
+  /** What the dry run of a point said. */
+  readonly preview: (key: PointKey) => PreviewState | undefined;
 }
 
-export function pageState({ ref, locations, status, runs, preselect }: PageFacts): PageState {
+export function pageState({ ref, locations, status, runs, preselect, preview }: PageFacts): PageState {
   const expected = expectedTime(ref, runs);
   const points = locations
     .flatMap(({ state }) => state?.points ?? [])
@@ -33,12 +36,20 @@ export function pageState({ ref, locations, status, runs, preselect }: PageFacts
     cluster: ref.label,
     loading: locations.some(({ asking }) => asking),
     errors: locations.flatMap(({ name, state }) => (state?.error === undefined ? [] : [`${name}: ${state.error}`])),
-    points: points.map((point) => pagePoint(point, ref, status, expected)),
+    points: points.map((point) => pagePoint(point, { ref, status, expected, preview: preview(point) })),
     preselect,
   };
 }
 
-function pagePoint(point: PointInfo, ref: ClusterRef, status: StatusCache, expected: string): PagePoint {
+interface PointFacts {
+  readonly ref: ClusterRef;
+  readonly status: StatusCache;
+  readonly expected: string;
+  readonly preview: PreviewState | undefined;
+}
+
+function pagePoint(point: PointInfo, { ref, status, expected, preview }: PointFacts): PagePoint {
+  const plan = preview?.kind === 'ready' ? preview.preview : undefined;
   const created = Date.parse(point.created);
   const known = !Number.isNaN(created);
   const versions = [...new Set(point.nodes.flatMap(({ version }) => version ?? []))];
@@ -53,22 +64,44 @@ function pagePoint(point: PointInfo, ref: ClusterRef, status: StatusCache, expec
     size: point.bytes === undefined ? '' : formatSize(point.bytes),
     state: stateWords(point.state),
     verified: point.state === 'verified',
-    obstacle: obstacleOf(point),
+    obstacle: obstacleOf(point) ?? plan?.obstacles[0] ?? failureOf(preview),
     nodes: point.nodes.map(({ name, version, state }) => ({
       name,
-      now: status.node(ref.id, name)?.version ?? l10n.t('not known'),
+      now: nowOf(name, plan) ?? status.node(ref.id, name)?.version ?? l10n.t('not known'),
       after: version ?? l10n.t('not installed'),
       state: stateWords(state ?? point.state),
     })),
-    lost: known
-      ? l10n.t(
-          'Everything written below the backed-up paths since {0} ({1}). What lies outside of them stays as it is.',
-          new Date(created).toLocaleString(),
-          ago(created),
-        )
-      : l10n.t('Everything written below the backed-up paths since then.'),
+    lost: lossesOf(point, plan),
+    order: l10n.t('All nodes at once; then provisioning, if the package asks for it, and the health of all nodes.'),
+    asking: preview?.kind === 'asking',
     expected,
   };
+}
+
+function nowOf(name: string, plan: Preview | undefined): string | undefined {
+  const node = plan?.nodes.find((each) => each.name === name);
+  return node && (node.from ?? l10n.t('not installed'));
+}
+
+function lossesOf({ created }: PointInfo, plan: Preview | undefined): string[] {
+  const outside = l10n.t('What lies outside of the backed-up paths stays as it is.');
+  if (plan) {
+    const none = l10n.t('Nothing changed in the backed-up paths since then.');
+    return [...(plan.losses.length > 0 ? plan.losses : [none]), outside];
+  }
+  const time = Date.parse(created);
+  const since = Number.isNaN(time)
+    ? l10n.t('Everything written below the backed-up paths since then.')
+    : l10n.t(
+        'Everything written below the backed-up paths since {0} ({1}).',
+        new Date(time).toLocaleString(),
+        ago(time),
+      );
+  return [since, outside];
+}
+
+function failureOf(preview: PreviewState | undefined): string | undefined {
+  return preview?.kind === 'failed' ? l10n.t('What it would do cannot be found out: {0}', preview.message) : undefined;
 }
 
 function reasonWords(reason: string): string {
@@ -127,12 +160,14 @@ function words(): Words {
     now: l10n.t('Now'),
     after: l10n.t('Afterwards'),
     lost: l10n.t('What is lost'),
+    order: l10n.t('Order'),
+    asking: l10n.t('Asking the nodes what would happen…'),
     expected: l10n.t('Expected time'),
     verify: l10n.t('Verify'),
     rollBack: l10n.t('Roll Back…'),
     loading: l10n.t('Reading the backup locations…'),
     none: l10n.t('There are no restore points of this cluster.'),
     noMatch: l10n.t('No restore point matches the filter.'),
-    shown: l10n.t('restore points'),
+    shown: l10n.t('Restore points shown:'),
   };
 }

@@ -1,6 +1,7 @@
 import * as vscode from 'vscode';
 import { Store } from '../store';
 import type { RunTerminal } from './terminal';
+import { tell } from '../tell';
 
 const { l10n } = vscode;
 
@@ -37,7 +38,7 @@ export class Detached extends Store {
     const stop = l10n.t('Stop Run');
     const follow = l10n.t('Follow');
     const cluster = /^\d+T\d+Z-(.*)-[0-9a-f]+$/.exec(run)?.[1] ?? run;
-    const choice = await vscode.window.showInformationMessage(l10n.t('The run of {0} goes on.', cluster), stop, follow);
+    const choice = await tell.info(l10n.t('The run of {0} goes on.', cluster), stop, follow);
     if (choice === undefined) return;
     await vscode.commands.executeCommand(choice === stop ? 'clusterlift.stop' : 'clusterlift.follow', {
       kind: 'run',

@@ -14,6 +14,7 @@ export interface HubEvents {
 /** The runs that this window is attached to; channels, status bar and trees listen here. */
 export class RunHub extends Store {
   readonly #sessions = new Set<RunSession>();
+  readonly #resuming = new Set<string>();
   readonly #events = this.add(new vscode.EventEmitter<HubEvents>());
   readonly onEvents = this.#events.event;
   readonly #changed = this.add(new vscode.EventEmitter<void>());
@@ -34,6 +35,16 @@ export class RunHub extends Store {
       this.#sessions.delete(session);
       this.#changed.fire();
     });
+  }
+
+  /** This window goes on with a run whose process died: nobody needs to be told. @returns what ends that */
+  resumes(run: string): vscode.Disposable {
+    this.#resuming.add(run);
+    return new vscode.Disposable(() => this.#resuming.delete(run));
+  }
+
+  resuming(run: string): boolean {
+    return this.#resuming.has(run);
   }
 
   /** Live view of a run, with the progress of the moment. */

@@ -1,4 +1,3 @@
-import { readFile } from 'node:fs/promises';
 import * as vscode from 'vscode';
 import type { JournalEntry, LiveEvent } from '../../engine/events';
 import type { Plan } from '../../engine/plan';
@@ -6,7 +5,7 @@ import { emptyView, fold, type RunView } from '../../engine/view';
 import type { FollowEnd, RunClient } from '../../service/client';
 import type { RunRequest } from '../../service/protocol';
 import type { Launcher } from '../../service/spawn';
-import type { Asker } from '../../ssh/connection';
+import type { Asker, Question } from '../../ssh/connection';
 import { Store } from '../store';
 
 export type RunEventList = readonly (JournalEntry | LiveEvent)[];
@@ -21,6 +20,7 @@ export class RunSession extends Store {
   /** Lines for people that belong to no event: the report of the checks, why a package was chosen. */
   readonly onSaid = this.#said.event;
   readonly #questions = new Map<string, AbortController>();
+  readonly #answered: Question[] = [];
   #client: RunClient | undefined;
   #view: RunView | undefined;
   #folder: string | undefined;
@@ -61,6 +61,11 @@ export class RunSession extends Store {
     return this.#finish(this.#client);
   }
 
+  /** What a person at this window answered, or the secret storage did: who goes on with the run asks the same again. */
+  get answered(): readonly Question[] {
+    return this.#answered;
+  }
+
   async stop(by: string): Promise<void> {
     await this.#client?.stop(by);
   }
@@ -87,12 +92,16 @@ export class RunSession extends Store {
       for (const event of events) this.#view = this.#view && fold(this.#view, event);
       this.#events.fire(events);
     },
-    question: ({ id, question }: { id: string; question: Parameters<Asker['ask']>[0] }): void => {
+    question: ({ id, question }: { id: string; question: Question }): void => {
       const open = new AbortController();
       this.#questions.set(id, open);
       void this.asker
         .ask(question, open.signal)
-        .then((answer) => (open.signal.aborted ? false : this.#client?.answer(id, answer)))
+        .then((answer) => {
+          if (open.signal.aborted) return false;
+          this.#answered.push(question);
+          return this.#client?.answer(id, answer);
+        })
         .catch(() => false)
         .finally(() => this.#questions.delete(id));
     },
@@ -107,10 +116,4 @@ export class RunSession extends Store {
     this.#folder = folder;
     this.#planned.fire(plan);
   }
-}
-
-/** The last text of a node's log. @param most bytes */
-export async function nodeLog(folder: string, node: string, most: number): Promise<string> {
-  const bytes = await readFile(`${folder}/${node}.log`).catch(() => Buffer.alloc(0));
-  return bytes.subarray(Math.max(0, bytes.length - most)).toString('utf8');
 }

@@ -9,13 +9,13 @@ import { renderError, renderUnexpected } from '../../command/terminal/error';
 import { LiveTerminal } from '../../command/terminal/live-terminal';
 import { lookOf, paint, tone, type Look, type Tone } from '../../command/terminal/look';
 import { renderSummary } from '../../command/terminal/summary';
-import type { Runs } from '../../engine/runs';
+import type { RunRecord, Runs } from '../../engine/runs';
 import type { FollowEnd } from '../../service/client';
 import type { RunEnd } from '../../service/protocol';
 import type { Launcher } from '../../service/spawn';
-import type { Asker } from '../../ssh/connection';
+import type { Asker, Question } from '../../ssh/connection';
 import { me } from '../launch';
-import type { Looker } from '../looker';
+import { demandTrust, type Looker } from '../looker';
 import { setting } from '../settings';
 import { Store } from '../store';
 import type { RunHub } from './hub';
@@ -38,12 +38,16 @@ export interface TerminalDeps {
   readonly looker: Looker;
   readonly runs: Runs;
   readonly secrets: () => Promise<Readonly<Record<string, string>>>;
+  /** Would this question be answered again without a person? */
+  readonly answersAgain: (question: Question) => Promise<boolean>;
   /** The terminal was closed while its run goes on. */
   readonly onDetached: (run: string | undefined, pty: RunTerminal) => void;
 }
 
 /** Lines written just before the end can be lost (microsoft/vscode#92868). Milliseconds. */
 const LAST_LINES_MS = 150;
+/** Milliseconds in which the process of a run that broke off has to be gone. */
+const GONE_MS = 3000;
 
 /** The terminal of a task: shows the equivalent command, the run as the command line shows it, and the exit status. */
 export class RunTerminal extends Store implements vscode.Pseudoterminal {
@@ -53,13 +57,16 @@ export class RunTerminal extends Store implements vscode.Pseudoterminal {
   readonly onDidClose = this.#close.event;
   readonly #abort = new AbortController();
   readonly #live: LiveTerminal;
-  readonly #session: RunSession;
+  #session: RunSession;
   #asking = false;
   #done = false;
+  #resumed = false;
 
   constructor(
     private readonly job: TerminalJob,
     private readonly deps: TerminalDeps,
+    /** A terminal of its own stays until a key is pressed; one of a task is kept by the editor. */
+    private readonly stays = false,
   ) {
     super();
     this.#session = this.add(new RunSession(deps.asker));
@@ -89,7 +96,8 @@ export class RunTerminal extends Store implements vscode.Pseudoterminal {
   }
 
   handleInput(data: string): void {
-    if (data.includes('\u0003')) void this.#interrupt();
+    if (this.#done && this.stays) this.#close.fire(0);
+    else if (data.includes('\u0003')) void this.#interrupt();
   }
 
   async #run(): Promise<void> {
@@ -101,7 +109,12 @@ export class RunTerminal extends Store implements vscode.Pseudoterminal {
     }
     if (this.disposed) return;
     this.#done = true;
+    this.#live.end();
     this.#say([tone(toneOf(status), l10n.t('Exit status {0}', String(status)))]);
+    if (this.stays) {
+      this.#say([tone('dim', l10n.t('Press any key to close this terminal.'))]);
+      return;
+    }
     await sleep(LAST_LINES_MS);
     this.#close.fire(status);
   }
@@ -127,6 +140,7 @@ export class RunTerminal extends Store implements vscode.Pseudoterminal {
   }
 
   async #start(command: Command, cwd: string): Promise<ExitStatus> {
+    demandTrust();
     const leave = this.#listen();
     try {
       const request = { argv: formatArgv(command), cwd, by: me(), secrets: await this.deps.secrets() };
@@ -140,15 +154,7 @@ export class RunTerminal extends Store implements vscode.Pseudoterminal {
   async #follow(run: string): Promise<ExitStatus> {
     const record = await this.deps.runs.read(run);
     this.#say([tone('accent', '> '), tone('strong', record.plan.command)]);
-    if (record.state === 'live') {
-      const leave = this.#listen();
-      try {
-        return await this.#ended(await this.#session.attach(record.folder));
-      } finally {
-        leave();
-      }
-    }
-    return this.#replay(run);
+    return record.state === 'live' ? this.#watch(record.folder) : this.#replay(run);
   }
 
   async #replay(run: string): Promise<ExitStatus> {
@@ -157,7 +163,12 @@ export class RunTerminal extends Store implements vscode.Pseudoterminal {
     return view.exit ?? ExitStatus.unknown;
   }
 
+  /** A session of its own for each process that works on the run. */
   #listen(): () => void {
+    if (this.#session.attached || this.#session.view) {
+      this.#session.dispose();
+      this.#session = this.add(new RunSession(this.deps.asker));
+    }
     const joined = this.deps.hub.join(this.#session);
     const events = this.#session.onEvents((list) => {
       for (const event of list) this.#live.sink(event);
@@ -181,10 +192,62 @@ export class RunTerminal extends Store implements vscode.Pseudoterminal {
         this.#say([tone('warn', l10n.t('The run goes on. Follow it from the Runs view.'))]);
         return ExitStatus.interrupted;
       case 'lost':
-        this.#say([
-          tone('warn', l10n.t('The process of the run is gone. What runs on the nodes goes on; resume the run.')),
-        ]);
-        return ExitStatus.unknown;
+        return this.#lost();
+    }
+  }
+
+  /**
+   * The process of the run died before our eyes. It is resumed by itself once, unless that would need a secret that
+   * somebody typed; what cannot be found out on the nodes, a person is asked.
+   */
+  async #lost(): Promise<ExitStatus> {
+    const run = this.#session.view?.run;
+    const record = run === undefined ? undefined : await this.#afterwards(run);
+    if (record?.state === 'live') return this.#watch(record.folder);
+    if (record?.state === 'finished') return this.#replay(record.run);
+    if (record?.state !== 'interrupted' || !(await this.#mayResume(record))) {
+      const gone = l10n.t('The process of the run is gone. What runs on the nodes goes on; resume the run.');
+      this.#say([tone('warn', gone)]);
+      return ExitStatus.unknown;
+    }
+    const resuming = this.deps.hub.resumes(record.run);
+    try {
+      this.#say([tone('warn', l10n.t('The process of the run is gone. The run is resumed.'))]);
+      const resume: Command = { kind: 'resume', run: record.run, options: { yes: true } };
+      const status = await this.#start(resume, record.folder);
+      // Another window was quicker.
+      return status === ExitStatus.locked ? await this.#watch(record.folder) : status;
+    } finally {
+      resuming.dispose();
+    }
+  }
+
+  /** How the run stands once its process is gone, or was replaced. */
+  async #afterwards(run: string): Promise<RunRecord> {
+    const died = this.#session.view?.owner?.pid;
+    const end = Date.now() + GONE_MS;
+    for (;;) {
+      const record = await this.deps.runs.read(run);
+      if (record.state !== 'live' || (died !== undefined && record.owner?.pid !== died) || Date.now() > end)
+        return record;
+      await sleep(100);
+    }
+  }
+
+  async #mayResume({ view }: RunRecord): Promise<boolean> {
+    if (this.#resumed || view.epoch > 1) return false;
+    this.#resumed = true;
+    const again = await Promise.all(this.#session.answered.map((each) => this.deps.answersAgain(each)));
+    return again.every(Boolean);
+  }
+
+  /** Follows the process that works on the run now. */
+  async #watch(folder: string): Promise<ExitStatus> {
+    const leave = this.#listen();
+    try {
+      return await this.#ended(await this.#session.attach(folder));
+    } finally {
+      leave();
     }
   }
 

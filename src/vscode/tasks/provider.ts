@@ -2,7 +2,7 @@ import * as vscode from 'vscode';
 import { dirname } from 'node:path';
 import { ClusterliftError, ExitStatus } from '../../base/errors';
 import type { Command } from '../../command/command';
-import { formatCommand } from '../../command/format';
+import { formatCommand, formatRun } from '../../command/format';
 import type { ClusterRef, ClustersModel } from '../clusters/model';
 import { demandTrust } from '../looker';
 import type { RunsModel } from '../runs/model';
@@ -115,7 +115,8 @@ export class ClusterliftTasks implements vscode.TaskProvider {
 
   /** A run that is on with the same command line is followed, not started a second time. */
   #openRun(command: Command): string | undefined {
-    const wanted = withoutAnswers(formatCommand(command));
+    if (command.options.dryRun) return undefined;
+    const wanted = withoutAnswers(formatRun(command));
     return this.runs.records.find(({ state, plan }) => state === 'live' && withoutAnswers(plan.command) === wanted)
       ?.run;
   }

@@ -2,6 +2,7 @@ import { dirname, join } from 'node:path';
 import * as vscode from 'vscode';
 import type { TaskDefinition } from './definition';
 import { withTask } from './tasks-json';
+import { tell } from '../tell';
 
 const { l10n } = vscode;
 
@@ -13,7 +14,7 @@ export async function saveTask(
 ): Promise<void> {
   const target = folder ?? vscode.workspace.workspaceFolders?.[0];
   if (!target) {
-    void vscode.window.showWarningMessage(l10n.t('Open a folder first: tasks are saved in its tasks.json.'));
+    void tell.warning(l10n.t('Open a folder first: tasks are saved in its tasks.json.'));
     return;
   }
   const uri = vscode.Uri.file(join(target.uri.fsPath, '.vscode', 'tasks.json'));

@@ -5,12 +5,12 @@ import type { NodeModel } from '../../cluster/model';
 import { currentStep, type NodeView, type RunView } from '../../engine/view';
 import type { ClusterRef, ClustersModel } from '../clusters/model';
 import type { StatusCache } from '../clusters/status';
-import type { RunHub } from '../runs/hub';
+import type { HubEvents, RunHub } from '../runs/hub';
 import type { RunsModel } from '../runs/model';
 import { Store } from '../store';
 import { BUSY, nodeIcon } from './icons';
-import { setContext, tooltip, TreeRefresh } from './tree';
-import { ago, healthWords, nodeWords, outcomeWords, progressWords, stepWords } from './words';
+import { setContext, tooltip, touched, TreeRefresh } from './tree';
+import { ago, healthWords, nodeWords, nodesWords, outcomeWords, progressWords, stepWords } from './words';
 
 const { l10n } = vscode;
 
@@ -50,7 +50,7 @@ export class ClustersTree extends Store implements vscode.TreeDataProvider<Clust
     );
     this.add(status.onDidChange((id) => this.#changed(id)));
     this.add(runs.onDidChange(() => this.#refresh.later(...this.#clusters())));
-    this.add(hub.onEvents(({ view }) => this.#ofRun(view)));
+    this.add(hub.onEvents((heard) => this.#ofRun(heard)));
     this.#tellState();
   }
 
@@ -90,6 +90,12 @@ export class ClustersTree extends Store implements vscode.TreeDataProvider<Clust
     return item.kind === 'cluster' ? this.#clusterItem(item.ref) : this.#nodeItem(item.ref, item.node);
   }
 
+  /** Details are made for the one that somebody points at. */
+  resolveTreeItem(item: vscode.TreeItem, of: ClusterItem): vscode.TreeItem {
+    item.tooltip = tooltip(of.kind === 'cluster' ? this.#clusterDetails(of.ref) : this.#nodeDetails(of.ref, of.node));
+    return item;
+  }
+
   #clusters(): ClusterItem[] {
     return this.model.clusters.map((ref) => this.#item(ref.id, { kind: 'cluster', ref }));
   }
@@ -119,9 +125,13 @@ export class ClustersTree extends Store implements vscode.TreeDataProvider<Clust
     if (ref) this.#refresh.later(this.#item(id, { kind: 'cluster', ref }));
   }
 
-  #ofRun({ plan }: RunView): void {
+  /** A cluster is drawn with all its nodes: only where more than some of them changed. */
+  #ofRun({ view: { plan }, events }: Pick<HubEvents, 'view' | 'events'>): void {
     const ref = this.model.byName(plan.cluster, plan.configFile);
-    if (ref) this.#changed(ref.id);
+    if (!ref) return;
+    const what = touched(events);
+    if (what === 'all') this.#changed(ref.id);
+    else this.#refresh.these([...what].flatMap((name) => this.#items.get(`${ref.id}/${name}`) ?? []));
   }
 
   #liveRun({ cluster, file }: ClusterRef): RunView | undefined {
@@ -145,14 +155,8 @@ export class ClustersTree extends Store implements vscode.TreeDataProvider<Clust
     item.description = words.join(' · ');
     item.iconPath = live || this.#busy.has(id) ? BUSY : new vscode.ThemeIcon('server-environment');
     item.contextValue = cluster.production ? 'cluster.production' : 'cluster';
-    item.tooltip = tooltip([
-      label,
-      l10n.t('{0} nodes, primary {1}', cluster.nodes.length, cluster.primary),
-      ref.file.path,
-      latest ? l10n.t('Last run: {0}, {1}', latest.plan.action, outcomeWords(latest)) : undefined,
-    ]);
     item.accessibilityInformation = {
-      label: [l10n.t('Cluster {0}', label), l10n.t('{0} nodes', cluster.nodes.length), ...words].join(', '),
+      label: [l10n.t('Cluster {0}', label), nodesWords(cluster.nodes.length), ...words].join(', '),
     };
     return item;
   }
@@ -170,8 +174,7 @@ export class ClustersTree extends Store implements vscode.TreeDataProvider<Clust
 
   #nodeItem(ref: ClusterRef, node: NodeModel): vscode.TreeItem {
     const status = this.status.node(ref.id, node.name);
-    const live = this.#liveRun(ref);
-    const working = live && Object.hasOwn(live.nodes, node.name) ? live.nodes[node.name] : undefined;
+    const working = this.#working(ref, node);
     const step = working && currentStep(working);
     const item = new vscode.TreeItem(node.name, vscode.TreeItemCollapsibleState.None);
     const said = step ? stepWords(step, working) : nodeWords(status);
@@ -180,7 +183,6 @@ export class ClustersTree extends Store implements vscode.TreeDataProvider<Clust
     item.description = line([said, roles].filter((each) => each !== '').join(' · '), 200);
     item.iconPath = step ? BUSY : nodeIcon(status);
     item.contextValue = 'node';
-    item.tooltip = tooltip(this.#nodeDetails(ref, node, working));
     item.accessibilityInformation = {
       label: [l10n.t('Node {0}', node.name), roles, step ? l10n.t('step {0}', said) : said]
         .filter((each) => each !== '')
@@ -189,7 +191,25 @@ export class ClustersTree extends Store implements vscode.TreeDataProvider<Clust
     return item;
   }
 
-  #nodeDetails({ id, cluster }: ClusterRef, node: NodeModel, working: NodeView | undefined): (string | undefined)[] {
+  #clusterDetails({ label, cluster, file }: ClusterRef): (string | undefined)[] {
+    const latest = this.runs.latest(cluster.name, file.path);
+    return [
+      label,
+      l10n.t('{0} nodes, primary {1}', cluster.nodes.length, cluster.primary),
+      file.path,
+      latest ? l10n.t('Last run: {0}, {1}', latest.plan.action, outcomeWords(latest)) : undefined,
+    ];
+  }
+
+  /** What a run does on a node just now. */
+  #working(ref: ClusterRef, { name }: NodeModel): NodeView | undefined {
+    const live = this.#liveRun(ref);
+    return live && Object.hasOwn(live.nodes, name) ? live.nodes[name] : undefined;
+  }
+
+  #nodeDetails(ref: ClusterRef, node: NodeModel): (string | undefined)[] {
+    const { id, cluster } = ref;
+    const working = this.#working(ref, node);
     const status = this.status.node(id, node.name);
     const error = working?.error?.message;
     return [

@@ -37,7 +37,7 @@ export class PointsTree extends Store implements vscode.TreeDataProvider<PointIt
       }),
     );
     this.add(
-      model.onDidChange((id) => this.#refresh.later(...[this.#items.get(id)].filter((each) => each !== undefined))),
+      model.onDidChange((id) => this.#refresh.these([this.#items.get(id)].filter((each) => each !== undefined))),
     );
     this.add(
       this.view.onDidExpandElement(({ element }) => {

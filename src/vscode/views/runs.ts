@@ -7,7 +7,7 @@ import type { RunHub } from '../runs/hub';
 import type { RunsModel } from '../runs/model';
 import { Store } from '../store';
 import { BUSY, runIcon, runNodeIcon } from './icons';
-import { setContext, tooltip, TreeRefresh } from './tree';
+import { setContext, tooltip, touched, TreeRefresh } from './tree';
 import { ago, nodeOutcomeWords, outcomeWords, progressWords, stepWords } from './words';
 
 const { l10n } = vscode;
@@ -46,7 +46,13 @@ export class RunsTree extends Store implements vscode.TreeDataProvider<RunItem> 
         this.#tell();
       }),
     );
-    this.add(hub.onEvents(({ view }) => this.#refresh.later(this.#item(view.run, { kind: 'run', run: view.run }))));
+    this.add(
+      hub.onEvents(({ view: { run }, events }) => {
+        const what = touched(events);
+        if (what === 'all') this.#refresh.later(this.#item(run, { kind: 'run', run }));
+        else this.#refresh.these([...what].flatMap((name) => this.#items.get(`${run}/${name}`) ?? []));
+      }),
+    );
     this.add(
       this.view.onDidChangeVisibility(({ visible }) => {
         if (visible) this.#unseen.clear();

@@ -1,4 +1,5 @@
 import * as vscode from 'vscode';
+import type { RunEventList } from '../runs/session';
 import { Store } from '../store';
 
 /** Milliseconds: however much happens, a view is drawn no more often than this. */
@@ -20,6 +21,15 @@ export class TreeRefresh<T> extends Store {
   /** @param items nothing: the whole tree */
   later(...items: T[]): void {
     if (items.length === 0) this.#all = true;
+    this.#soon(items);
+  }
+
+  /** These only, and nothing when there are none. */
+  these(items: readonly T[]): void {
+    if (items.length > 0) this.#soon(items);
+  }
+
+  #soon(items: readonly T[]): void {
     for (const each of items) this.#due.add(each);
     this.#timer ??= setTimeout(() => {
       this.#timer = undefined;
@@ -30,6 +40,30 @@ export class TreeRefresh<T> extends Store {
       if (!this.disposed) this.#changed.fire(all ? undefined : due);
     }, THROTTLE_MS);
   }
+}
+
+/** What of a view changes with these events: `all` the whole of it, else the nodes. */
+export function touched(events: RunEventList): 'all' | ReadonlySet<string> {
+  const nodes = new Set<string>();
+  for (const event of events) {
+    switch (event.type) {
+      case 'output':
+      case 'question':
+        continue;
+      case 'progress':
+      case 'link':
+      case 'step.started':
+      case 'step.finished':
+      case 'step.overdue':
+      case 'decision':
+      case 'request':
+        if (event.node !== undefined) nodes.add(event.node);
+        continue;
+      default:
+        return 'all';
+    }
+  }
+  return nodes;
 }
 
 /** Sets a context key that `when` clauses of package.json read. */

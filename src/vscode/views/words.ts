@@ -15,6 +15,10 @@ export function ago(then: number, now = Date.now()): string {
   return l10n.t('{0} days ago', Math.floor(hours / 24));
 }
 
+export function nodesWords(count: number): string {
+  return count === 1 ? l10n.t('1 node') : l10n.t('{0} nodes', count);
+}
+
 export function healthWords(health: NodeStatus['health']): string {
   switch (health) {
     case 'healthy':
@@ -31,6 +35,8 @@ export function healthWords(health: NodeStatus['health']): string {
 /** `24.2.0 · healthy`, for the line of a node. */
 export function nodeWords(status: NodeStatus | undefined): string {
   if (!status) return l10n.t('not asked yet');
+  if (status.answered !== undefined && status.version === undefined && status.health === 'not-asked')
+    return l10n.t('no package installed yet');
   const version = status.version ?? (status.answered === undefined ? '?' : l10n.t('not installed'));
   const seen =
     status.health === 'unreachable' && status.answered !== undefined

@@ -1,4 +1,5 @@
 import * as vscode from 'vscode';
+import { asMessage } from '../foreign';
 
 const { l10n } = vscode;
 
@@ -53,7 +54,15 @@ export async function runWizard<S>(title: string, steps: readonly Step<S>[], fir
 
 export interface Choice<T> extends vscode.QuickPickItem {
   readonly value?: T;
+  /** What the button of the row puts on the clipboard. */
+  readonly copy?: string;
 }
+
+/** For rows with `copy`. */
+export const copyButton = (): vscode.QuickInputButton => ({
+  iconPath: new vscode.ThemeIcon('copy'),
+  tooltip: l10n.t('Copy Command Line'),
+});
 
 export interface PickOptions<T> {
   readonly placeholder: string;
@@ -75,6 +84,7 @@ export async function pickOne<T>(place: Place, options: PickOptions<T>): Promise
   dress(input, place);
   input.placeholder = options.placeholder;
   input.matchOnDescription = true;
+  input.onDidTriggerItemButton(({ item }) => void vscode.env.clipboard.writeText(item.copy ?? ''));
   set(options.items);
   const gone = new AbortController();
   if (options.later) {
@@ -120,13 +130,16 @@ export interface TextOptions {
 export async function askText(place: Place, options: TextOptions): Promise<StepEnd<string>> {
   const input = vscode.window.createInputBox();
   dress(input, place);
-  input.prompt = options.prompt;
+  input.prompt = asMessage(options.prompt);
   input.placeholder = options.placeholder ?? '';
   input.value = options.value ?? '';
-  input.onDidChangeValue((value) => (input.validationMessage = value === '' ? '' : (options.check(value) ?? '')));
+  const complain = (problem: string | undefined): void => {
+    input.validationMessage = asMessage(problem ?? '');
+  };
+  input.onDidChangeValue((value) => complain(value === '' ? undefined : options.check(value)));
   return ended(input, () => {
     const problem = input.value.trim() === '' ? l10n.t('Please type something.') : options.check(input.value.trim());
-    input.validationMessage = problem ?? '';
+    complain(problem);
     return problem === undefined ? { value: input.value.trim() } : undefined;
   });
 }

@@ -6,10 +6,12 @@ import type { ClusterRef } from '../clusters/model';
 import type { StatusCache } from '../clusters/status';
 import { argvFor, cwdOf, forCluster } from '../commands/argv';
 import type { Looker } from '../looker';
+import { nodesWords } from '../views/words';
 import type { PackageChoice, PackagePicker } from './package';
 import {
   alone,
   askText,
+  copyButton,
   pickOne,
   pickSeveral,
   runWizard,
@@ -20,6 +22,9 @@ import {
 } from './steps';
 
 const { l10n } = vscode;
+
+/** Characters of a package's path that leave room for the rest of the command. */
+const LONG_PATH = 18;
 
 /** What the steps found out. */
 interface UpgradeState {
@@ -89,20 +94,21 @@ export class UpgradeWizard {
   readonly #mode: Step<UpgradeState> = {
     show: async (state, place) => {
       const configured = state.clusters[0]?.cluster.upgrade.mode ?? 'fast';
-      const mark = (mode: string): string => (mode === configured ? l10n.t('default of this cluster') : '');
+      const named = (mode: string): string =>
+        mode === configured ? `${mode} · ${l10n.t('default of this cluster')}` : mode;
       const end = await pickOne<'serial' | 'fast'>(place, {
         placeholder: l10n.t('{0}: how?', state.package?.about ?? ''),
         active: state.mode ?? configured,
         items: [
           {
             label: `$(rocket) ${l10n.t('All nodes at once')}`,
-            description: `fast ${mark('fast')}`.trim(),
+            description: named('fast'),
             detail: l10n.t('Shortest; the service is down on all nodes for that time.'),
             value: 'fast',
           },
           {
             label: `$(list-ordered) ${l10n.t('One node after the other')}`,
-            description: `serial ${mark('serial')}`.trim(),
+            description: named('serial'),
             detail: l10n.t('By role; the next only when the last is healthy.'),
             value: 'serial',
           },
@@ -182,8 +188,10 @@ export class UpgradeWizard {
     const items = (checks: readonly Choice<UpgradeDecision['then']>[]): Choice<UpgradeDecision['then']>[] => [
       {
         label: `$(cloud-upload) ${l10n.t('Upgrade {0} now', ref.label)}`,
-        description: l10n.t('{0} nodes, {1}', count, about),
-        detail: formatCommand(command),
+        description: `${nodesWords(count)}, ${about}`,
+        detail: formatCommand(shortened(command)),
+        copy: formatCommand(command),
+        buttons: [copyButton()],
         value: 'start',
       },
       {
@@ -210,6 +218,7 @@ export class UpgradeWizard {
     if (end.value !== 'start' || !ref.cluster.production)
       return { kind: 'next', value: { ref, command, then: end.value } };
     const typed = await typeName(place, ref);
+    if (typed.kind === 'back') return this.#summary(command, ref, state, place);
     if (typed.kind !== 'next') return typed;
     const confirmed = { ...command, options: { ...command.options, confirm: typed.value } };
     return { kind: 'next', value: { ref, command: confirmed, then: 'start' } };
@@ -256,6 +265,14 @@ function commandFor({ package: source, mode, backup, nodes }: UpgradeState, ref:
     },
     ref,
   );
+}
+
+/** A row is narrow: of a long path the name is enough, so that the words after it are seen. */
+function shortened(command: UpgradeCommand): UpgradeCommand {
+  const { package: source } = command;
+  if (source === undefined || source.length <= LONG_PATH) return command;
+  const name = source.slice(source.lastIndexOf('/') + 1);
+  return { ...command, package: `.../${name.slice(-LONG_PATH)}` };
 }
 
 function checkItem(row: unknown): Choice<never>[] {

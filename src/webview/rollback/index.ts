@@ -37,6 +37,12 @@ function keep(change: Partial<KeptState>): void {
   editor.setState(kept);
 }
 
+/** The extension asks the nodes what that point would do to them. */
+function choose(key: PointKey): void {
+  keep({ selected: key });
+  editor.postMessage({ type: 'choose', ...key });
+}
+
 function isSame(a: PointKey | undefined, b: PointKey | undefined): boolean {
   return a?.id === b?.id && a?.location === b?.location;
 }
@@ -101,7 +107,7 @@ function pointsPart(now: PageState): Child[] {
       ? words.none
       : shown.length === 0
         ? words.noMatch
-        : `${String(shown.length)} ${words.shown}`;
+        : `${words.shown} ${String(shown.length)}`;
   return [
     el('p', { role: 'status' }, status),
     ...errors.map((error) => el('p', { class: 'error', role: 'alert' }, error)),
@@ -134,7 +140,7 @@ function row(point: PagePoint, index: number): HTMLElement {
   const selected = isSame(point, kept.selected);
   const radio = el('input', { type: 'radio', name: 'point', id, checked: selected });
   radio.addEventListener('change', () => {
-    keep({ selected: { location: point.location, id: point.id } });
+    choose({ location: point.location, id: point.id });
     for (const each of document.querySelectorAll('tbody tr')) each.classList.remove('selected');
     radio.closest('tr')?.classList.add('selected');
     drawDetails();
@@ -172,11 +178,14 @@ function detailsPart({ words }: PageState): Child[] {
     title,
     el('p', { class: 'id' }, `${point.id} · ${point.location}`),
     nodes(words, point),
+    ...(point.asking ? [el('p', { class: 'asking' }, words.asking)] : []),
     el(
       'dl',
       {},
       el('dt', {}, words.lost),
-      el('dd', {}, point.lost),
+      ...point.lost.map((each) => el('dd', {}, each)),
+      el('dt', {}, words.order),
+      el('dd', {}, point.order),
       el('dt', {}, words.expected),
       el('dd', {}, point.expected),
     ),
@@ -195,8 +204,9 @@ function nodes(words: PageState['words'], point: PagePoint): HTMLElement {
 
 addEventListener('message', (event: MessageEvent<ToPage>) => {
   state = event.data.state;
-  if (kept.selected === undefined && state.preselect) keep({ selected: state.preselect });
+  if (kept.selected === undefined && state.preselect) choose(state.preselect);
   draw();
 });
 keep({});
 editor.postMessage({ type: 'ready' });
+if (kept.selected) choose(kept.selected);

@@ -20,7 +20,12 @@ export interface PagePoint {
     readonly after: string;
     readonly state: string;
   }[];
-  readonly lost: string;
+  /** Sentences. */
+  readonly lost: readonly string[];
+  /** In which order the nodes go back. */
+  readonly order: string;
+  /** The nodes are being asked what would happen. */
+  readonly asking: boolean;
   readonly expected: string;
 }
 
@@ -46,6 +51,8 @@ export type WordKey =
   | 'now'
   | 'after'
   | 'lost'
+  | 'order'
+  | 'asking'
   | 'expected'
   | 'verify'
   | 'rollBack'
@@ -74,7 +81,9 @@ export interface ToPage {
   readonly state: PageState;
 }
 export type FromPage =
-  { readonly type: 'ready' } | { readonly type: 'refresh' } | ({ readonly type: 'verify' | 'rollBack' } & PointKey);
+  | { readonly type: 'ready' }
+  | { readonly type: 'refresh' }
+  | ({ readonly type: 'choose' | 'verify' | 'rollBack' } & PointKey);
 
 /** What the editor keeps for the page over a reload. */
 export interface KeptState {

@@ -239,11 +239,11 @@ describe('an archive in a directory', () => {
 
   it('tells a location that is missing or read-only', async () => {
     const missing = store(join(place.dir, 'missing'));
-    const [refused] = await missing.check([place.node], false);
+    const [refused] = await missing.check([place.node], 'write');
     assert.ok(refused?.status === 'rejected' && withCode('backup-write')(refused.reason));
-    const [made] = await missing.check([place.node], true);
+    const [made] = await missing.check([place.node], 'create');
     assert.ok(made?.status === 'fulfilled' && (made.value.free ?? 0) > 0);
-    const [readOnly] = await store('/proc/clusterlift').check([place.node], true);
+    const [readOnly] = await store('/proc/clusterlift').check([place.node], 'create');
     assert.ok(readOnly?.status === 'rejected' && withCode('backup-write')(readOnly.reason));
   });
 });

@@ -114,7 +114,7 @@ describe('restore points of a cluster', function () {
     const was = await files();
     for (const each of places) await writeFile(join(each.root, 'app', 'late'), 'late');
     const later = await files();
-    const report = await checkRestore(store, point.id, nodes(), nodes(), undefined);
+    const report = await checkRestore(store, await store.readPoint(point.id, nodes()), nodes(), nodes(), undefined);
     assert.deepEqual(
       report.findings.filter((each) => each.level === 'block'),
       [],
@@ -184,18 +184,18 @@ describe('restore points of a cluster', function () {
 
   it('are judged before they are made: system paths, space, a location that is away', async () => {
     await mkdir(shared);
-    const good = await checkBackup(store, nodes().slice(0, 1), [join(places[0]?.root ?? '', 'app')]);
+    const good = await checkBackup(store, nodes().slice(0, 1), [join(places[0]?.root ?? '', 'app')], 'write');
     assert.deepEqual(
       good.findings.map((each) => each.code),
       [],
     );
-    const bad = await checkBackup(store, nodes().slice(0, 1), ['/usr', '/proc/1', '/etc/ssh/x', 'relative']);
+    const bad = await checkBackup(store, nodes().slice(0, 1), ['/usr', '/proc/1', '/etc/ssh/x', 'relative'], 'write');
     assert.deepEqual(
       bad.findings.map((each) => each.code),
       ['path-system', 'path-system', 'path-sshd', 'path-relative'],
     );
     await rm(shared, { recursive: true });
-    const away = await checkBackup(store, nodes(), [join(places[0]?.root ?? '', 'app')]);
+    const away = await checkBackup(store, nodes(), [join(places[0]?.root ?? '', 'app')], 'write');
     assert.deepEqual(
       away.findings.map((each) => [each.code, each.level]),
       [['server-missing', 'block']],
@@ -274,10 +274,20 @@ describe('restore points of a cluster', function () {
       const script = Buffer.from('rm -rf /\n');
       const changed: Point = { ...point, scripts: keepScripts({ version: script }) };
       await writeFile(join(shared, point.id, 'point.json'), encode(changed).text);
-      await assert.rejects(checkRestore(store, point.id, nodes(), nodes(), undefined), withCode('point-changed'));
+      await assert.rejects(
+        checkRestore(store, await store.readPoint(point.id, nodes()), nodes(), nodes(), undefined),
+        withCode('point-changed'),
+      );
       await writeFile(join(shared, point.id, 'point.json'), text);
-      assert.equal((await checkRestore(store, point.id, nodes(), nodes(), encode(point).sha256)).trust.kind, 'known');
-      await assert.rejects(checkRestore(store, point.id, nodes(), nodes(), '0'.repeat(64)), withCode('point-changed'));
+      assert.equal(
+        (await checkRestore(store, await store.readPoint(point.id, nodes()), nodes(), nodes(), encode(point).sha256))
+          .trust.kind,
+        'known',
+      );
+      await assert.rejects(
+        checkRestore(store, await store.readPoint(point.id, nodes()), nodes(), nodes(), '0'.repeat(64)),
+        withCode('point-changed'),
+      );
     });
 
     it('a foreign point needs a person, who sees the digests of its scripts', async () => {
@@ -285,7 +295,7 @@ describe('restore points of a cluster', function () {
       await rename(join(shared, point.id), join(shared, other));
       const foreign: Point = { ...point, id: other };
       await writeFile(join(shared, other, 'point.json'), encode(foreign).text);
-      const report = await checkRestore(store, other, nodes(), nodes(), undefined);
+      const report = await checkRestore(store, await store.readPoint(other, nodes()), nodes(), nodes(), undefined);
       const [finding] = report.findings.filter((each) => each.code === 'foreign-point');
       assert.match(finding?.message ?? '', new RegExp(sha256Hex('echo 24.1\n')));
       assert.throws(() => demandTrust(other, report.trust, false), withCode('foreign-point'));

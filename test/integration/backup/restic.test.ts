@@ -46,7 +46,7 @@ describe('backups with restic', function () {
     return new ResticStore(location, () => Promise.resolve(password));
   }
   async function ready(): Promise<void> {
-    const [made] = await store().check([place.node], true);
+    const [made] = await store().check([place.node], 'create');
     assert.ok(made?.status === 'fulfilled', String(made?.status === 'rejected' && made.reason));
     assert.equal(made.value.created, true);
   }
@@ -126,7 +126,7 @@ describe('backups with restic', function () {
   it('tells a wrong password, no repository, no restic and one that is too old apart', async () => {
     await ready();
     const codeOf = async (tried: ResticStore): Promise<string> => {
-      const [result] = await tried.check([place.node], false);
+      const [result] = await tried.check([place.node], 'write');
       assert.ok(result?.status === 'rejected');
       return (result.reason as { code: string }).code;
     };
@@ -143,7 +143,7 @@ describe('backups with restic', function () {
     assert.equal(await codeOf(store()), 'restic-too-old');
     await writeFile(join(place.node.stateDir, 'restic.env'), 'PATH=/nowhere:/usr/sbin:/sbin:/bin\n');
     const without = new ShellConnection('n1', { before: 'restic() { return 127; }' });
-    const [missing] = await store().check([{ ...place.node, connection: without }], false);
+    const [missing] = await store().check([{ ...place.node, connection: without }], 'write');
     assert.ok(missing?.status === 'rejected' && withCode('restic-missing')(missing.reason));
   });
 

@@ -168,7 +168,7 @@ describe('backups on an SFTP server', function () {
       await assert.rejects(store({ path: small }).createPart(request()), withCode('backup-full'));
       assert.deepEqual(await readdir(join(small, ID)), []);
       await succeed('mount', ['-o', 'remount,ro', small]);
-      const [refused] = await store({ path: small }).check([], true);
+      const [refused] = await store({ path: small }).check([], 'create');
       assert.ok(refused?.status === 'rejected' && withCode('server-refused')(refused.reason));
     } finally {
       await output('umount', [small]);

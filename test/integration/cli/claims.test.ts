@@ -58,9 +58,9 @@ describe('the documented commands, word for word', function () {
   });
 
   it('a backup that cannot be made is refused with a code, never silently left out', async () => {
-    const { path } = await acmePackage('4.0');
-    const result = await run(lab, ['upgrade', path, 'backup', 'localbackup'], 2);
-    assert.match(result.stderr, /\[backup-unavailable\]/);
+    const { path } = await acmePackage('4.0', { manifest: { backup: { paths: ['/etc'] } } });
+    const result = await run(lab, ['upgrade', path, 'backup', 'localbackup', '--override', 'path-system'], 3);
+    assert.match(result.stderr, /\[path-system\]/);
     assert.match((await run(lab, ['upgrade', path, 'backup', 'nowhere'], 2)).stderr, /nowhere/);
     assert.match((await run(lab, ['upgrade', path, '--on-failure', 'rollback'], 2)).stderr, /rollback-needs-backup/);
     assert.equal(await acmeVersion(lab.node('n1')), '3.0');

@@ -99,6 +99,20 @@ describe('an upgrade of three nodes', function () {
       assert.ok((end ?? Infinity) <= (provision?.start ?? 0));
   });
 
+  it('provisions by itself, and only shows the plan with --dry-run', async () => {
+    lab = await acmeCluster([{}, {}]);
+    const { path } = await acmePackage('2.0');
+    await run(lab, ['upgrade', path], 0);
+    const plan = await run(lab, ['provision', '--dry-run'], 0);
+    assert.equal(plan.events[0]?.type, 'plan');
+    assert.deepEqual(await executions(lab.nodes, 'provision'), []);
+    await run(lab, ['provision'], 0);
+    assert.deepEqual(
+      (await executions(lab.nodes, 'provision')).map(({ node }) => node),
+      ['n1'],
+    );
+  });
+
   it('never provisions when nobody asks for it', async () => {
     lab = await acmeCluster([{}, {}]);
     const { path } = await acmePackage('2.0');

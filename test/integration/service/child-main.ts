@@ -5,7 +5,8 @@ import { ClusterliftError, ExitStatus } from '../../../src/base/errors';
 import { RunContext } from '../../../src/engine/context';
 import { newRunId, Runs } from '../../../src/engine/runs';
 import { runMain, type HostedRun } from '../../../src/service/host';
-import { serviceMain, type LookHost } from '../../../src/service/process';
+import type { LookHost } from '../../../src/service/look-host';
+import { serviceMain } from '../../../src/service/process';
 import type { LookResult } from '../../../src/service/look-protocol';
 import type { RunEnd, RunRequest } from '../../../src/service/protocol';
 import { planOf } from '../../unit/terminal/scenes';
@@ -27,6 +28,9 @@ async function execute(request: RunRequest, host: HostedRun): Promise<RunEnd> {
   const plan = planOf(['n1', 'n2'], { run: newRunId('staging') });
   const owned = await new Runs(join(home, 'state')).create(plan);
   const services = {
+    openStore: () => {
+      throw new Error('this run has no backup');
+    },
     connect: () => {
       throw new Error('no nodes here');
     },
@@ -106,5 +110,6 @@ if (word === '__run') {
   });
 } else if (word === '__service') {
   const idle = Number(process.env['TEST_IDLE'] ?? '60000');
-  void serviceMain({ input: process.stdin, output: process.stdout, look, idle }).then(() => process.exit(0));
+  const shell = (): Promise<never> => Promise.reject(new Error('no nodes here'));
+  void serviceMain({ input: process.stdin, output: process.stdout, look, shell, idle }).then(() => process.exit(0));
 }

@@ -64,6 +64,7 @@ describe('the summary of a run', () => {
     assert.ok(
       lines.includes('    clusterlift backup restore 20261122T201755Z-ab12 --location nightly --cluster staging'),
     );
+    assert.ok(lines.includes('  restore point 20261122T201755Z-ab12 in nightly, verified'));
   });
 
   it('sends a run with a node of unknown outcome to resume, not to a new upgrade', () => {

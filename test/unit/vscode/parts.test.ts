@@ -1,10 +1,13 @@
 import { strict as assert } from 'node:assert';
+import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { labelsOf } from '../../../src/vscode/clusters/names';
-import { sshArguments } from '../../../src/vscode/commands/ssh';
 import { OutputBuffer } from '../../../src/vscode/output/buffer';
+import { asLabel, asMessage } from '../../../src/vscode/foreign';
+import { nodeLog, nodeLogPath } from '../../../src/vscode/output/node-log';
 import { pointRows } from '../../../src/vscode/points/rows';
 import { hostsOf } from '../../../src/vscode/wizard/ssh-hosts';
-import { checkClusters } from '../../../src/cluster/load';
 
 describe('Parts of the editor that need no editor', () => {
   it('show a name that two folders have with its folder, and with more where that is the same, too', () => {
@@ -38,6 +41,34 @@ describe('Parts of the editor that need no editor', () => {
     assert.ok(buffer.take().text.length <= 1000);
   });
 
+  it('keep no line that follows others without an end, and count what they leave out', () => {
+    const buffer = new OutputBuffer({ batch: 1000, line: 50 });
+    buffer.add(`one\ntwo\n${'y'.repeat(10 * 1024 * 1024)}`);
+    const { skipped, text } = buffer.take();
+    assert.equal(text.length, 1000);
+    assert.equal(skipped, 2);
+    buffer.add('z\n');
+    assert.equal(buffer.take().text, 'z\n');
+  });
+
+  it('read the end of a log only, however long it is', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'clusterlift-log-'));
+    try {
+      await writeFile(nodeLogPath(folder, '../n 1'), `${'x'.repeat(100_000)}\nthe end\n`);
+      assert.deepEqual(await readdir(folder), ['.._n_1.log']);
+      assert.equal(await nodeLog(folder, '../n 1', 9), '\nthe end\n');
+      assert.equal(await nodeLog(folder, 'nobody', 9), '');
+    } finally {
+      await rm(folder, { recursive: true });
+    }
+  });
+
+  it('show foreign text as text, where the editor would make icons and links of it', () => {
+    assert.equal(asLabel('$(pass) ok \u001b[31m$(x)\n'), '\\$(pass) ok \\$(x)');
+    assert.equal(asMessage('see [this](command:evil?%22x%22)'), 'see [this] (command:evil?%22x%22)');
+    assert.equal(asMessage('x'.repeat(5000)).length, 1000);
+  });
+
   it('find the hosts of an ssh_config, but no patterns', () => {
     assert.deepEqual(hostsOf('Host a b # c\n  HostName x\nhost=c\nHost *.example *\nMatch host d\nHost "e" !f\n'), [
       'a',
@@ -45,15 +76,6 @@ describe('Parts of the editor that need no editor', () => {
       'c',
       'e',
     ]);
-  });
-
-  it('give ssh the host behind --, so that no host is an option', () => {
-    const text =
-      '{"clusters":{"x":{"user":"u","nodes":[{"name":"j","host":"fd00::1","port":2222},{"name":"n","host":"h","jump":"j"}]}}}';
-    const [cluster] = checkClusters(text, '/c.json').file?.clusters ?? [];
-    const node = cluster?.nodes[1];
-    assert.ok(cluster && node);
-    assert.deepEqual(sshArguments(node, cluster), ['-l', 'u', '-J', 'u@[fd00::1]:2222', '--', 'h']);
   });
 
   it('read restore points as far as they make sense, newest first', () => {

@@ -1,5 +1,5 @@
 import type { Locator, Page } from 'playwright-core';
-import { until } from './until';
+import { SOON, until } from './until';
 
 /** One row of a quick pick, as a person reads it. */
 export interface PickItem {
@@ -17,9 +17,12 @@ export class QuickInput {
     this.widget = page.locator('.quick-input-widget:visible');
   }
 
-  /** Waits until one is open; with a title, until it is the one of this title (`Upgrade staging`, or part of it). */
-  async open(title?: string): Promise<this> {
-    await this.widget.waitFor();
+  /**
+   * Waits until one is open; with a title, until it is the one of this title (`Upgrade staging`, or part of it).
+   * @param timeout milliseconds until it must be open
+   */
+  async open(title?: string, timeout = 30_000): Promise<this> {
+    await this.widget.waitFor({ timeout });
     if (title !== undefined) {
       await until(`a quick input titled ${title}`, async () => (await this.title()).includes(title));
     }
@@ -27,7 +30,7 @@ export class QuickInput {
     await this.widget
       .locator('.quick-input-progress.done, .quick-input-progress:not(.active)')
       .first()
-      .waitFor({ state: 'attached' });
+      .waitFor({ state: 'attached', timeout });
     return this;
   }
 
@@ -54,8 +57,8 @@ export class QuickInput {
   }
 
   /** The rows that are rendered (long lists are not, completely). */
-  async items(): Promise<PickItem[]> {
-    await this.open();
+  async items(timeout = 30_000): Promise<PickItem[]> {
+    await this.open(undefined, timeout);
     return this.rows().evaluateAll((rows) =>
       rows.map((row) => {
         const text = (selector: string): string => row.querySelector(selector)?.textContent ?? '';
@@ -70,19 +73,22 @@ export class QuickInput {
   }
 
   /** Types into the field, in place of what is there. */
-  async type(text: string): Promise<void> {
-    await this.open();
-    await this.input().fill(text);
+  async type(text: string, timeout = 30_000): Promise<void> {
+    await this.open(undefined, timeout);
+    await this.input().fill(text, { timeout });
   }
 
   /** Accepts what is typed or focused. */
   async accept(): Promise<void> {
-    await this.page.keyboard.press('Enter');
+    await this.input().press('Enter');
   }
 
-  /** Picks the row with this label (text, or part of it by a pattern). */
-  async choose(label: string | RegExp): Promise<void> {
-    await this.row(label).click();
+  /**
+   * Picks the row with this label (text, or part of it by a pattern).
+   * @param timeout milliseconds until the row must be there
+   */
+  async choose(label: string | RegExp, timeout = 30_000): Promise<void> {
+    await this.row(label).click({ timeout });
   }
 
   /** Sets the check box of a row of a pick of several. */
@@ -104,9 +110,18 @@ export class QuickInput {
     await this.button('Back');
   }
 
+  /** Escape, until it is gone: the key is lost while something else takes the focus. */
   async cancel(): Promise<void> {
-    await this.page.keyboard.press('Escape');
-    await this.closed();
+    await until('the quick input to close', async () => {
+      if (await this.isOpen()) await this.input().press('Escape', { timeout: SOON });
+      await this.widget.waitFor({ state: 'hidden', timeout: SOON });
+      return true;
+    });
+  }
+
+  /** What is typed in the field; undefined when none is open. */
+  async value(): Promise<string | undefined> {
+    return (await this.isOpen()) ? this.input().inputValue({ timeout: SOON }) : undefined;
   }
 
   private input(): Locator {

@@ -1,5 +1,5 @@
 import type { Locator, Page } from 'playwright-core';
-import { until } from './until';
+import { SOON, until } from './until';
 
 /** A row of a tree view, as a person sees and hears it. */
 export interface TreeRow {
@@ -27,8 +27,11 @@ export class TreeView {
   /** Opens the view when only its header shows. */
   async expand(): Promise<void> {
     const header = this.pane.locator('.pane-header');
-    await header.waitFor();
-    if ((await header.getAttribute('aria-expanded')) === 'false') await header.click();
+    await until(`${String(this)} to open`, async () => {
+      if ((await header.getAttribute('aria-expanded', { timeout: SOON })) === 'true') return true;
+      await header.click({ timeout: SOON });
+      return false;
+    });
   }
 
   /** The rows that are rendered. */
@@ -62,43 +65,68 @@ export class TreeView {
 
   async open(label: string): Promise<void> {
     const row = this.row(label);
-    if ((await row.getAttribute('aria-expanded')) === 'false') await row.locator('.monaco-tl-twistie').click();
+    await until(`${label} to open in ${String(this)}`, async () => {
+      if ((await row.getAttribute('aria-expanded', { timeout: SOON })) !== 'false') return true;
+      await row.locator('.monaco-tl-twistie').click({ timeout: SOON });
+      return false;
+    });
   }
 
-  /** Selects the first, adds the others to the selection. */
+  /** Selects exactly these. */
   async select(...labels: string[]): Promise<void> {
-    for (const [index, label] of labels.entries()) {
-      await this.row(label).click({ modifiers: index === 0 ? [] : ['ControlOrMeta'] });
-    }
+    await until(`${labels.join(' and ')} to be selected in ${String(this)}`, async () => {
+      for (const [index, label] of labels.entries()) {
+        await this.row(label).click({ modifiers: index === 0 ? [] : ['ControlOrMeta'], timeout: SOON });
+      }
+      const selected = this.pane.locator('.monaco-list-row[aria-selected="true"]');
+      return (await selected.count()) === labels.length;
+    });
   }
 
   /** Right click, then the entry of the menu. */
   async menu(label: string, entry: string): Promise<void> {
-    await this.row(label).click({ button: 'right' });
-    const item = this.page.locator('.monaco-menu .action-label').getByText(entry, { exact: true });
-    await item.waitFor();
-    // A menu takes no clicks in its first 100 ms, against the one that opened it.
-    await until(`a click on ${entry}`, async () => {
-      await item.click({ timeout: 1_000 }).catch(() => undefined);
-      return !(await item.isVisible());
+    const item = this.menuItems().getByText(entry, { exact: true });
+    await until(`${entry} in the menu of ${label}`, async () => {
+      await this.openMenu(label);
+      // A menu takes no clicks in its first 100 ms, against the one that opened it: then it is still there.
+      await item.click({ timeout: SOON });
+      await item.waitFor({ state: 'hidden', timeout: SOON });
+      return true;
     });
   }
 
   /** What the context menu of a row offers. */
   async menuEntries(label: string): Promise<string[]> {
-    await this.row(label).click({ button: 'right' });
-    const items = this.page.locator('.monaco-menu .action-item .action-label:not(.separator)');
-    await items.first().waitFor();
-    const texts = await items.allInnerTexts();
-    await this.page.keyboard.press('Escape');
+    const texts = await until(`the menu of ${label}`, async () => {
+      await this.openMenu(label);
+      const all = await this.menuItems().allInnerTexts();
+      return all.length > 0 ? all : undefined;
+    });
+    await until('the menu to close', async () => {
+      await this.page.keyboard.press('Escape');
+      return (await this.menuItems().count()) === 0;
+    });
     return texts.map((each) => each.trim()).filter((each) => each !== '');
   }
 
   /** A button of a row (inline action) or of the view's title, by its tooltip. */
   async action(name: string, label?: string): Promise<void> {
     const place = label === undefined ? this.pane.locator('.pane-header') : this.row(label);
-    await place.hover();
-    await place.getByRole('button', { name }).first().click();
+    await until(`the button ${name} in ${String(this)}`, async () => {
+      await place.hover({ timeout: SOON });
+      await place.getByRole('button', { name }).first().click({ timeout: SOON });
+      return true;
+    });
+  }
+
+  private menuItems(): Locator {
+    return this.page.locator('.monaco-menu .action-item .action-label:not(.separator)');
+  }
+
+  private async openMenu(label: string): Promise<void> {
+    if (await this.menuItems().first().isVisible()) return;
+    await this.row(label).click({ button: 'right', timeout: SOON });
+    await this.menuItems().first().waitFor({ timeout: SOON });
   }
 
   toString(): string {

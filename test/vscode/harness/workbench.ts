@@ -4,14 +4,14 @@ import type { Browser, BrowserContext, Frame, Page } from 'playwright-core';
 import { QuickInput } from './quickinput';
 import { ROOT, type EditorServer } from './server';
 import { TreeView } from './tree';
-import { until } from './until';
+import { SOON, until } from './until';
 
 const SCREENSHOTS = join(ROOT, 'test/vscode/screenshots');
 
 const THEMES = {
-  light: { name: 'Light Modern', css: 'vs' },
-  dark: { name: 'Dark Modern', css: 'vs-dark' },
-  'high-contrast': { name: 'Dark High Contrast', css: 'hc-black' },
+  light: { css: 'vs', colorScheme: 'light', forcedColors: 'none' },
+  dark: { css: 'vs-dark', colorScheme: 'dark', forcedColors: 'none' },
+  'high-contrast': { css: 'hc-black', colorScheme: 'dark', forcedColors: 'active' },
 } as const;
 export type Theme = keyof typeof THEMES;
 
@@ -57,19 +57,46 @@ export class Workbench {
 
   /** Runs a command by its title in the palette, exactly as it stands there (`Clusterlift: Upgrade…`). */
   async command(title: string): Promise<void> {
-    const input = await this.palette(title);
-    await until(`the command ${title} in the palette`, async () =>
-      (await input.items()).some((item) => item.label === title),
+    await until(
+      `the command ${title}`,
+      async () => {
+        const input = await this.palette(title);
+        await until(title, async () => (await input.items(SOON)).some((item) => item.label === title), SOON);
+        await input.choose(title, SOON);
+        // Chosen: the palette is gone, or what the command asks stands in its place.
+        return until('the palette to close', async () => (await input.value()) !== `>${title}`, SOON);
+      },
+      60_000,
     );
-    await input.choose(title);
   }
 
   /** Opens the palette and types into it; the titles it offers are `items()` of what it gives back. */
   async palette(text: string): Promise<QuickInput> {
-    await this.page.keyboard.press('F1');
-    const input = await this.quickInput().open();
-    await input.type(`>${text}`);
+    const input = this.quickInput();
+    await until('the palette', async () => {
+      await this.page.keyboard.press('F1');
+      await input.type(`>${text}`, SOON);
+      return (await input.value()) === `>${text}`;
+    });
     return input;
+  }
+
+  /**
+   * Runs a command that shows a list, and picks from it. A list that lacks the entry is opened again: it does not change
+   * while it is open.
+   */
+  async pickFrom(command: string, entry: string): Promise<void> {
+    await until(
+      `${entry} in the list of ${command}`,
+      async () => {
+        await this.command(command);
+        const pick = this.quickInput();
+        await pick.type(entry, SOON); // Rows far below are not rendered.
+        await pick.choose(entry, SOON);
+        return until('the list to close', async () => (await pick.value()) !== entry, SOON);
+      },
+      60_000,
+    );
   }
 
   quickInput(): QuickInput {
@@ -79,8 +106,12 @@ export class Workbench {
   /** Shows a container of the activity bar, by its title. */
   async container(title: string): Promise<void> {
     const tab = this.page.locator('.activitybar').getByRole('tab', { name: title }).first();
-    if ((await tab.getAttribute('aria-expanded')) !== 'true') await tab.click();
-    await this.page.locator('.sidebar .composite.title').getByText(title, { exact: false }).first().waitFor();
+    await until(`the container ${title}`, async () => {
+      if ((await tab.getAttribute('aria-expanded', { timeout: SOON })) !== 'true') await tab.click({ timeout: SOON });
+      const heading = this.page.locator('.sidebar .composite.title').getByText(title, { exact: false });
+      await heading.first().waitFor({ timeout: SOON });
+      return true;
+    });
   }
 
   tree(title: string): TreeView {
@@ -124,20 +155,27 @@ export class Workbench {
 
   /** Types into the terminal in view. */
   async terminalType(text: string): Promise<void> {
-    await this.page.locator('.terminal-wrapper:visible').last().click();
+    await this.focusTerminal();
     await this.page.keyboard.type(text);
   }
 
   /** Presses a key in the terminal in view, as `Control+C`. */
   async terminalPress(key: string): Promise<void> {
-    await this.page.locator('.terminal-wrapper:visible').last().click();
+    await this.focusTerminal();
     await this.page.keyboard.press(key);
+  }
+
+  private async focusTerminal(): Promise<void> {
+    const terminal = this.page.locator('.terminal-wrapper:visible').last();
+    await until('the focus in the terminal', async () => {
+      await terminal.click({ timeout: SOON });
+      return terminal.evaluate((element) => element.contains(document.activeElement));
+    });
   }
 
   /** All that the notification centre holds. */
   async notifications(): Promise<Notification[]> {
-    await this.command('Notifications: Show Notifications');
-    await this.page.locator('.notifications-center.visible').waitFor();
+    await this.openNotifications();
     const list = await this.page.locator('.notifications-center .notification-list-item').evaluateAll((items) =>
       items.map((item) => {
         const icon = item.querySelector('.notification-list-item-icon')?.className ?? '';
@@ -154,10 +192,25 @@ export class Workbench {
     return list;
   }
 
+  private async openNotifications(): Promise<void> {
+    const centre = this.page.locator('.notifications-center.visible');
+    await until('the notification centre', async () => {
+      await this.command('Notifications: Show Notifications');
+      await centre.waitFor({ timeout: SOON });
+      return true;
+    });
+  }
+
   /** Presses a button of the notification (toast or centre) that holds the text. */
   async notificationButton(text: string, button: string): Promise<void> {
     const item = this.page.locator('.notification-list-item:visible').filter({ hasText: text }).first();
-    await item.getByRole('button', { name: button, exact: true }).click();
+    await until(`${button} in the notification ${text}`, async () => {
+      // A toast goes after some seconds: the centre keeps it.
+      if (!(await item.isVisible())) await this.openNotifications();
+      await item.hover({ timeout: SOON });
+      await item.getByRole('button', { name: button, exact: true }).click({ timeout: SOON });
+      return true;
+    });
   }
 
   /** The modal dialog that is open: its text, details included, and its buttons. */
@@ -176,8 +229,7 @@ export class Workbench {
 
   /** Shows an output channel and gives the lines in view. */
   async output(channel: string): Promise<string> {
-    await this.command('Output: Show Output Channels...');
-    await (await this.quickInput().open()).choose(channel);
+    await this.pickFrom('Output: Show Output Channels...', channel);
     return this.outputText();
   }
 
@@ -212,14 +264,10 @@ export class Workbench {
     });
   }
 
+  /** As the machine's own setting does it: nothing on the screen is touched. */
   async theme(theme: Theme): Promise<void> {
-    const { name, css } = THEMES[theme];
-    await this.command('Preferences: Color Theme');
-    const pick = await this.quickInput().open();
-    await pick.type(name);
-    await until(`the theme ${name}`, async () => (await pick.items())[0]?.label === name);
-    await pick.accept();
-    await pick.closed();
+    const { css, ...media } = THEMES[theme];
+    await this.page.emulateMedia(media);
     await this.page.locator(`.monaco-workbench.${css}`).waitFor();
   }
 

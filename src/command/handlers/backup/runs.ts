@@ -1,0 +1,128 @@
+import { ExitStatus } from '../../../base/errors';
+import { findLocation } from '../../../backup/location';
+import type { Plan, PlanOptions } from '../../../engine/plan';
+import { blocksOf } from '../../../engine/prepare/checks';
+import { prepareBackup } from '../../../engine/prepare/backup';
+import { prepareRestore } from '../../../engine/prepare/restore';
+import { startRun } from '../../../engine/run';
+import type { RunPackage } from '../../../engine/runpackage';
+import type { Command, Options } from '../../command';
+import type { CommandContext } from '../../context';
+import { formatRun } from '../../format';
+import { GIVE_UP } from '../../resolve';
+import { openSite, type Site } from '../../site';
+import { runHost } from '../host';
+import { refusal, refused } from '../upgrade';
+import { clusterOf, findPoint } from './points';
+
+/** `backup create <location>`: a restore point of the cluster, verified, as a run like any other. */
+export async function createPoint(
+  ctx: CommandContext,
+  command: Extract<Command, { kind: 'backup-create' }>,
+): Promise<ExitStatus> {
+  const { options, location } = command;
+  ctx.face.expectRun();
+  const site = await openSite(ctx, options);
+  try {
+    const { cluster, nodes } = site;
+    const { plan, package: pkg } = await prepareBackup({
+      cluster,
+      nodes,
+      store: site.openStore(findLocation(location, site.file.locations)),
+      options: planOptions(options, location),
+      overrides: options.override ?? [],
+      command: formatRun(command),
+      dryRun: options.dryRun ?? false,
+      signal: AbortSignal.any([ctx.stop, ctx.detach]),
+      connect: (node) => site.connect(node),
+    });
+    const what = plan.backup?.quiet ? 'Its application is stopped meanwhile.' : 'Its application goes on meanwhile.';
+    const question = `${cluster.name} is a production cluster. Back it up to ${location}? ${what}`;
+    return await execute(ctx, site, { plan, pkg, options, question, always: false });
+  } finally {
+    await site.close();
+  }
+}
+
+/** `backup restore <point>`: plan and checks, a confirmation, then the run. */
+export async function restorePoint(
+  ctx: CommandContext,
+  command: Extract<Command, { kind: 'backup-restore' }>,
+): Promise<ExitStatus> {
+  const { options, point: id } = command;
+  ctx.face.expectRun();
+  const site = await openSite(ctx, clusterOf(id, options));
+  try {
+    const { cluster } = site;
+    const { store } = await findPoint(ctx, site, id, options.location);
+    const plan = await prepareRestore({
+      cluster,
+      only: options.nodes ? site.nodes : undefined,
+      store,
+      id,
+      journaled: await journaled(ctx, id),
+      options: planOptions(options, 'none'),
+      overrides: options.override ?? [],
+      command: formatRun({ ...command, options: { ...options, location: store.location.name } }),
+      signal: AbortSignal.any([ctx.stop, ctx.detach]),
+      connect: (node) => site.connect(node),
+    });
+    return await execute(ctx, site, { plan, pkg: undefined, options, question: question(plan), always: true });
+  } finally {
+    await site.close();
+  }
+}
+
+interface Prepared {
+  readonly plan: Plan;
+  readonly pkg: RunPackage | undefined;
+  readonly options: Options;
+  readonly question: string;
+  /** Asked on any cluster, not only in production. */
+  readonly always: boolean;
+}
+
+async function execute(ctx: CommandContext, site: Site, prepared: Prepared): Promise<ExitStatus> {
+  const { plan, pkg, options, question: text, always } = prepared;
+  const blocks = blocksOf(plan.checks);
+  if (options.dryRun) {
+    ctx.face.plan(plan);
+    return blocks.length > 0 ? refusal(blocks) : ExitStatus.ok;
+  }
+  ctx.face.report(plan.checks);
+  if (blocks.length > 0) throw refused(blocks, plan.cluster);
+  if (plan.production) await ctx.face.confirm(text, plan.cluster);
+  else if (always) await ctx.face.confirm(text);
+  ctx.face.begin(plan);
+  const host = runHost(ctx, site, () => (pkg ? Promise.resolve(pkg) : Promise.reject(new Error('no package'))));
+  const view = await startRun(host, plan);
+  ctx.face.summary(view, ctx.runs.folder(plan.run));
+  return view.exit ?? ExitStatus.unknown;
+}
+
+function planOptions({ giveUp, limitRate }: Options, backup: string): PlanOptions {
+  return {
+    mode: 'fast',
+    backup,
+    maxFailures: '0',
+    onFailure: 'stop',
+    giveUp: giveUp ?? GIVE_UP,
+    healthStable: undefined,
+    limitRate,
+    distribution: 'direct',
+    provisionMode: 'fast',
+  };
+}
+
+/** The digest that a run on this machine wrote down when it made the point. */
+async function journaled(ctx: CommandContext, id: string): Promise<string | undefined> {
+  const runs = await ctx.runs.list();
+  return runs.find(({ plan, view }) => plan.point?.id === id && plan.backup !== undefined && view.point?.sha256)?.view
+    .point?.sha256;
+}
+
+function question(plan: Plan): string {
+  const nodes = plan.nodes.map(({ name, from, to }) => `${name} ${from ?? '?'} → ${to ?? 'not installed'}`);
+  const shown = nodes.length > 6 ? [...nodes.slice(0, 6), `… ${String(nodes.length - 6)} more`] : nodes;
+  return `Restore ${plan.cluster} to the state of ${plan.point?.id ?? ''}? ${shown.join(', ')}. What was written since is lost.`;
+}

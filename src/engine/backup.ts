@@ -1,0 +1,257 @@
+import { mapLimit } from '../base/async';
+import { ClusterliftError, ExitStatus, hasCode } from '../base/errors';
+import { partSchema, readPointId, type Part, type Point } from '../backup/point';
+import { assemblePoint, completePoint, keepScripts, recordVerdicts, verifyNode } from '../backup/points';
+import type { PartVerdict, Quiet, ReadPoint } from '../backup/store';
+import { Meter } from '../package/sources/meter';
+import { Throttle } from '../ssh/throttle';
+import { runAgain, scriptCommand } from './again';
+import type { RunContext } from './context';
+import { directoryOf, environmentOf } from './environment';
+import { finishRun, refuseRun } from './finish';
+import { taskRunner } from './jobstep';
+import { fenceOf, lockAll, unlockAll } from './locks';
+import { beatLock } from './node/lock';
+import type { PlanBackup } from './plan';
+import type { RunPackage } from './runpackage';
+import { runStep } from './steps';
+import { backupNode, insistOnServer, insistWithServer, storeOf } from './store';
+
+/** Parts are taken and read back on so many nodes at once. */
+const AT_ONCE = 8;
+
+/** The action `backup`: a restore point, verified. Nothing on the nodes is changed but an application that is quiet meanwhile. */
+export async function runBackup(ctx: RunContext, pkg: RunPackage | undefined): Promise<void> {
+  try {
+    await lockAll(ctx);
+    if (!ctx.view.committed) await backUp(ctx, pkg);
+  } catch (error) {
+    ctx.signal.throwIfAborted();
+    return refuseRun(ctx, error);
+  }
+  for (const { name } of ctx.plan.nodes) {
+    if (ctx.nodeView(name).outcome === undefined) await ctx.finishNode(name, 'backed-up');
+  }
+  if (!ctx.view.committed) await ctx.record({ type: 'committed' });
+  await unlockAll(ctx);
+  await finishRun(ctx);
+}
+
+/**
+ * Takes all parts, completes the point and reads everything back from where it lies. Does nothing without a backup in the plan.
+ * @throws ClusterliftError the first failure; then no node may be changed
+ */
+export async function backUp(ctx: RunContext, pkg: RunPackage | undefined): Promise<void> {
+  const { backup } = ctx.plan;
+  if (!backup || ctx.view.point?.state === 'verified') return;
+  await ctx.record({ type: 'phase', phase: 'backup' });
+  try {
+    const read = await makePoint(ctx, backup, pkg);
+    await verifyAll(ctx, read);
+  } catch (error) {
+    ctx.signal.throwIfAborted();
+    await discard(ctx);
+    throw error;
+  }
+}
+
+async function makePoint(ctx: RunContext, backup: PlanBackup, pkg: RunPackage | undefined): Promise<ReadPoint> {
+  const { store, planned } = storeOf(ctx);
+  const { id, location } = planned;
+  if (!ctx.view.point) await ctx.record({ type: 'point', id, location, state: 'creating' });
+  const names = Object.keys(backup.nodes);
+  const throttle = new Throttle(ctx.plan.options.limitRate);
+  const parts = await onAll(ctx, names, (name) => takePart(ctx, backup, pkg, name, throttle));
+  const point = assemblePoint(await headerOf(ctx, backup, pkg, id), parts);
+  // From here on it is a point: whoever was taken over meanwhile completes none.
+  await onAll(ctx, names, (name) => stillOurs(ctx, name));
+  const nodes = names.map((name) => backupNode(ctx, name));
+  const sha256 = await insistOnServer(ctx, () => completePoint(store, point, nodes));
+  await ctx.record({ type: 'point', id, location, state: 'complete', sha256 });
+  return { point, sha256, status: undefined };
+}
+
+/** One node's part as a step: what it is stands in the journal, so that a resumed run does not take it again. */
+async function takePart(
+  ctx: RunContext,
+  backup: PlanBackup,
+  pkg: RunPackage | undefined,
+  name: string,
+  throttle: Throttle,
+): Promise<Part> {
+  const { store, planned } = storeOf(ctx);
+  const own = backup.nodes[name];
+  const quiet = backup.quiet && pkg ? quietOf(ctx, pkg, name) : undefined;
+  const meter = meterOf(ctx, name, 'backup');
+  const data = await runStep(ctx, {
+    node: name,
+    step: 'backup',
+    repeatable: true,
+    run: async (attempt) => {
+      const step = taskStep(ctx, pkg, name, attempt);
+      // The attempt before died with its node, perhaps while the application stood still.
+      if (attempt > 1 && quiet && pkg) await runAgain(ctx, pkg, 'start', step);
+      const part = await insistWithServer(ctx, name, () =>
+        store.createPart({
+          point: planned.id,
+          node: backupNode(ctx, name),
+          cluster: ctx.plan.cluster,
+          run: ctx.plan.run,
+          version: ctx.node(name).from,
+          paths: backup.paths,
+          exclude: backup.exclude,
+          leaveOut: own?.leaveOut ?? [],
+          quiet,
+          runTask: taskRunner(ctx, step),
+          pace: (bytes) => throttle.take(bytes, ctx.signal),
+          onProgress: (bytes) => {
+            meter.at(bytes, own?.bytes);
+          },
+          signal: ctx.signal,
+        }),
+      );
+      return { part: JSON.stringify(part) };
+    },
+  });
+  return partSchema.parse(JSON.parse(String(data['part'])));
+}
+
+function taskStep(ctx: RunContext, pkg: RunPackage | undefined, name: string, attempt: number) {
+  const directory = pkg ? directoryOf(ctx, pkg, name) : '';
+  return {
+    node: name,
+    step: 'backup',
+    lane: 'main',
+    attempt,
+    timeout: pkg?.manifest.timeouts.backup ?? 2 * 3_600_000,
+    env: environmentOf(ctx, name, 'backup', directory),
+  } as const;
+}
+
+function quietOf(ctx: RunContext, pkg: RunPackage, name: string): Quiet {
+  return { stop: scriptCommand(ctx, pkg, name, 'stop'), start: scriptCommand(ctx, pkg, name, 'start') };
+}
+
+async function headerOf(
+  ctx: RunContext,
+  backup: PlanBackup,
+  pkg: RunPackage | undefined,
+  id: string,
+): Promise<Omit<Point, 'schema' | 'nodes'>> {
+  const { cluster, run } = ctx.plan;
+  const files = pkg ? await pkg.scriptFiles() : [];
+  return {
+    id,
+    cluster,
+    created: readPointId(id)?.created ?? ctx.plan.created,
+    run,
+    reason: backup.reason,
+    package: pkg ? { product: pkg.product, version: pkg.version, sha256: pkg.sha256 } : null,
+    manifest: pkg ? JSON.stringify(pkg.manifestValue) : null,
+    scripts: keepScripts(Object.fromEntries(files.map(({ path, content }) => [path, content]))),
+    exclude: [...backup.exclude],
+    quiet: backup.quiet,
+  };
+}
+
+/** Reads every part back; verdicts are kept with the point. @throws ClusterliftError `backup-broken`, and whatever keeps us from it */
+export async function verifyAll(
+  ctx: RunContext,
+  read: ReadPoint,
+  names: readonly string[] = Object.keys(read.point.nodes),
+): Promise<void> {
+  const { store, planned } = storeOf(ctx);
+  const { id, location } = planned;
+  const nodes = names.map((name) => backupNode(ctx, name));
+  const verdicts: Record<string, PartVerdict> = {};
+  const keep = (): Promise<unknown> =>
+    insistOnServer(ctx, () => recordVerdicts(store, read, nodes, verdicts, ctx.services.by, new Date()));
+  try {
+    await onAll(ctx, names, (name) => verifyPart(ctx, read, name, (verdict) => (verdicts[name] = verdict)));
+  } catch (error) {
+    ctx.signal.throwIfAborted();
+    if (hasCode(error, 'backup-broken')) {
+      await keep().catch(() => undefined);
+      await ctx.record({ type: 'point', id, location, state: 'broken' });
+    }
+    throw error;
+  }
+  await keep();
+  await ctx.record({ type: 'point', id, location, state: 'verified' });
+}
+
+/** Reads one part back as a step. */
+async function verifyPart(
+  ctx: RunContext,
+  read: ReadPoint,
+  name: string,
+  tell: (verdict: PartVerdict) => void,
+): Promise<void> {
+  const { store } = storeOf(ctx);
+  const meter = meterOf(ctx, name, 'verify-backup');
+  const total = read.point.nodes[name]?.data.bytes;
+  await runStep(ctx, {
+    node: name,
+    step: 'verify-backup',
+    repeatable: true,
+    run: async () => {
+      const options = {
+        signal: ctx.signal,
+        onProgress: (bytes: number) => {
+          meter.at(bytes, total);
+        },
+      };
+      const verdict = await insistWithServer(ctx, name, () =>
+        verifyNode(store, read.point, backupNode(ctx, name), options),
+      );
+      tell(verdict);
+      if (verdict.result === 'broken') throw brokenPart(read.point.id, name, verdict.reason);
+      return { verified: true };
+    },
+  });
+  tell({ result: 'verified' });
+}
+
+/** A point that is not complete is of no use to anybody. What cannot be removed now is never listed as usable, and `clean` removes it. */
+async function discard(ctx: RunContext): Promise<void> {
+  const { store, planned } = storeOf(ctx);
+  if (ctx.view.point?.state !== 'creating') return;
+  const names = Object.keys(ctx.plan.backup?.nodes ?? {});
+  const nodes = names.map((name) => backupNode(ctx, name));
+  const signal = AbortSignal.any([ctx.signal, AbortSignal.timeout(30_000)]);
+  await store.removePoint(planned.id, nodes, signal).catch(() => undefined);
+}
+
+async function stillOurs(ctx: RunContext, name: string): Promise<void> {
+  await ctx.insist(name, (connection) => beatLock(connection, ctx.node(name).stateDir, fenceOf(ctx, name)));
+}
+
+/** All nodes are brought to their end, then the first failure counts. */
+export async function onAll<R>(
+  ctx: RunContext,
+  names: readonly string[],
+  work: (name: string) => Promise<R>,
+): Promise<R[]> {
+  const results = await mapLimit(names, AT_ONCE, work);
+  ctx.signal.throwIfAborted();
+  return results.map((result) => {
+    if (result.status === 'rejected') throw result.reason;
+    return result.value;
+  });
+}
+
+export function meterOf(ctx: RunContext, node: string, step: 'backup' | 'verify-backup' | 'stage'): Meter {
+  return new Meter((progress) => {
+    ctx.live({ type: 'progress', node, step, ...progress });
+  });
+}
+
+function brokenPart(point: string, node: string, reason: string | undefined): ClusterliftError {
+  return new ClusterliftError({
+    code: 'backup-broken',
+    message: `The backup of ${node} cannot be read back as it was written (${reason ?? 'no reason given'})`,
+    hint: `Look at the disk of the location; restore point ${point} is marked as broken. Nothing was changed on any node.`,
+    exit: ExitStatus.refused,
+    node,
+  });
+}

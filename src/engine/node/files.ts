@@ -1,0 +1,23 @@
+import type { NodeConnection } from '../../ssh/connection';
+import laying from '../../ssh/lay.sh';
+import starting from '../../ssh/lib-script.sh';
+import { ask } from '../../ssh/script';
+import { fileLine, type ShortFile } from '../../ssh/short';
+import text from './files.sh';
+import type { Fence } from './lock';
+
+/** Lays files beside the run on a node (`runs/<run>/files`), whole or not at all; may be repeated. @throws ClusterliftError `fenced` */
+export async function layRunFiles(
+  connection: NodeConnection,
+  stateDir: string,
+  fence: Fence,
+  files: readonly ShortFile[],
+): Promise<void> {
+  const spec = Buffer.from(files.map((file) => `${fileLine(file)}\n`).join(''));
+  const stdin = Buffer.concat([spec, ...files.map((file) => file.content)]);
+  await ask(connection, {
+    text: `${starting}\n${laying}\n${text}`,
+    args: [stateDir, fence.run, String(fence.epoch), String(spec.length), String(stdin.length)],
+    stdin,
+  });
+}

@@ -1,0 +1,198 @@
+import { ClusterliftError, ExitStatus } from '../../base/errors';
+import type { Finding } from '../../backup/paths';
+import type { Point } from '../../backup/point';
+import { checkRestore, type RestorePreview, type RestoreReport } from '../../backup/restore';
+import type { Store } from '../../backup/store';
+import type { Cluster, NodeModel } from '../../cluster/model';
+import type { NodeConnection } from '../../ssh/connection';
+import type { Plan, PlanNode, PlanOptions, StepName } from '../plan';
+import { pointPackage } from '../pointpackage';
+import type { RunPackage } from '../runpackage';
+import { newRunId } from '../runs';
+import { backupNodes } from './backup';
+import { checkAll, judged, type NodeProbe } from './checks';
+import { probeNodes } from './probe';
+
+export interface PrepareRestore {
+  readonly cluster: Cluster;
+  /** Those of `--nodes`; undefined: all that the point has. */
+  readonly only: readonly NodeModel[] | undefined;
+  readonly store: Store;
+  readonly id: string;
+  /** Digest of the point in the journal of the run that made it, when that is here. */
+  readonly journaled: string | undefined;
+  readonly options: PlanOptions;
+  readonly overrides: readonly string[];
+  readonly command: string;
+  readonly signal: AbortSignal;
+  connect(node: NodeModel): NodeConnection;
+}
+
+/**
+ * Everything before a restore: the point found and judged, its origin vouched for, the nodes asked. Changes nothing.
+ * No script of a point is run before somebody vouches for it.
+ */
+export async function prepareRestore(request: PrepareRestore): Promise<Plan> {
+  const { cluster, store, id, signal, overrides } = request;
+  const connect = (node: NodeModel): NodeConnection => request.connect(node);
+  const ask = (nodes: readonly NodeModel[], pkg: RunPackage | undefined): Promise<NodeProbe[]> =>
+    probeNodes({
+      cluster,
+      nodes,
+      package: pkg,
+      action: 'restore',
+      commands: [],
+      paths: [],
+      signal,
+      connect,
+    });
+  const all = await ask(cluster.nodes, undefined);
+  const read = await store.readPoint(id, backupNodes(all, connect), signal);
+  const nodes = chosen(request, read.point);
+  const names = new Set(nodes.map(({ name }) => name));
+  const reachable = backupNodes(all, connect);
+  const report = await checkRestore(
+    store,
+    read,
+    reachable.filter(({ name }) => names.has(name)),
+    reachable,
+    request.journaled,
+    signal,
+  );
+  const mayRun = report.trust.kind === 'known' || overrides.includes('foreign-point');
+  const pkg = mayRun ? pointPackage(read.point) : undefined;
+  const probes = pkg ? await ask(nodes, versionOnly(pkg)) : all.filter(({ model }) => names.has(model.name));
+  const checks = checkAll({
+    cluster,
+    probes,
+    package: undefined,
+    backup: store.location.name,
+    changes: true,
+    primaryLeftOut: false,
+    overrides,
+  });
+  return planOf(request, report, probes, [
+    ...checks,
+    ...judged([...report.findings, ...report.nodes.flatMap((each) => lossesOf(each, read.point))], overrides),
+  ]);
+}
+
+/** The nodes that are restored: the named ones, else all that the point has. @throws ClusterliftError `point-node` */
+function chosen({ cluster, only }: PrepareRestore, point: Point): readonly NodeModel[] {
+  if (only) return only;
+  const names = Object.keys(point.nodes);
+  const gone = names.filter((name) => !cluster.nodes.some((node) => node.name === name));
+  if (gone.length > 0) throw notInCluster(point.id, gone, cluster.name);
+  return cluster.nodes.filter(({ name }) => names.includes(name));
+}
+
+/** Of the point's scripts only `version` runs before the restore. */
+function versionOnly(pkg: RunPackage): RunPackage {
+  const scripts = { ...pkg.manifest.scripts, check: undefined, health: undefined };
+  return { ...pkg, manifest: { ...pkg.manifest, scripts } };
+}
+
+/** What the restore takes away from a node, in one finding. */
+function lossesOf({ node, paths }: RestorePreview, point: Point): Finding[] {
+  const losses = paths.flatMap(({ path, now, then, changed }) => {
+    if (then === 'absent') return now === 'present' ? [`${path} as a whole (it was not there then)`] : [];
+    if (changed === 0) return [];
+    const count = changed >= 10_000 ? '10000 or more files and directories' : plural(changed);
+    return [`${count} changed in ${path}`];
+  });
+  if (losses.length === 0) return [];
+  const since = `${point.created.slice(0, 16).replace('T', ' ')} UTC`;
+  return [
+    {
+      code: 'restore-loses',
+      level: 'warn',
+      node,
+      path: undefined,
+      message: `what came since ${since} will be lost: ${losses.join(', ')}`,
+      fix: 'To keep it, make a restore point first: `clusterlift backup create <location>`.',
+    },
+  ];
+}
+
+function plural(count: number): string {
+  return count === 1 ? '1 file or directory' : `${String(count)} files and directories`;
+}
+
+function planOf(
+  request: PrepareRestore,
+  report: RestoreReport,
+  probes: readonly NodeProbe[],
+  checks: Plan['checks'],
+): Plan {
+  const { cluster, store, options, overrides, command } = request;
+  const { point, sha256, trust } = report;
+  const pkg = pointPackage(point);
+  const verified = (name: string): boolean => report.status?.nodes[name]?.result === 'verified';
+  const nodes = probes.map((probe) => planNode(probe, report.nodes, pkg, verified(probe.model.name)));
+  return {
+    schema: 1,
+    run: newRunId(cluster.name),
+    created: new Date().toISOString(),
+    action: 'restore',
+    cluster: cluster.name,
+    configFile: cluster.file,
+    production: cluster.production,
+    primary: cluster.primary,
+    nodes,
+    batches: [nodes.map(({ name }) => name)],
+    package: undefined,
+    options,
+    checks,
+    overrides,
+    command,
+    point: {
+      location: store.location.name,
+      uri: store.location.uri,
+      id: point.id,
+      sha256,
+      trusted: trust.kind === 'known',
+    },
+  };
+}
+
+function planNode(
+  { model, facts, version }: NodeProbe,
+  previews: readonly RestorePreview[],
+  pkg: RunPackage | undefined,
+  verified: boolean,
+): PlanNode {
+  const to = previews.find(({ node }) => node === model.name)?.to;
+  const { stop, start, restore, health } = pkg?.manifest.scripts ?? {};
+  const step = (name: StepName, wanted: boolean): StepName[] => (wanted ? [name] : []);
+  return {
+    name: model.name,
+    model,
+    stateDir: facts?.state.path ?? model.stateDir ?? '/var/lib/clusterlift',
+    from: version,
+    to,
+    action: 'change',
+    requests: [],
+    steps: [
+      'lock',
+      ...step('verify-backup', !verified),
+      'stage',
+      ...step('unpack', pkg !== undefined),
+      ...step('stop', stop !== undefined),
+      'restore',
+      ...step('restore-script', restore !== undefined),
+      ...step('start', start !== undefined && to !== undefined),
+      ...step('version', pkg !== undefined),
+      ...step('health', health !== undefined && to !== undefined),
+      'unlock',
+    ],
+  };
+}
+
+function notInCluster(point: string, nodes: readonly string[], cluster: string): ClusterliftError {
+  return new ClusterliftError({
+    code: 'point-node',
+    message: `Restore point ${point} has parts of ${nodes.join(', ')}, and ${cluster} has no such nodes`,
+    hint: 'Name the cluster that it was made of with --cluster, put the nodes back into clusters.json, or choose with --nodes.',
+    exit: ExitStatus.usage,
+  });
+}

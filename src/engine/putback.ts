@@ -1,0 +1,231 @@
+import { ClusterliftError, ExitStatus } from '../base/errors';
+import { partOf } from '../backup/points';
+import {
+  fetchPart,
+  restoreNode,
+  restoreState,
+  settleRestore,
+  undoRestore,
+  type RestoreContext,
+} from '../backup/restore';
+import type { ReadPoint } from '../backup/store';
+import { sameVersion } from '../package/version';
+import { runAgain } from './again';
+import { meterOf } from './backup';
+import type { RunContext } from './context';
+import { directoryOf, environmentOf } from './environment';
+import type { Lane } from './events';
+import { waitUntilHealthy } from './health';
+import { recordOf, scriptJob, taskRunner } from './jobstep';
+import { fenceOf } from './locks';
+import { layRunFiles } from './node/files';
+import { finishRecord } from './node/record';
+import { clearRequest } from './node/requests';
+import type { RunPackage } from './runpackage';
+import { runStep } from './steps';
+import { backupNode, insistWithServer, storeOf } from './store';
+import { readVersion } from './version';
+import { stepOf } from './view';
+
+/** The way of nodes back to a restore point: in the main lane of a restore, or in the rollback lane of an upgrade. */
+export interface WayBack {
+  readonly read: ReadPoint;
+  /** Undefined: there are no scripts, only paths. */
+  readonly pkg: RunPackage | undefined;
+  readonly lane: Lane;
+}
+
+/** A restore that nobody gave more time. Milliseconds. */
+const TIMEOUT = 30 * 60_000;
+
+/** Brings a node its part and the scripts, while its application still runs. */
+export async function bringPart(ctx: RunContext, way: WayBack, node: string): Promise<void> {
+  const { pkg, lane } = way;
+  const total = partOf(way.read.point, node).data.bytes;
+  const meter = meterOf(ctx, node, 'stage');
+  const onProgress = (bytes: number): void => {
+    meter.at(bytes, total);
+  };
+  await runStep(ctx, {
+    node,
+    step: 'stage',
+    lane,
+    repeatable: true,
+    run: async () => {
+      await insistWithServer(ctx, node, () => fetchPart({ ...restoreContext(ctx, way, node, 1), onProgress }));
+      return { bytes: total };
+    },
+  });
+  if (pkg?.place !== 'run') return;
+  const files = await pkg.scriptFiles();
+  await runStep(ctx, {
+    node,
+    step: 'unpack',
+    lane,
+    repeatable: true,
+    run: async () => {
+      const { stateDir } = ctx.node(node);
+      await ctx.insist(node, (connection) => layRunFiles(connection, stateDir, fenceOf(ctx, node), files));
+      return { files: files.length };
+    },
+  });
+}
+
+/**
+ * `stop → swap → restore script → start → version → health` of one node. What was replaced is kept until it is healthy.
+ * @throws ClusterliftError of the step that failed
+ */
+export async function putBack(ctx: RunContext, way: WayBack, node: string): Promise<void> {
+  const { pkg, lane } = way;
+  const target = partOf(way.read.point, node).version ?? undefined;
+  if (pkg) await scriptJob(ctx, pkg, { node, step: 'stop', action: 'restore', lane, repeatable: true });
+  await swap(ctx, way, node);
+  if (pkg) {
+    await scriptJob(ctx, pkg, { node, step: 'restore-script', action: 'restore', lane, repeatable: false });
+    // Where nothing was installed there is nothing to start.
+    if (target !== undefined)
+      await scriptJob(ctx, pkg, { node, step: 'start', action: 'restore', lane, repeatable: true });
+    await proveVersion(ctx, pkg, node, lane, target);
+    if (target !== undefined) await waitUntilHealthy(ctx, pkg, node, 'health', lane);
+    await keepRecord(ctx, pkg, node);
+  }
+  await letGo(ctx, way, node);
+}
+
+async function swap(ctx: RunContext, way: WayBack, node: string): Promise<void> {
+  await runStep(ctx, {
+    node,
+    step: 'restore',
+    lane: way.lane,
+    repeatable: true,
+    run: async (attempt) => {
+      await stopAgain(ctx, way, node, attempt);
+      const context = restoreContext(ctx, way, node, attempt);
+      const { giveUp } = ctx;
+      const { phase } = await insistWithServer(ctx, node, () => restoreState(context), giveUp);
+      // Done by a job whose end nobody heard of.
+      if (phase !== 'in') await insistWithServer(ctx, node, () => restoreNode(context), giveUp);
+      return { paths: partOf(way.read.point, node).paths.map((each) => each.path) };
+    },
+  });
+}
+
+/**
+ * Puts a node back to where it was before the restore, in the rollback lane: after a restore that failed there.
+ * Where nothing was replaced yet, only the application is started again.
+ */
+export async function goBack(ctx: RunContext, way: WayBack, node: string): Promise<void> {
+  const { pkg } = way;
+  const lane = 'rollback';
+  if (stepOf(ctx.nodeView(node), 'restore')) {
+    if (pkg) await scriptJob(ctx, pkg, { node, step: 'stop', action: 'restore', lane, repeatable: true });
+    await swapBack(ctx, way, node);
+  }
+  if (pkg && ctx.node(node).from !== undefined) {
+    await scriptJob(ctx, pkg, { node, step: 'start', action: 'restore', lane, repeatable: true });
+  }
+  await letGo(ctx, way, node);
+}
+
+/** A node that died in the middle of the swap may have come up with its application running. */
+async function stopAgain(ctx: RunContext, { pkg, lane }: WayBack, node: string, attempt: number): Promise<void> {
+  if (attempt === 1 || !pkg) return;
+  const env = environmentOf(ctx, node, 'restore', directoryOf(ctx, pkg, node));
+  await runAgain(ctx, pkg, 'stop', { node, step: 'restore', lane, attempt, timeout: pkg.manifest.timeouts.stop, env });
+}
+
+async function swapBack(ctx: RunContext, way: WayBack, node: string): Promise<void> {
+  const lane = 'rollback';
+  await runStep(ctx, {
+    node,
+    step: 'restore',
+    lane,
+    repeatable: true,
+    run: async (attempt) => {
+      await stopAgain(ctx, { ...way, lane }, node, attempt);
+      const context = restoreContext(ctx, { ...way, lane }, node, attempt);
+      await ctx.insist(node, () => undoRestore(context));
+      return {};
+    },
+  });
+}
+
+/** Removes what was replaced, and the copy of the part: from now on there is no way back from this. May be repeated. */
+async function letGo(ctx: RunContext, way: WayBack, node: string): Promise<void> {
+  const context = restoreContext(ctx, way, node, 1);
+  await ctx.insist(node, () => settleRestore(context));
+}
+
+function restoreContext(ctx: RunContext, way: WayBack, node: string, attempt: number): RestoreContext {
+  const { read, pkg, lane } = way;
+  const { store, planned } = storeOf(ctx);
+  const own = ctx.node(node);
+  const to = partOf(read.point, node).version;
+  const record = pkg && recordOf(ctx, pkg, { from: ctx.plan.action === 'restore' ? own.from : own.to, to });
+  const step = {
+    node,
+    step: 'restore',
+    lane,
+    attempt,
+    timeout: pkg?.manifest.timeouts.restore ?? TIMEOUT,
+    env: {},
+  } as const;
+  const back = ctx.plan.action === 'restore' && lane === 'rollback';
+  return {
+    store,
+    point: read.point,
+    node: backupNode(ctx, node),
+    tag: ctx.plan.run,
+    trusted: planned.trusted ?? true,
+    runTask: taskRunner(ctx, { ...step, ...(record && !back ? { record } : {}) }),
+    signal: ctx.signal,
+  };
+}
+
+async function proveVersion(
+  ctx: RunContext,
+  pkg: RunPackage,
+  node: string,
+  lane: Lane,
+  target: string | undefined,
+): Promise<void> {
+  await runStep(ctx, {
+    node,
+    step: 'version',
+    lane,
+    repeatable: true,
+    run: async () => {
+      const version = await readVersion(ctx, pkg, node);
+      if (!sameVersion(version ?? '', target ?? '')) throw otherVersion(node, version, target);
+      return { version: version ?? '' };
+    },
+  });
+}
+
+/** From now on the node answers for what was put back, with the scripts that the point keeps. */
+async function keepRecord(ctx: RunContext, pkg: RunPackage, node: string): Promise<void> {
+  const { stateDir, requests } = ctx.node(node);
+  const { product, sha256, manifestValue: manifest } = pkg;
+  const files = await pkg.scriptPaths();
+  const fence = fenceOf(ctx, node);
+  const directory = directoryOf(ctx, pkg, node);
+  await ctx.insist(node, async (connection) => {
+    await finishRecord(connection, { stateDir, fence, product, sha256, manifest, files, directory });
+    // What a script of the upgrade asked for is void with the upgrade.
+    if (ctx.plan.action === 'restore') return;
+    for (const kind of ['provision', 'reboot'] as const) {
+      if (!requests.includes(kind)) await clearRequest(connection, stateDir, fence, kind);
+    }
+  });
+}
+
+function otherVersion(node: string, found: string | undefined, target: string | undefined): ClusterliftError {
+  const words = (version: string | undefined): string => version ?? 'not installed';
+  return new ClusterliftError({
+    code: 'restored-version',
+    message: `${node} reports version ${words(found)} after the restore, and the restore point recorded ${words(target)}`,
+    hint: `Look at ${node}, then decide: \`clusterlift resume RUN --decide ${node}=done\` keeps it, \`=retry\` asks again, \`=failed\` gives the restore up. What was replaced is kept until then.`,
+    exit: ExitStatus.unknown,
+    node,
+  });
+}

@@ -1,0 +1,102 @@
+import { sleep } from '../base/async';
+import { ClusterliftError, ExitStatus } from '../base/errors';
+import type { BackupNode, ReadPoint, Store } from '../backup/store';
+import { demandDigest } from '../backup/trust';
+import { isPassing, type RunContext } from './context';
+import type { PlanPoint } from './plan';
+
+/** A node or a backup server may be away for so long while nothing is changed. Milliseconds. */
+const BACKUP_PATIENCE = 10 * 60_000;
+/** A backup server that comes back is taken up again; one that is gone for longer is told. Milliseconds. */
+const SERVER_PATIENCE = 60_000;
+
+/** A node of the run, as the backup room sees it. */
+export function backupNode(ctx: RunContext, name: string): BackupNode {
+  return { name, connection: ctx.connection(name), stateDir: ctx.node(name).stateDir };
+}
+
+function backupNodes(ctx: RunContext): BackupNode[] {
+  return ctx.plan.nodes.map(({ name }) => backupNode(ctx, name));
+}
+
+/** The restore point of the plan and its store. */
+export function storeOf(ctx: RunContext): { store: Store; planned: PlanPoint } {
+  const planned = ctx.plan.point;
+  if (!planned) throw new Error(`The plan of ${ctx.plan.run} names no restore point`);
+  return { store: ctx.services.openStore({ name: planned.location, uri: planned.uri }), planned };
+}
+
+/**
+ * Work on a node that may also need the backup server: either may go away and come back. `work` must bear repetition.
+ * @throws ClusterliftError `node-unknown` about the node, or what the server is lost by
+ */
+export async function insistWithServer<T>(
+  ctx: RunContext,
+  name: string,
+  work: () => Promise<T>,
+  patience = BACKUP_PATIENCE,
+): Promise<T> {
+  return whileServerReturns(ctx, () =>
+    ctx.insist(
+      name,
+      async () => {
+        try {
+          return { value: await work() };
+        } catch (error) {
+          // The context would wait for the node, and it is there.
+          if (isPassing(error) && error.node !== name) return { server: error };
+          throw error;
+        }
+      },
+      patience,
+    ),
+  );
+}
+
+/** The same for work with the server alone. */
+export async function insistOnServer<T>(ctx: RunContext, work: () => Promise<T>): Promise<T> {
+  return whileServerReturns(ctx, async () => {
+    try {
+      return { value: await work() };
+    } catch (error) {
+      if (isPassing(error)) return { server: error };
+      throw error;
+    }
+  });
+}
+
+async function whileServerReturns<T>(
+  ctx: RunContext,
+  work: () => Promise<{ readonly value: T } | { readonly server: ClusterliftError }>,
+): Promise<T> {
+  let awaySince: number | undefined;
+  for (let wait = 500; ; wait = Math.min(wait * 2, 5000)) {
+    const startedAt = Date.now();
+    const result = await work();
+    if ('value' in result) return result.value;
+    // A server that held for a while and went away again is away anew.
+    awaySince = Date.now() - startedAt > SERVER_PATIENCE ? Date.now() : (awaySince ?? Date.now());
+    if (Date.now() + wait - awaySince > SERVER_PATIENCE) throw lostServer(result.server);
+    await sleep(wait, ctx.signal);
+  }
+}
+
+/** The restore point of the run, exactly the one that was planned or made. @throws ClusterliftError `point-changed`, … */
+export async function readPinned(ctx: RunContext): Promise<ReadPoint> {
+  const { store, planned } = storeOf(ctx);
+  const read = await insistOnServer(ctx, () => store.readPoint(planned.id, backupNodes(ctx), ctx.signal));
+  demandDigest(read, planned.sha256 ?? ctx.view.point?.sha256, 'the journal of the run');
+  return read;
+}
+
+/** Nothing was changed by what could not be stored or read. */
+function lostServer(error: ClusterliftError): ClusterliftError {
+  return new ClusterliftError({
+    ...error.detail(),
+    code: 'server-lost',
+    message: `The backup server is away: ${error.message}`,
+    hint: 'Check the server and the network: `clusterlift backup list` tells when it can be reached again.',
+    exit: ExitStatus.failed,
+    node: undefined,
+  });
+}

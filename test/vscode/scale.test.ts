@@ -1,0 +1,3 @@
+import { hostSuite } from './harness/host';
+
+hostSuite('A large cluster', ['host/scale.ts']);
