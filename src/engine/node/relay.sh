@@ -84,5 +84,5 @@ done
 size_now
 printf 'at %s\n' "$SIZE" 2>/dev/null || exit 1
 if [ "$SIZE" -lt "$whole" ]; then
-  die relay-failed "$(tail -n 1 "$T/err" 2>/dev/null | tr -d '\r' | cut -c 1-200 | grep . || echo "the other node sent too little")"
+  die relay-failed "$(grep -v '^clusterlift-' "$T/err" 2>/dev/null | tail -n 1 | tr -d '\r' | cut -c 1-200 | grep . || echo "the other node sent too little")"
 fi

@@ -8,7 +8,7 @@ shift
 
 find_file() {
   for file in "$@"; do
-    [ -f "$file" ] && [ ! -L "$file" ] && { exec 3<"$file"; } 2>/dev/null && return 0
+    [ -f "$file" ] && [ ! -L "$file" ] && { command exec 3<"$file"; } 2>/dev/null && return 0
   done
   return 1
 }
@@ -24,8 +24,12 @@ exec 4<&0
 { cat <&4; kill $$; } >/dev/null 2>&1 &
 trap 'exit 0' TERM
 
-# The reader may have more than we have yet. A file that is gone from its place is whole.
-while [ -f "$file" ] && [ "$(($(wc -c <"$file")))" -lt "$offset" ]; do sleep 1; done
+# The reader may have more than we have yet. A file that is gone from its place, now or meanwhile, is whole.
+size_of() {
+  size=$(wc -c <"$1") || size=$offset
+  size=$((size))
+} 2>/dev/null
+while size_of "$file" && [ "$size" -lt "$offset" ]; do sleep 1; done
 tail -c "+$((offset + 1))" <&3 || exit 1
 while :; do
   sleep 0.1 2>/dev/null || sleep 1
