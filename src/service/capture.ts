@@ -30,6 +30,14 @@ const NO_KEYS: KeySource = {
   off: () => undefined,
 };
 
+/** Streams of a face without `--json`: everything is lines for people. */
+export function plainStreams(onLines: (lines: readonly string[]) => void): FaceStreams {
+  const outlet = new Outlet((text) => {
+    onLines(text.replace(/\n$/, '').split('\n'));
+  });
+  return { input: NO_KEYS, output: outlet, errors: outlet };
+}
+
 /**
  * Streams of a face with `--json`.
  * @param onObject gets the text of each object

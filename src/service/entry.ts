@@ -10,7 +10,7 @@ import { Runs } from '../engine/runs';
 import { Secrets, type SecretName } from '../ssh/secrets';
 import type { JsonResult } from '../command/terminal/json-face';
 import type { LiveRuns } from '../command/context';
-import { headlessStreams } from './capture';
+import { headlessStreams, plainStreams } from './capture';
 import { endOfError, outcomeOf, runMain, type HostedRun } from './host';
 import type { LookHost } from './look-host';
 import type { LookRequest, LookResult } from './look-protocol';
@@ -59,7 +59,9 @@ async function execute(request: RunRequest, host: HostedRun, options: EntryOptio
     },
   );
   const { live, asker, stop, detach } = host;
-  const status = await run(parseCommand(request.argv), request, { streams, live, asker, stop, detach }, options);
+  const parsed = parseCommand(request.argv);
+  const command = { ...parsed, options: { ...parsed.options, json: true } } as Command;
+  const status = await run(command, request, { streams, live, asker, stop, detach }, options);
   const { outcome, nodes } = result ?? { outcome: outcomeOf(status), nodes: {} };
   return { outcome, status, nodes, error: null };
 }
@@ -78,16 +80,20 @@ const MOST_ROWS = 100_000;
 async function look(request: LookRequest, { asker, signal }: LookHost, options: EntryOptions): Promise<LookResult> {
   const rows: unknown[] = [];
   const lines: string[] = [];
-  const streams = headlessStreams(
-    (json) => {
-      if (rows.length < MOST_ROWS) rows.push(JSON.parse(json));
-    },
-    (more) => lines.push(...more),
-  );
+  const say = (more: readonly string[]): void => {
+    lines.push(...more);
+  };
   try {
     const command = parseCommand(request.argv);
-    const looks = LOOKS.has(command.kind) || command.options.dryRun === true;
-    if (!looks) throw usage('not-a-look', `"${command.kind}" is more than looking`, 'Start it as a run.');
+    const { json, dryRun } = command.options;
+    const streams =
+      json === true
+        ? headlessStreams((row) => {
+            if (rows.length < MOST_ROWS) rows.push(JSON.parse(row));
+          }, say)
+        : plainStreams(say);
+    if (!LOOKS.has(command.kind) && dryRun !== true)
+      throw usage('not-a-look', `"${command.kind}" is more than looking`, 'Start it as a run.');
     const world = { streams, live: NO_RUNS, asker, stop: signal, detach: signal };
     return { status: await run(command, request, world, options), rows, lines, error: null };
   } catch (error) {
@@ -110,7 +116,7 @@ interface World extends Pick<HostedRun, 'live' | 'asker' | 'stop' | 'detach'> {
 async function run(command: Command, request: LookRequest, world: World, options: EntryOptions): Promise<ExitStatus> {
   const { env, version } = options;
   const { live, asker, stop, detach } = world;
-  const face = new Face(world.streams, env, { ...command.options, json: true }, () => undefined, asker);
+  const face = new Face(world.streams, env, command.options, () => undefined, asker);
   const status = await dispatch(command, {
     env,
     version,

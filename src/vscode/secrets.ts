@@ -89,7 +89,7 @@ function nameOf(question: Question): string | undefined {
     case 'passphrase':
       return question.file;
     case 'become-password':
-      return `${question.user} (become root on ${question.node})`;
+      return `root: ${question.user}@${question.node}`;
     case 'restic-password':
       return `restic ${question.location}`;
     case 'url-auth':

@@ -10,6 +10,9 @@ import { useEditor } from './harness/fixture';
 import { until } from './harness/until';
 import type { Workbench } from './harness/workbench';
 
+/** What a server may ask: the field below the prompt reads links, also ones that run a command. */
+const LINK = '[here](command:workbench.action.files.newUntitledFile)';
+
 /** How long the server of one-time codes waits for a person: sshd's LoginGraceTime is two minutes. Milliseconds. */
 const GRACE = process.env['LONG'] ? 120_000 : 1_500;
 
@@ -149,6 +152,7 @@ describe('Connecting from the window', function () {
     const workbench = await open('codes');
     const input = await workbench.quickInput().open();
     assert.match(await input.message(), /node-codes asks: Verification code/);
+    assert.equal(await workbench.page.locator('.quick-input-widget a').filter({ hasText: 'here' }).count(), 0);
     await input.type('123');
     // They look elsewhere meanwhile: the prompt stays, and what was typed.
     await workbench.page.locator('.part.statusbar').click({ position: { x: 400, y: 5 } });
@@ -205,7 +209,7 @@ async function codeServer(hostKey: Buffer): Promise<{ port: number; connections:
         context.reject(['keyboard-interactive']);
         return;
       }
-      context.prompt([{ prompt: 'Verification code: ', echo: true }], ([code]) => {
+      context.prompt([{ prompt: `Verification code ${LINK}: `, echo: true }], ([code]) => {
         if (code === '123456') context.accept();
         else context.reject(['keyboard-interactive']);
       });

@@ -3,6 +3,7 @@ import type { ClusterRef, ClustersModel } from '../clusters/model';
 import type { RunsModel } from '../runs/model';
 import type { RunRecord } from '../../engine/runs';
 import type { LocationRef, PointsModel } from '../points/model';
+import { asLabel } from '../foreign';
 import type { PointInfo } from '../points/rows';
 import type { ClusterItem } from '../views/clusters';
 import type { PointItem } from '../views/points';
@@ -132,7 +133,7 @@ export class Targets {
         placeholder: l10n.t('Which backup location?'),
         items: locations.map((location) => ({
           label: location.name,
-          description: location.uri ?? l10n.t('on each node itself'),
+          description: location.uri === undefined ? l10n.t('on each node itself') : asLabel(location.uri),
           value: location,
         })),
       }),
@@ -156,9 +157,9 @@ export class Targets {
       await pickOne(alone(title), {
         placeholder: l10n.t('Which restore point?'),
         items: state.points.map((each) => ({
-          label: each.id,
-          description: each.version ?? '',
-          detail: each.state,
+          label: asLabel(each.id),
+          description: asLabel(each.version ?? ''),
+          detail: asLabel(each.state),
           value: each,
         })),
       }),

@@ -1,3 +1,4 @@
+import { l10n } from 'vscode';
 import { ClusterliftError, ExitStatus } from '../../base/errors';
 import { commandSpec } from '../../command/grammar';
 import { OPTIONS } from '../../command/options';
@@ -5,7 +6,7 @@ import type { Command, OptionKey, Options } from '../../command/command';
 import type { AnyOption } from '../../command/tokens';
 import { packageSource } from '../../command/values';
 
-/** What stands in tasks.json; package.json carries the same as a schema. Pure: the editor resolves `${…}` before. */
+/** What stands in tasks.json; package.json carries the same as a schema. The editor resolves `${…}` before. */
 export interface TaskDefinition {
   readonly type: 'clusterlift';
   readonly command: TaskCommand;
@@ -53,7 +54,7 @@ const WORDS = ['type', 'command', 'package', 'mode', 'backup', 'point', 'locatio
 export function commandOf(definition: Readonly<Record<string, unknown>>): Command {
   const wanted = definition['command'];
   if (typeof wanted !== 'string' || !Object.hasOwn(COMMANDS, wanted)) {
-    throw wrong('command', `"command" must be one of: ${Object.keys(COMMANDS).join(', ')}`);
+    throw wrong('command', l10n.t('"command" must be one of: {0}', Object.keys(COMMANDS).join(', ')));
   }
   const kind = COMMANDS[wanted as TaskCommand];
   const options = optionsOf(definition, kind);
@@ -133,7 +134,7 @@ export function explicit(
 
 /** A short name for people: `upgrade staging`. */
 export function nameOf({ command, cluster, backup }: TaskDefinition): string {
-  const what = command === 'backup create' || command === 'backup' ? `backup to ${backup ?? '?'}` : command;
+  const what = command === 'backup create' || command === 'backup' ? `backup create ${backup ?? '?'}` : command;
   return cluster === undefined ? what : `${what} ${cluster}`;
 }
 
@@ -152,8 +153,11 @@ export function refusal(
   if (by === undefined) return undefined;
   return new ClusterliftError({
     code: 'task-starts-itself',
-    message: `A task with ${by} is started by the editor itself, also after a reload; what changes a cluster never starts that way`,
-    hint: `Remove ${by} from the task.`,
+    message: l10n.t(
+      'A task with {0} is started by the editor itself, also after a reload; what changes a cluster never starts that way',
+      by,
+    ),
+    hint: l10n.t('Remove {0} from the task.', by),
     exit: ExitStatus.usage,
   });
 }
@@ -165,9 +169,10 @@ function optionsOf(definition: Readonly<Record<string, unknown>>, kind: Command[
     if (WORDS.some((each) => each === key) || value === undefined) continue;
     const option: AnyOption | undefined = Object.hasOwn(OPTIONS, key) ? OPTIONS[key as OptionKey] : undefined;
     if (!option || !spec.options.includes(key as OptionKey))
-      throw wrong(key, `"${key}" means nothing for ${spec.name}`);
+      throw wrong(key, l10n.t('"{0}" means nothing for {1}', key, spec.name));
     const read = readOption(option, value);
-    if (read === null) throw wrong(key, `"${key}" must be ${option.value?.expects ?? 'true or false'}`);
+    if (read === null)
+      throw wrong(key, l10n.t('"{0}" must be {1}', key, option.value?.expects ?? l10n.t('true or false')));
     if (read !== undefined) found.push([key as OptionKey, read]);
   }
   // `OPTIONS` says of each key what its value reads as; the compiler checks that table against `Options`.
@@ -194,26 +199,26 @@ function taskValue(key: OptionKey, value: unknown): unknown {
 function packageOf(definition: Readonly<Record<string, unknown>>): string | undefined {
   const source = text(definition, 'package');
   if (source !== undefined && packageSource.read(source) === undefined)
-    throw wrong('package', `"package" must be ${packageSource.expects}`);
+    throw wrong('package', l10n.t('"{0}" must be {1}', 'package', packageSource.expects));
   return source;
 }
 
 function modeOf(definition: Readonly<Record<string, unknown>>): 'serial' | 'fast' | undefined {
   const mode = text(definition, 'mode');
   if (mode === undefined || mode === 'serial' || mode === 'fast') return mode;
-  throw wrong('mode', '"mode" must be serial or fast');
+  throw wrong('mode', l10n.t('"{0}" must be {1}', 'mode', 'serial | fast'));
 }
 
 function text(definition: Readonly<Record<string, unknown>>, key: string): string | undefined {
   const value = definition[key];
   if (value === undefined || value === '') return undefined;
-  if (typeof value !== 'string' || /\p{Cc}/u.test(value)) throw wrong(key, `"${key}" must be a text`);
+  if (typeof value !== 'string' || /\p{Cc}/u.test(value)) throw wrong(key, l10n.t('"{0}" must be a text', key));
   return value;
 }
 
 function needed(definition: Readonly<Record<string, unknown>>, key: string, command: string): string {
   const value = text(definition, key);
-  if (value === undefined) throw wrong(key, `"${command}" needs "${key}"`);
+  if (value === undefined) throw wrong(key, l10n.t('"{0}" needs "{1}"', command, key));
   return value;
 }
 
@@ -224,8 +229,8 @@ function word<K extends string, V>(key: K, value: V | undefined): Partial<Record
 function wrong(property: string, message: string): ClusterliftError {
   return new ClusterliftError({
     code: `task-${property}`,
-    message: `The task is not understood: ${message}`,
-    hint: 'Correct it in tasks.json; completion there names every property.',
+    message: l10n.t('The task is not understood: {0}', message),
+    hint: l10n.t('Correct it in tasks.json; completion there names every property.'),
     exit: ExitStatus.usage,
   });
 }

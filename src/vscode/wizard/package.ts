@@ -1,11 +1,12 @@
 import { basename } from 'node:path';
 import * as vscode from 'vscode';
-import { messageOf } from '../../base/errors';
+import { hasCode, messageOf } from '../../base/errors';
 import { line } from '../../base/text';
 import { formatSize } from '../../base/units';
 import { packageSource } from '../../command/values';
 import type { ClusterRef } from '../clusters/model';
 import { argvFor, cwdOf } from '../commands/argv';
+import { asLabel } from '../foreign';
 import type { Looker } from '../looker';
 import { askText, pickOne, type Choice, type Place, type StepEnd } from './steps';
 import { tell } from '../tell';
@@ -35,8 +36,10 @@ export class PackagePicker {
     for (;;) {
       const answer = await this.#choose(place, ref, newest);
       if (answer.kind !== 'next') return answer;
-      const source = await this.#source(place, answer.value);
-      if (source === undefined) continue;
+      const end = await this.#source(place, answer.value);
+      if (end.kind === 'cancel') return end;
+      if (end.kind === 'back') continue;
+      const source = end.value;
       if (source === '')
         return { kind: 'next', value: { source: undefined, about: l10n.t('the newest on the cluster') } };
       const about = await this.#inspect(source, ref);
@@ -70,9 +73,9 @@ export class PackagePicker {
       },
       ...(recent.length > 0 ? [{ label: l10n.t('Recent'), kind: vscode.QuickPickItemKind.Separator }] : []),
       ...recent.map((source): Choice<Answer> => ({
-        label: `$(package) ${basename(source)}`,
-        description: about.get(source) ?? '',
-        detail: source,
+        label: `$(package) ${asLabel(basename(source))}`,
+        description: asLabel(about.get(source) ?? ''),
+        detail: asLabel(source, 500),
         value: { kind: 'recent', source },
       })),
     ];
@@ -94,13 +97,13 @@ export class PackagePicker {
     });
   }
 
-  /** Undefined: asked in vain, back to the list. Empty: the newest. */
-  async #source(place: Place, answer: Answer): Promise<string | undefined> {
+  /** Back: to the list. Empty: the newest. */
+  async #source(place: Place, answer: Answer): Promise<StepEnd<string>> {
     switch (answer.kind) {
       case 'newest':
-        return '';
+        return { kind: 'next', value: '' };
       case 'recent':
-        return answer.source;
+        return { kind: 'next', value: answer.source };
       case 'file': {
         const folder = vscode.workspace.workspaceFolders?.[0]?.uri;
         const files = await vscode.window.showOpenDialog({
@@ -108,10 +111,10 @@ export class PackagePicker {
           filters: { [l10n.t('Packages')]: ['iso', 'ISO'], [l10n.t('All files')]: ['*'] },
           ...(folder ? { defaultUri: folder } : {}),
         });
-        return files?.[0]?.fsPath;
+        return files?.[0] ? { kind: 'next', value: files[0].fsPath } : { kind: 'back' };
       }
       case 'url': {
-        const end = await askText(
+        return askText(
           { ...place, step: Math.max(2, place.step) },
           {
             prompt: l10n.t('URL or path of the package'),
@@ -120,7 +123,6 @@ export class PackagePicker {
               packageSource.read(value) === undefined ? l10n.t('This is no path and no http(s) URL.') : undefined,
           },
         );
-        return end.kind === 'next' ? end.value : undefined;
       }
     }
   }
@@ -136,6 +138,7 @@ export class PackagePicker {
         (_, token) => this.#about(source, ref, signalOf(token)),
       );
     } catch (error) {
+      if (hasCode(error, 'cancelled')) return undefined;
       void tell.warning(l10n.t('This package cannot be used: {0}', messageOf(error)));
       return undefined;
     }

@@ -1,10 +1,10 @@
 import * as vscode from 'vscode';
-import { line } from '../../base/text';
 import type { UpgradeCommand } from '../../command/command';
 import { formatCommand } from '../../command/format';
 import type { ClusterRef } from '../clusters/model';
 import type { StatusCache } from '../clusters/status';
 import { argvFor, cwdOf, forCluster } from '../commands/argv';
+import { asLabel } from '../foreign';
 import type { Looker } from '../looker';
 import { nodesWords } from '../views/words';
 import type { PackageChoice, PackagePicker } from './package';
@@ -130,7 +130,7 @@ export class UpgradeWizard {
         items: [
           ...common.map(({ name, uri }): Choice<string> => ({
             label: `$(archive) ${name}`,
-            description: uri,
+            description: asLabel(uri),
             detail: l10n.t('Made and verified before the first change.'),
             value: name,
           })),
@@ -163,8 +163,8 @@ export class UpgradeWizard {
         picked: state.nodes ?? names,
         items: ref.cluster.nodes.map((node): Choice<string> => ({
           label: node.name,
-          description: [this.deps.status.node(ref.id, node.name)?.version, node.roles.join(', ')]
-            .filter((each) => each !== undefined && each !== '')
+          description: [asLabel(this.deps.status.node(ref.id, node.name)?.version ?? ''), node.roles.join(', ')]
+            .filter((each) => each !== '')
             .join(' · '),
           value: node.name,
         })),
@@ -188,8 +188,8 @@ export class UpgradeWizard {
     const items = (checks: readonly Choice<UpgradeDecision['then']>[]): Choice<UpgradeDecision['then']>[] => [
       {
         label: `$(cloud-upload) ${l10n.t('Upgrade {0} now', ref.label)}`,
-        description: `${nodesWords(count)}, ${about}`,
-        detail: formatCommand(shortened(command)),
+        description: asLabel(`${nodesWords(count)}, ${about}`),
+        detail: asLabel(formatCommand(shortened(command)), 1000),
         copy: formatCommand(command),
         buttons: [copyButton()],
         value: 'start',
@@ -234,10 +234,10 @@ export class UpgradeWizard {
     try {
       const { rows, error } = await this.deps.looker.look([...argvFor(check, ref), '--json'], cwdOf(ref), signal);
       const found = rows.flatMap(checkItem);
-      if (error) found.unshift({ label: `$(error) ${line(error.message, 200)}`, detail: line(error.hint, 200) });
+      if (error) found.unshift({ label: `$(error) ${asLabel(error.message)}`, detail: asLabel(error.hint) });
       return found.length > 0 ? found : [{ label: `$(pass) ${l10n.t('All checks passed.')}` }];
     } catch (error) {
-      return [{ label: `$(warning) ${line(String(error), 200)}` }];
+      return [{ label: `$(warning) ${asLabel(String(error))}` }];
     }
   }
 }
@@ -282,9 +282,9 @@ function checkItem(row: unknown): Choice<never>[] {
   const where = typeof node === 'string' ? `${node}: ` : '';
   return [
     {
-      label: `${level === 'block' ? '$(error)' : '$(warning)'} ${line(where + message, 200)}`,
-      description: typeof code === 'string' ? code : '',
-      detail: typeof fix === 'string' ? line(fix, 200) : '',
+      label: `${level === 'block' ? '$(error)' : '$(warning)'} ${asLabel(where + message)}`,
+      description: typeof code === 'string' ? asLabel(code) : '',
+      detail: typeof fix === 'string' ? asLabel(fix) : '',
     },
   ];
 }

@@ -36,6 +36,43 @@ function texts(): string[] {
   return [...new Set(found)].sort();
 }
 
+/** Where the editor shows what it is given. */
+const SHOWN = /^(label|description|detail|placeholder|placeHolder|prompt|title|message|hint|tooltip|text|name|badge)$/;
+/** Names and examples, the same in every language. */
+const SAME =
+  /^(Clusterlift(: )?|clusterlift.*|https?:.*|sftp:.*|staging|nightly|10\.0\..*|fast|serial|none|localbackup|backup create)$/;
+
+/** Texts for people that do not go through `l10n.t`: two words in a row, or any word where it is shown as it is. */
+function untranslated(file: string): string[] {
+  const source = ts.createSourceFile(file, readFileSync(file, 'utf8'), ts.ScriptTarget.ES2023, true);
+  const found: string[] = [];
+  const visit = (node: ts.Node): void => {
+    if (ts.isImportDeclaration(node) || ts.isTypeNode(node)) return;
+    if (ts.isCallExpression(node) && /(?:^|\.)l10n\.t$/.test(node.expression.getText())) {
+      node.arguments.slice(1).forEach(visit);
+      return;
+    }
+    if (ts.isStringLiteralLike(node) || ts.isTemplateHead(node) || ts.isTemplateMiddleOrTemplateTail(node)) {
+      const text = node.text.replace(/\$\([\w~-]+\)|<[^>]*(?:>|$)|^">|[\w-]+="/g, '').trim();
+      const sentence = /\p{L}{2,}[,:;]? \p{L}{2,}/u.test(text);
+      if ((sentence || (isShown(node) && /\p{L}{2,}/u.test(text))) && !SAME.test(text)) found.push(`${file}: ${text}`);
+    }
+    ts.forEachChild(node, visit);
+  };
+  visit(source);
+  return found;
+}
+
+function isShown(node: ts.Node): boolean {
+  const { parent } = node;
+  if (ts.isPropertyAssignment(parent) && ts.isIdentifier(parent.name)) return SHOWN.test(parent.name.text);
+  if (ts.isBinaryExpression(parent) && parent.operatorToken.kind === ts.SyntaxKind.EqualsToken)
+    return ts.isPropertyAccessExpression(parent.left) && SHOWN.test(parent.left.name.text);
+  return (
+    ts.isCallExpression(parent) && /^tell\.|\.(appendLine|replace|show\w+Message)$/.test(parent.expression.getText())
+  );
+}
+
 const placeholders = (text: string): string => (text.match(/\{\d\}/g) ?? []).sort().join();
 
 describe('The manifest of the extension', () => {
@@ -53,6 +90,23 @@ describe('The manifest of the extension', () => {
     const translated: Readonly<Record<string, string>> = bundle;
     assert.deepEqual(Object.keys(translated).sort(), texts());
     for (const [text, other] of Object.entries(translated)) assert.equal(placeholders(other), placeholders(text), text);
+  });
+
+  it('leaves no text for people outside of l10n', () => {
+    assert.deepEqual(files(SOURCE).flatMap(untranslated), []);
+  });
+
+  it('has a title, a place and an icon for each command, and asks for trust where it connects', () => {
+    const placed = new Set(
+      Object.values(manifest.contributes.menus)
+        .flat()
+        .map(({ command }) => command),
+    );
+    for (const { command, title, icon } of manifest.contributes.commands) {
+      assert.match(title, /^%command\.\w+%$/, command);
+      assert.match(icon, /^\$\([\w-]+\)$/, command);
+      assert.ok(placed.has(command), `${command} is in no menu`);
+    }
   });
 
   it('has a handler for each command', () => {
