@@ -3,6 +3,7 @@
 import { existsSync } from 'node:fs';
 import { hasTool } from '../lab/images';
 import { whyNoLab } from '../lab/nodes';
+import { activation } from './activation';
 import { backup } from './backup';
 import { machine } from './measure';
 import { memory } from './memory';
@@ -22,6 +23,7 @@ interface Bench {
 
 const BENCHES: Readonly<Record<string, Bench>> = {
   start: { run: start, lab: false, tools: [] },
+  activation: { run: activation, lab: false, tools: ['chromium'] },
   overhead: { run: overhead, lab: true, tools: ['ansible-playbook', 'clush', 'bsdtar'] },
   staging: { run: staging, lab: true, tools: ['scp', 'ssh'] },
   relay: { run: relay, lab: true, tools: ['scp'] },
