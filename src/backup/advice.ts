@@ -39,7 +39,7 @@ const ADVICE: Readonly<Record<string, Advice>> = {
     exit: ExitStatus.refused,
   },
   'restic-no-repository': {
-    hint: 'Add the location again: `clusterlift backup add` makes the repository.',
+    hint: 'Make it with `restic init`, or `clusterlift backup remove` the location and `backup add` it again: adding makes it.',
     exit: ExitStatus.refused,
   },
   'restic-locked': {
@@ -77,7 +77,7 @@ const ADVICE: Readonly<Record<string, Advice>> = {
     exit: ExitStatus.failed,
   },
   'swap-stuck': {
-    hint: 'Move it back by hand, as the message says, then go on with `clusterlift resume`.',
+    hint: 'Move it back by hand, as the message says, then go on with `clusterlift resume RUN --decide NODE=retry`.',
     exit: ExitStatus.unknown,
   },
   'swap-backwards': { hint: 'Start a new restore.', exit: ExitStatus.failed },

@@ -22,11 +22,21 @@ start_again() {
   }
 }
 
+# Of a small file that could not be written, no more is known than that the script ended.
+tell_full() {
+  full_kb=$(df -Pk "$WORK" 2>/dev/null | awk 'NR == 2 { for (i = 2; i <= NF; i++) if ($i ~ /^[0-9]+%$/) { print $(i - 1); exit } }')
+  [ "${full_kb:-64}" -ge 64 ] || printf 'CLUSTERLIFT-ERROR backup-full %s\n' "the file system of the backup is full" >&2
+}
+
 # However we end: the application runs again, and nothing half-made stays.
 leave() {
   status=$?
   trap '' EXIT
   start_again || status=65
+  case $status in
+    0 | 64 | 65 | 143) ;;
+    *) tell_full ;;
+  esac
   rm -rf "$WORK"
   exit "$status"
 }

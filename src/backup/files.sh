@@ -85,7 +85,7 @@ case $1 in
     put "$S/points/$3.sha256"
     sync_path "$S/points"
     ;;
-  distrust) rm -f "$S/points/$3.sha256" "$S/points/$3.result" ;;
+  distrust) rm -f "$S/points/$3.sha256" "$S/points/$3.result" "$S/points/$3".*.kept ;;
   trusted) emit_file digest "$S/points/$3.sha256" 100 ;;
   fetched)
     [ ! -f "$S/restore/$3.part" ] || emit bytes "$(($(wc -c <"$S/restore/$3.part")))"

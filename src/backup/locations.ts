@@ -1,7 +1,8 @@
 import { mapLimit } from '../base/async';
-import { ClusterliftError, messageOf } from '../base/errors';
+import { ClusterliftError, ExitStatus, messageOf } from '../base/errors';
 import type { BackupLocation } from '../cluster/model';
 import { checkLocationName, LOCAL_BACKUP, localBackup, parseLocation } from './location';
+import { asFinding } from './points';
 import { openStore, type StoreSite } from './open';
 import type { BackupNode, LocationReport } from './store';
 
@@ -10,7 +11,12 @@ export interface LocationSummary {
   readonly name: string;
   readonly uri: string;
   /** What is wrong with it, for whom; empty: it can be reached and written. */
-  readonly problems: readonly { readonly node: string | undefined; readonly code: string; readonly message: string }[];
+  readonly problems: readonly {
+    readonly node: string | undefined;
+    readonly code: string;
+    readonly message: string;
+    readonly fix: string;
+  }[];
   /** Bytes where there is least; undefined where it cannot be found out. */
   readonly free: number | undefined;
   /** Of all clusters; undefined: it cannot be asked. */
@@ -35,9 +41,15 @@ export async function addLocation(
   checkLocationName(location.name);
   const results = await openStore(parseLocation(location), site).check(nodes, 'create', signal);
   return results.map((each) => {
-    if (each.status === 'rejected') throw each.reason;
+    if (each.status === 'rejected') throw asRefusal(each.reason);
     return each.value;
   });
+}
+
+/** In the middle of a run it is a failure; here it is a check. */
+function asRefusal(error: unknown): unknown {
+  if (!(error instanceof ClusterliftError) || error.exit !== ExitStatus.failed) return error;
+  return new ClusterliftError({ ...error.detail(), exit: ExitStatus.refused });
 }
 
 /** Looks at all locations, the built-in one first; one that is away is told as such. */
@@ -82,5 +94,7 @@ async function summary(
 }
 
 function problem(error: unknown, node: string | undefined): LocationSummary['problems'][number] {
-  return { node, code: error instanceof ClusterliftError ? error.code : 'internal', message: messageOf(error) };
+  if (!(error instanceof ClusterliftError)) return { node, code: 'internal', message: messageOf(error), fix: '' };
+  const { code, message, fix } = asFinding(error, node, undefined);
+  return { node, code, message, fix };
 }

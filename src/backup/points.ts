@@ -39,7 +39,9 @@ export async function checkBackup(
   const reports = await store.check(nodes, how, signal);
   reports.forEach((each, index) => {
     if (each.status === 'rejected')
-      findings.push(asFinding(each.reason, reports.length === 1 ? undefined : nodes[index]?.name, store.location.name));
+      findings.push(
+        asFinding(each.reason, store.location.kind === 'sftp' ? undefined : nodes[index]?.name, store.location.name),
+      );
   });
   const leaveOut: Record<string, readonly string[]> = {};
   const needs: NodeNeed[] = [];
@@ -212,7 +214,14 @@ function notInCluster(id: string, node: string): ClusterliftError {
 /** A check that could not be done is a finding of its own; a cancelled one is none. */
 export function asFinding(error: unknown, node: string | undefined, path: string | undefined): Finding {
   if (!(error instanceof ClusterliftError) || error.code === 'cancelled') throw error;
-  return { code: error.code, level: 'block', node: error.node ?? node, path, message: error.message, fix: error.hint };
+  const { code, hint: fix } = error;
+  const where = error.node ?? node;
+  // The report names the node before each message.
+  const message =
+    where !== undefined && error.message.startsWith(`${where}: `)
+      ? error.message.slice(where.length + 2)
+      : error.message;
+  return { code, level: 'block', node: where, path, message, fix };
 }
 
 function toolFindings(node: string, tar: 'gnu' | 'busybox' | 'none', lost: readonly string[]): Finding[] {

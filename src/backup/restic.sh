@@ -38,6 +38,16 @@ restic_do() {
   restic_from /dev/null "$@"
 }
 
+# restic_waiting ARGUMENT…: restic, that waits for the locks of others. Locks that are stale (of dead processes of this host,
+# or 30 minutes old) go.
+restic_waiting() {
+  restic_do "$@" && return 0
+  restic_rc=$?
+  [ "$restic_rc" = 11 ] || return "$restic_rc"
+  restic_do unlock >/dev/null 2>&1 || :
+  restic_do "$@" --retry-lock 5m
+}
+
 # restic_or CODE ARGUMENT…: restic, or a refusal that tells what it said. Exit statuses: restic's manual, "Scripting".
 restic_or() {
   restic_code=$1

@@ -8,7 +8,7 @@ import { probe } from './probe';
 import { restoreSpace } from './space';
 import { describeState, stateOf, type PartSeen } from './state';
 import type { BackupNode, PartContext, ReadPoint, RestoreSource, Store } from './store';
-import { backTask, forwardTask, settle, swapState, type SwapState } from './swap';
+import { backTask, forwardTask, lookAtPart, settle, swapState, type SwapState } from './swap';
 import { checkEnd, type RunTask } from './task';
 import { type Trust, trustOf } from './trust';
 
@@ -153,8 +153,20 @@ export interface RestoreContext {
   readonly signal?: AbortSignal;
 }
 
-/** Brings the part to its node where it is not there yet: done while the application still runs. */
-export function fetchPart(ctx: RestoreContext): Promise<RestoreSource> {
+/** Brings the part to its node where it is not there yet, and judges it: done while the application still runs. */
+export async function bringPart(ctx: RestoreContext): Promise<void> {
+  const source = await fetchPart(ctx);
+  try {
+    await lookAtPart(ctx.node, ctx.tag, source, ctx.signal);
+  } catch (error) {
+    // A bad copy does not stay there; one that could only not be looked at does, to go on with.
+    if (error instanceof ClusterliftError && error.code.startsWith('restore-'))
+      await ctx.store.endRestore(partContext(ctx));
+    throw error;
+  }
+}
+
+function fetchPart(ctx: RestoreContext): Promise<RestoreSource> {
   return ctx.store.prepareRestore(partContext(ctx), ctx.trusted);
 }
 

@@ -17,6 +17,7 @@ const IN_FLIGHT = 16;
 /** SFTP status codes (draft-ietf-secsh-filexfer-02, 7). */
 const NO_SUCH_FILE = 2;
 const PERMISSION_DENIED = 3;
+const FAILURE = 4;
 
 export interface Entry {
   readonly name: string;
@@ -202,7 +203,9 @@ export class SftpServer {
   }
 
   private async session(signal?: AbortSignal): Promise<{ call: Call; sftp: SFTPWrapper }> {
-    const transport = await this.connect(signal);
+    const transport = await this.connect(signal).catch((error: unknown) => {
+      throw aboutServer(error);
+    });
     const sftp = await transport.sftp();
     const call: Call = (what, send) => {
       const work = transport.guard(what, (result) => {
@@ -247,7 +250,10 @@ export class SftpServer {
         'Give the user write access to the directory of the location.',
       );
     }
-    return this.error('server-refused', `${what}: ${messageOf(cause)}`, cause);
+    // All that SFTP 3 says of a read-only file system, too.
+    const why =
+      status === FAILURE ? 'the server does not say why; its file system may be read-only or full' : messageOf(cause);
+    return this.error('server-refused', `${what}: ${why}`, cause);
   }
 
   private error(code: string, why: string, cause?: unknown, hint?: string): ClusterliftError {
@@ -268,6 +274,17 @@ type Call = <T>(what: string, send: (done: Done<T>) => unknown) => Promise<T>;
 
 function isMissing(error: unknown): boolean {
   return error instanceof ClusterliftError && error.code === 'server-missing';
+}
+
+/** The server is reached and logged into as a node, but it is none, and clusters.json has no key for it. */
+function aboutServer(error: unknown): unknown {
+  if (!(error instanceof ClusterliftError)) return error;
+  const detail = { ...error.detail(), node: undefined };
+  if (error.code !== 'auth-failed') return new ClusterliftError(detail);
+  const hint =
+    'Try `sftp` with the same user and host from here; name a key for it in ~/.ssh/config or add one to the agent; unattended, ' +
+    'CLUSTERLIFT_SSH_PASSWORD or …_FILE gives a password.';
+  return new ClusterliftError({ ...detail, hint });
 }
 
 /** An extension that the server may not have. */

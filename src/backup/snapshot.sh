@@ -5,7 +5,7 @@
 # create STATE REPOSITORY ID NODE TAGS STOP START EXCLUDES PATH…    a job
 # result STATE ID                          the facts of a part that was created
 # list STATE REPOSITORY                    stdout: our snapshots, JSON
-# dump STATE REPOSITORY SNAPSHOT NAME      stdout: a file that was kept with `keep`
+# dump STATE REPOSITORY SNAPSHOT NAME ID   stdout: a file of point ID that was kept with `keep`
 # keep STATE REPOSITORY NODE NAME TAGS     stdin after the password: a file; it becomes a snapshot of its own
 # table STATE REPOSITORY SNAPSHOT          stdout: what is in it, JSON lines
 # verify STATE REPOSITORY SNAPSHOT
@@ -120,10 +120,8 @@ verdict() {
 
 # Every blob of the snapshot is read and checked against its name; then the repository's structure and a part of all its data.
 verify() {
-  # Only locks that are stale: of dead processes of this host, or 30 minutes old.
-  restic_do unlock >/dev/null 2>&1 || :
-  restic_do dump --archive tar "$1" / >/dev/null 2>"$WORK/said" || failed "$?" "the data of the snapshot cannot be read"
-  restic_do check --retry-lock 5m --read-data-subset=5% >/dev/null 2>"$WORK/said" || failed "$?" "the repository is damaged"
+  restic_waiting dump --archive tar "$1" / >/dev/null 2>"$WORK/said" || failed "$?" "the data of the snapshot cannot be read"
+  restic_waiting check --read-data-subset=5% >/dev/null 2>"$WORK/said" || failed "$?" "the repository is damaged"
   emit verdict verified
 }
 
@@ -142,6 +140,14 @@ if [ "$mode" = result ]; then
   [ ! -f "$S/points/$REPOSITORY.result" ] || cat "$S/points/$REPOSITORY.result"
   exit 0
 fi
+if [ "$mode" = dump ]; then
+  # The name of a snapshot is the digest of what is in it, and each start of restic is slow: it is asked for it once.
+  KEPT=$S/points/$3.$1.kept
+  if [ -f "$KEPT" ]; then
+    cat "$KEPT"
+    exit 0
+  fi
+fi
 begin
 restic_open "$REPOSITORY"
 case $mode in
@@ -155,7 +161,9 @@ case $mode in
     cat "$WORK/out"
     ;;
   dump)
-    restic_do dump --no-lock "$1" "$2" 2>"$WORK/said" || restic_refuse "$?" restic-reach "$(cat "$WORK/said")"
+    restic_do dump --no-lock "$1" "$2" >"$WORK/out" 2>"$WORK/said" || restic_refuse "$?" restic-reach "$(cat "$WORK/said")"
+    put "$KEPT" <"$WORK/out"
+    cat "$WORK/out"
     ;;
   keep) keep "$@" ;;
   table)

@@ -4,6 +4,7 @@
 #
 # forward STATE TAG KIND … -- WANT PATH …   a job. KIND archive: FILE SHA256 COMPRESSION DEVICES MADE-BY
 #                                           TOPS-QUOTED TOPS-BARE (see tar.sh); KIND restic: REPOSITORY SNAPSHOT. WANT: present or absent
+# look STATE TAG KIND …                     is the part one that `forward` would unpack?
 # back STATE TAG                            a job: what was there before comes back
 # settle STATE TAG                          removes what was replaced
 # state STATE TAG                           how far it is
@@ -283,6 +284,11 @@ settle() {
   case $PHASE in
     swapping | backing) die swap-open "the swap is not at its end; it goes forwards or back first" ;;
   esac
+  # First the word: with a part of what was replaced gone, no path may go back.
+  if [ -d "$R" ]; then
+    rm -f "$R/phase"
+    sync_path "$R"
+  fi
   clear_stages
   rm -rf "$R"
 }
@@ -309,6 +315,7 @@ pick_renamer
 verb=$1
 shift 3
 case $verb in
+  look) look_ahead "$@" ;;
   forward) forward "$@" ;;
   back) back ;;
   settle) settle ;;

@@ -16,6 +16,7 @@ const SCRIPTS = [tarScript, resticScript, unpackScript, swapScript];
 
 /** How far a swap is. `none`: it never began, failed before anything was replaced, or is settled. */
 export type SwapPhase = 'none' | 'preparing' | 'unpacked' | 'swapping' | 'in' | 'backing' | 'back';
+const DAY = 24 * 3_600_000;
 const PHASES: readonly SwapPhase[] = ['none', 'preparing', 'unpacked', 'swapping', 'in', 'backing', 'back'];
 
 export interface SwapState {
@@ -33,6 +34,20 @@ export function forwardTask(
 ): NodeTask {
   const wanted = paths.flatMap((each) => [each.state, each.path]);
   return nodeTask(SCRIPTS, ['forward', node.stateDir, tag, ...source.args, '--', ...wanted], source.secrets);
+}
+
+/**
+ * Judges the part on its node before anything is stopped for it: whole, unchanged, safe to unpack.
+ * @throws ClusterliftError `restore-missing`, `restore-digest`, `restore-members`, …
+ */
+export async function lookAtPart(
+  { connection, stateDir }: BackupNode,
+  tag: string,
+  source: RestoreSource,
+  signal?: AbortSignal,
+): Promise<void> {
+  const args = ['look', stateDir, tag, ...source.args];
+  await askNode(connection, SCRIPTS, { args, timeout: DAY, ...(signal && { signal }) });
 }
 
 /** Puts back what was there before the restore; repeated, it goes on where it stopped. */

@@ -145,7 +145,7 @@ unpack_snapshot() {
     set -- "$@" --include "$(printf %s "$snapshot_path" | sed 's/[][*?\\]/\\&/g')"
   done
   shift "$snapshot_n"
-  restic_do restore "$SNAPSHOT" --target "$snapshot_into/new" --sparse --verify "$@" || die restore-unpack "restic could not restore; nothing was replaced"
+  restic_waiting restore "$SNAPSHOT" --target "$snapshot_into/new" --sparse --verify "$@" || die restore-unpack "restic could not restore; nothing was replaced"
 }
 
 check_unpacked() {
@@ -157,6 +157,24 @@ check_unpacked() {
   done
 }
 
+archive_of() {
+  FILE=$2 SHA=$3 COMPRESSION=$4 DEVICES=$5
+  pick_tops "$6" "$7" "$8"
+  export TOPS DEVICES
+}
+
+# look_ahead KIND …: refuses what `unpack` would refuse, while nothing stands still yet. restic checks each piece by its name.
+look_ahead() {
+  [ "$1" = archive ] || return 0
+  WORK=$R.look
+  rm -rf "$WORK"
+  trap 'rm -rf "$WORK"' EXIT
+  mkdir "$WORK"
+  : >"$WORK/errors"
+  archive_of "$@"
+  check_archive
+}
+
 # unpack KIND … -- WANT PATH …
 unpack() {
   rm -rf "$R"
@@ -164,11 +182,7 @@ unpack() {
   phase preparing
   kind=$1
   case $kind in
-    archive)
-      FILE=$2 SHA=$3 COMPRESSION=$4 DEVICES=$5
-      pick_tops "$6" "$7" "$8"
-      export TOPS DEVICES
-      ;;
+    archive) archive_of "$@" ;;
     restic) REPOSITORY=$2 SNAPSHOT=$3 ;;
   esac
   while [ "$1" != -- ]; do shift; done

@@ -148,7 +148,9 @@ export class Face {
   /** Ends the output; with `--json` the last line says how it ended, also when no run began. */
   async end(status: ExitStatus): Promise<void> {
     this.#live.end();
-    await this.#json?.end(this.#result ?? (this.#needsResult ? { outcome: 'refused', status, nodes: {} } : undefined));
+    // A dry run that nothing blocks ends well, without a run.
+    const outcome = status === ExitStatus.ok ? 'succeeded' : 'refused';
+    await this.#json?.end(this.#result ?? (this.#needsResult ? { outcome, status, nodes: {} } : undefined));
   }
 
   /** The command is one that ends with `run.finished`. */

@@ -54,7 +54,8 @@ export const OPTIONS: OptionTable = {
     name: '--distribution',
     form: 'value',
     value: values.choice(['auto', 'direct', 'relay']),
-    about: 'How the package reaches the nodes: from here to each, or from here to one and from there to the others.',
+    about:
+      'How the package reaches the nodes: from here to each, or from here to one and from node to node. Default: auto, which is direct.',
   },
   limitRate: {
     name: '--limit-rate',

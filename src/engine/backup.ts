@@ -16,6 +16,7 @@ import type { PlanBackup } from './plan';
 import type { RunPackage } from './runpackage';
 import { runStep } from './steps';
 import { backupNode, insistOnServer, insistWithServer, storeOf } from './store';
+import { stepOf } from './view';
 
 /** Parts are taken and read back on so many nodes at once. */
 const AT_ONCE = 8;
@@ -29,25 +30,32 @@ export async function runBackup(ctx: RunContext, pkg: RunPackage | undefined): P
     ctx.signal.throwIfAborted();
     return refuseRun(ctx, error);
   }
+  const outcome = isVerified(ctx) ? 'backed-up' : 'not-started';
   for (const { name } of ctx.plan.nodes) {
-    if (ctx.nodeView(name).outcome === undefined) await ctx.finishNode(name, 'backed-up');
+    if (ctx.nodeView(name).outcome === undefined) await ctx.finishNode(name, outcome);
   }
-  if (!ctx.view.committed) await ctx.record({ type: 'committed' });
+  if (isVerified(ctx) && !ctx.view.committed) await ctx.record({ type: 'committed' });
   await unlockAll(ctx);
   await finishRun(ctx);
 }
 
+/** Has the restore point of the run been read back as it was written? */
+export function isVerified(ctx: RunContext): boolean {
+  return ctx.view.point?.state === 'verified';
+}
+
 /**
  * Takes all parts, completes the point and reads everything back from where it lies. Does nothing without a backup in the plan.
+ * Stopped, no further part begins, and the point stays what it is: a resume goes on with it.
  * @throws ClusterliftError the first failure; then no node may be changed
  */
 export async function backUp(ctx: RunContext, pkg: RunPackage | undefined): Promise<void> {
   const { backup } = ctx.plan;
-  if (!backup || ctx.view.point?.state === 'verified') return;
+  if (!backup || isVerified(ctx)) return;
   await ctx.record({ type: 'phase', phase: 'backup' });
   try {
     const read = await makePoint(ctx, backup, pkg);
-    await verifyAll(ctx, read);
+    if (read) await verifyAll(ctx, read);
   } catch (error) {
     ctx.signal.throwIfAborted();
     await discard(ctx);
@@ -55,13 +63,19 @@ export async function backUp(ctx: RunContext, pkg: RunPackage | undefined): Prom
   }
 }
 
-async function makePoint(ctx: RunContext, backup: PlanBackup, pkg: RunPackage | undefined): Promise<ReadPoint> {
+/** @returns undefined: stopped before all parts were taken */
+async function makePoint(
+  ctx: RunContext,
+  backup: PlanBackup,
+  pkg: RunPackage | undefined,
+): Promise<ReadPoint | undefined> {
   const { store, planned } = storeOf(ctx);
   const { id, location } = planned;
   if (!ctx.view.point) await ctx.record({ type: 'point', id, location, state: 'creating' });
   const names = Object.keys(backup.nodes);
   const throttle = new Throttle(ctx.plan.options.limitRate);
-  const parts = await onAll(ctx, names, (name) => takePart(ctx, backup, pkg, name, throttle));
+  const parts = await whileWanted(ctx, names, 'backup', (name) => takePart(ctx, backup, pkg, name, throttle));
+  if (!parts) return undefined;
   const point = assemblePoint(await headerOf(ctx, backup, pkg, id), parts);
   // From here on it is a point: whoever was taken over meanwhile completes none.
   await onAll(ctx, names, (name) => stillOurs(ctx, name));
@@ -154,7 +168,7 @@ async function headerOf(
   };
 }
 
-/** Reads every part back; verdicts are kept with the point. @throws ClusterliftError `backup-broken`, and whatever keeps us from it */
+/** Reads every part back; verdicts are kept with the point. Stopped, it is not verified by that. @throws ClusterliftError `backup-broken`, and whatever keeps us from it */
 export async function verifyAll(
   ctx: RunContext,
   read: ReadPoint,
@@ -166,8 +180,11 @@ export async function verifyAll(
   const verdicts: Record<string, PartVerdict> = {};
   const keep = (): Promise<unknown> =>
     insistOnServer(ctx, () => recordVerdicts(store, read, nodes, verdicts, ctx.services.by, new Date()));
+  let all: unknown;
   try {
-    await onAll(ctx, names, (name) => verifyPart(ctx, read, name, (verdict) => (verdicts[name] = verdict)));
+    all = await whileWanted(ctx, names, 'verify-backup', (name) =>
+      verifyPart(ctx, read, name, (verdict) => (verdicts[name] = verdict)),
+    );
   } catch (error) {
     ctx.signal.throwIfAborted();
     if (hasCode(error, 'backup-broken')) {
@@ -177,10 +194,10 @@ export async function verifyAll(
     throw error;
   }
   await keep();
-  await ctx.record({ type: 'point', id, location, state: 'verified' });
+  if (all) await ctx.record({ type: 'point', id, location, state: 'verified' });
 }
 
-/** Reads one part back as a step. */
+/** Reads one part back as a step. The verdict is told also when it was found in an earlier life of the run. */
 async function verifyPart(
   ctx: RunContext,
   read: ReadPoint,
@@ -190,26 +207,30 @@ async function verifyPart(
   const { store } = storeOf(ctx);
   const meter = meterOf(ctx, name, 'verify-backup');
   const total = read.point.nodes[name]?.data.bytes;
-  await runStep(ctx, {
-    node: name,
-    step: 'verify-backup',
-    repeatable: true,
-    run: async () => {
-      const options = {
-        signal: ctx.signal,
-        onProgress: (bytes: number) => {
-          meter.at(bytes, total);
-        },
-      };
-      const verdict = await insistWithServer(ctx, name, () =>
-        verifyNode(store, read.point, backupNode(ctx, name), options),
-      );
-      tell(verdict);
-      if (verdict.result === 'broken') throw brokenPart(read.point.id, name, verdict.reason);
-      return { verified: true };
-    },
-  });
-  tell({ result: 'verified' });
+  let verdict: PartVerdict = { result: 'verified' };
+  const onProgress = (bytes: number): void => {
+    meter.at(bytes, total);
+  };
+  try {
+    await runStep(ctx, {
+      node: name,
+      step: 'verify-backup',
+      repeatable: true,
+      run: async () => {
+        const options = { signal: ctx.signal, onProgress };
+        verdict = await insistWithServer(ctx, name, () =>
+          verifyNode(store, read.point, backupNode(ctx, name), options),
+        );
+        if (verdict.result === 'broken') throw brokenPart(read.point.id, name, verdict.reason);
+        return { verified: true };
+      },
+    });
+  } catch (error) {
+    if (!hasCode(error, 'backup-broken')) throw error;
+    tell(verdict.result === 'broken' ? verdict : { result: 'broken', reason: error.message });
+    throw error;
+  }
+  tell(verdict);
 }
 
 /** A point that is not complete is of no use to anybody. What cannot be removed now is never listed as usable, and `clean` removes it. */
@@ -224,6 +245,21 @@ async function discard(ctx: RunContext): Promise<void> {
 
 async function stillOurs(ctx: RunContext, name: string): Promise<void> {
   await ctx.insist(name, (connection) => beatLock(connection, ctx.node(name).stateDir, fenceOf(ctx, name)));
+}
+
+/** As `onAll`; but once somebody asked to stop, only what was begun is brought to its end. @returns undefined: not all of it */
+async function whileWanted<R>(
+  ctx: RunContext,
+  names: readonly string[],
+  step: 'backup' | 'verify-backup',
+  work: (name: string) => Promise<R>,
+): Promise<R[] | undefined> {
+  const results = await onAll(ctx, names, async (name) => {
+    const wanted = !ctx.view.stopRequested || stepOf(ctx.nodeView(name), step) !== undefined;
+    return wanted ? { value: await work(name) } : undefined;
+  });
+  const done = results.filter((result) => result !== undefined);
+  return done.length < names.length ? undefined : done.map(({ value }) => value);
 }
 
 /** All nodes are brought to their end, then the first failure counts. */

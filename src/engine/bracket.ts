@@ -83,7 +83,7 @@ async function bringUp(ctx: RunContext, pkg: RunPackage, node: string, lane: Lan
 }
 
 /** A failed upgrade must not also leave the application down; what `start` says then changes nothing about the failure. */
-async function startAnyway(ctx: RunContext, pkg: RunPackage, node: string): Promise<void> {
+export async function startAnyway(ctx: RunContext, pkg: RunPackage, node: string): Promise<void> {
   if (pkg.manifest.scripts.start === undefined) return;
   try {
     await scriptJob(ctx, pkg, { node, step: 'start', action: 'upgrade', repeatable: true });

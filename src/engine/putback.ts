@@ -1,7 +1,7 @@
 import { ClusterliftError, ExitStatus } from '../base/errors';
 import { partOf } from '../backup/points';
 import {
-  fetchPart,
+  bringPart as bringToNode,
   restoreNode,
   restoreState,
   settleRestore,
@@ -12,7 +12,8 @@ import type { ReadPoint } from '../backup/store';
 import { sameVersion } from '../package/version';
 import { runAgain } from './again';
 import { meterOf } from './backup';
-import type { RunContext } from './context';
+import { outcomeOf } from './bracket';
+import { errorRecord, type RunContext } from './context';
 import { directoryOf, environmentOf } from './environment';
 import type { Lane } from './events';
 import { waitUntilHealthy } from './health';
@@ -37,6 +38,7 @@ export interface WayBack {
 
 /** A restore that nobody gave more time. Milliseconds. */
 const TIMEOUT = 30 * 60_000;
+const DROP_PATIENCE = 10_000;
 
 /** Brings a node its part and the scripts, while its application still runs. */
 export async function bringPart(ctx: RunContext, way: WayBack, node: string): Promise<void> {
@@ -52,7 +54,7 @@ export async function bringPart(ctx: RunContext, way: WayBack, node: string): Pr
     lane,
     repeatable: true,
     run: async () => {
-      await insistWithServer(ctx, node, () => fetchPart({ ...restoreContext(ctx, way, node, 1), onProgress }));
+      await insistWithServer(ctx, node, () => bringToNode({ ...restoreContext(ctx, way, node, 1), onProgress }));
       return { bytes: total };
     },
   });
@@ -89,7 +91,7 @@ export async function putBack(ctx: RunContext, way: WayBack, node: string): Prom
     if (target !== undefined) await waitUntilHealthy(ctx, pkg, node, 'health', lane);
     await keepRecord(ctx, pkg, node);
   }
-  await letGo(ctx, way, node);
+  await letGoOrTell(ctx, way, node);
 }
 
 async function swap(ctx: RunContext, way: WayBack, node: string): Promise<void> {
@@ -150,10 +152,29 @@ async function swapBack(ctx: RunContext, way: WayBack, node: string): Promise<vo
   });
 }
 
+/** Removes the copy of a part that will not be put back. A node that is away keeps it: it is used, or replaced, the next time. */
+export async function dropPart(ctx: RunContext, way: WayBack, node: string): Promise<void> {
+  const context = restoreContext(ctx, way, node, 1);
+  await ctx.insist(node, () => settleRestore(context), DROP_PATIENCE).catch(() => undefined);
+  ctx.signal.throwIfAborted();
+}
+
 /** Removes what was replaced, and the copy of the part: from now on there is no way back from this. May be repeated. */
 async function letGo(ctx: RunContext, way: WayBack, node: string): Promise<void> {
   const context = restoreContext(ctx, way, node, 1);
   await ctx.insist(node, () => settleRestore(context));
+}
+
+/** The node is where it belongs: what cannot be removed there is in nobody's way, and no reason to go back. */
+async function letGoOrTell(ctx: RunContext, way: WayBack, node: string): Promise<void> {
+  try {
+    await letGo(ctx, way, node);
+  } catch (error) {
+    ctx.signal.throwIfAborted();
+    if (outcomeOf(error) === 'unknown') throw error;
+    const { code, message } = errorRecord(error);
+    await ctx.record({ type: 'warning', node, code, message: `What was replaced could not be removed: ${message}` });
+  }
 }
 
 function restoreContext(ctx: RunContext, way: WayBack, node: string, attempt: number): RestoreContext {

@@ -7,7 +7,7 @@ import { lockAll, unlockAll } from './locks';
 import { isGood } from './outcome';
 import { pointPackage } from './pointpackage';
 import { provisionIfAsked } from './provision';
-import { bringPart, goBack, putBack, type WayBack } from './putback';
+import { bringPart, dropPart, goBack, putBack, type WayBack } from './putback';
 import { proveTogether } from './settle';
 import { bracketBegun } from './view';
 
@@ -35,18 +35,29 @@ async function prepare(ctx: RunContext): Promise<WayBack> {
   const read = await readPinned(ctx);
   const way: WayBack = { read, pkg: pointPackage(read.point), lane: 'main' };
   if (ctx.plan.nodes.some(({ name }) => bracketBegun(ctx.nodeView(name)))) return way;
+  try {
+    await bring(ctx, way);
+  } catch (error) {
+    ctx.signal.throwIfAborted();
+    await Promise.all(ctx.plan.nodes.map(({ name }) => dropPart(ctx, way, name)));
+    throw error;
+  }
+  return way;
+}
+
+async function bring(ctx: RunContext, way: WayBack): Promise<void> {
   const unverified = ctx.plan.nodes.filter(({ steps }) => steps.includes('verify-backup')).map(({ name }) => name);
   if (unverified.length > 0) {
     await ctx.record({ type: 'phase', phase: 'backup' });
-    await verifyAll(ctx, read, unverified);
+    await verifyAll(ctx, way.read, unverified);
   }
+  if (ctx.view.stopRequested) return;
   await ctx.record({ type: 'phase', phase: 'stage' });
   await onAll(
     ctx,
     ctx.plan.nodes.map(({ name }) => name),
     (name) => bringPart(ctx, way, name),
   );
-  return way;
 }
 
 async function change(ctx: RunContext, way: WayBack): Promise<void> {
@@ -54,8 +65,9 @@ async function change(ctx: RunContext, way: WayBack): Promise<void> {
   const open = ctx.plan.nodes.filter(({ name }) => ctx.nodeView(name).outcome === undefined);
   await Promise.all(
     open.map(async ({ name }) => {
-      if (bracketBegun(ctx.nodeView(name)) || !ctx.view.stopRequested) await restore(ctx, way, name);
-      else await ctx.finishNode(name, 'not-started');
+      if (bracketBegun(ctx.nodeView(name)) || !ctx.view.stopRequested) return restore(ctx, way, name);
+      await dropPart(ctx, way, name);
+      await ctx.finishNode(name, 'not-started');
     }),
   );
 }

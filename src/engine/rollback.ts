@@ -1,6 +1,6 @@
 import { ClusterliftError, ExitStatus } from '../base/errors';
 import { jobStatus } from '../ssh/jobs';
-import { outcomeOf } from './bracket';
+import { outcomeOf, startAnyway } from './bracket';
 import { errorRecord, type RunContext } from './context';
 import { budgetAllows } from './order';
 import { tally } from './outcome';
@@ -30,14 +30,26 @@ export async function rollBack(ctx: RunContext, pkg: RunPackage): Promise<void> 
     way = { read: await readPinned(ctx), pkg, lane: 'rollback' };
   } catch (error) {
     ctx.signal.throwIfAborted();
-    const { code, message } = errorRecord(error);
-    return ctx.record({ type: 'warning', code, message: `The rollback could not begin: ${message}` });
+    return cannotBegin(ctx, pkg, error);
   }
   for (const batch of backwards(ctx)) {
     await Promise.all(batch.map((name) => rollBackNode(ctx, way, name)));
   }
   const all = begun(ctx).every(({ outcome }) => outcome === 'rolled-back');
   if (all) await provisionAfterRollback(ctx, pkg);
+}
+
+/** Without the point there is no way back: for now (the server is away), or at all. */
+async function cannotBegin(ctx: RunContext, pkg: RunPackage, error: unknown): Promise<void> {
+  const { code, message } = errorRecord(error);
+  await ctx.record({ type: 'warning', code, message: `The rollback could not begin: ${message}` });
+  await Promise.all(
+    begun(ctx).map(async ({ name, outcome }) => {
+      // It was left for the rollback to start.
+      if (outcome === 'failed') await startAnyway(ctx, pkg, name);
+      if (outcomeOf(error) === 'unknown') await ctx.finishNode(name, 'unknown', error);
+    }),
+  );
 }
 
 function begun(ctx: RunContext): NodeView[] {
@@ -75,7 +87,7 @@ async function nothingRuns(ctx: RunContext, name: string): Promise<void> {
     const { state } = await ctx.insist(
       name,
       (connection) => jobStatus(connection, { stateDir, id }, ctx.signal),
-      PATIENCE,
+      Math.min(PATIENCE, ctx.plan.options.giveUp),
     );
     if (state === 'running') throw stillRuns(name, step);
   }

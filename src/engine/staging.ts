@@ -10,6 +10,7 @@ import { beginStage, discardIncoming, finishStage, incomingPlace, type StageTarg
 import { prune } from './node/prune';
 import { unpackImage } from './node/unpack';
 import type { PackageContent, RunPackage } from './runpackage';
+import { Relay, RelayBroken } from './relay';
 import { runStep } from './steps';
 
 /** Images travel to so many nodes at once: enough to fill an uplink, few enough that each one moves. */
@@ -20,6 +21,16 @@ const STAGE_PATIENCE = 10 * 60_000;
 const IDLE = 60_000;
 const PIECE = 1024 * 1024;
 
+/** What all nodes share while they get the image. */
+interface Staging {
+  readonly ctx: RunContext;
+  readonly pkg: RunPackage;
+  readonly source: SharedContent;
+  readonly throttle: Throttle;
+  /** Undefined: from here to each node. */
+  readonly relay: Relay | undefined;
+}
+
 /**
  * Brings the image to every node that changes, proves its digest there and unpacks it. Returns when all nodes have it.
  * @throws ClusterliftError the first failure: no node has been changed then
@@ -29,13 +40,16 @@ export async function stageEverywhere(ctx: RunContext, pkg: RunPackage): Promise
   const nodes = ctx.plan.nodes.filter((node) => node.action === 'change').map((node) => node.name);
   const source = new SharedContent(pkg);
   const throttle = new Throttle(ctx.plan.options.limitRate);
+  const relay = ctx.plan.options.distribution === 'relay' ? new Relay(ctx, pkg, nodes) : undefined;
+  const all: Staging = { ctx, pkg, source, throttle, relay };
   try {
     const results = await mapLimit(nodes, AT_ONCE, async (node) => {
-      await stage(ctx, pkg, node, source, throttle);
+      await stage(all, node);
       await unpack(ctx, pkg, node, source);
       await tidy(ctx, pkg, node);
     });
     ctx.signal.throwIfAborted();
+    if (relay) await Promise.all(nodes.map((node) => discardUpload(all, node)));
     for (const result of results) if (result.status === 'rejected') throw result.reason;
     await dropDownload(ctx, pkg);
   } finally {
@@ -43,40 +57,35 @@ export async function stageEverywhere(ctx: RunContext, pkg: RunPackage): Promise
   }
 }
 
-async function stage(
-  ctx: RunContext,
-  pkg: RunPackage,
-  node: string,
-  source: SharedContent,
-  throttle: Throttle,
-): Promise<void> {
-  await runStep(ctx, {
-    node,
-    step: 'stage',
-    repeatable: true,
-    run: async () => {
-      const target = targetOf(ctx, pkg, node);
-      const bytes = await ctx.insist(node, () => bringOver(ctx, pkg, node, target, source, throttle), STAGE_PATIENCE);
-      return { sent: bytes, sha256: pkg.sha256 };
-    },
-  });
+async function stage(all: Staging, node: string): Promise<void> {
+  const { ctx, pkg, relay } = all;
+  const target = targetOf(ctx, pkg, node);
+  try {
+    await runStep(ctx, {
+      node,
+      step: 'stage',
+      repeatable: true,
+      run: async () => {
+        const bytes = await ctx.insist(node, () => bringOver(all, node, target), STAGE_PATIENCE);
+        return { sent: bytes, sha256: pkg.sha256 };
+      },
+    });
+    relay?.serves(node, becomes(ctx, node) ? undefined : [imagePath(target)]);
+  } finally {
+    relay?.serves(node, undefined);
+  }
 }
 
 /**
  * Sends what is missing and has the node prove the digest. A transfer that was cut may have left a writer behind on the node,
  * so a part that does not fit any more is begun anew, once or twice; the digest decides in any case.
- * @returns bytes that were sent
+ * @returns bytes that were sent from here
  */
-async function bringOver(
-  ctx: RunContext,
-  pkg: RunPackage,
-  node: string,
-  target: StageTarget,
-  source: SharedContent,
-  throttle: Throttle,
-): Promise<number> {
+async function bringOver(all: Staging, node: string, target: StageTarget): Promise<number> {
+  const { ctx, pkg, relay } = all;
   const connection = ctx.connection(node);
-  const space = await spaceFor(pkg, source);
+  const space = await spaceFor(pkg, all.source);
+  let resumed = false;
   for (let round = 1; ; round++) {
     const place = await beginStage(connection, target, space).catch(async (error: unknown) => {
       if (!hasCode(error, 'stage-space')) throw error;
@@ -84,57 +93,84 @@ async function bringOver(
       return beginStage(connection, target, space);
     });
     if (place.complete) return 0;
-    const resumed = place.offset > 0 || round > 1;
+    resumed ||= place.offset > 0 || round > 1;
     try {
-      return await send(ctx, pkg, node, target, place, source, throttle);
+      return await send(all, node, target, place);
     } catch (error) {
+      if (error instanceof RelayBroken) continue; // happens once for a node
+      const relayed = hasCode(error, 'stage-digest') && relay?.distrust(node) === true;
       const unfit = hasCode(error, 'append-offset') || (hasCode(error, 'stage-digest') && resumed);
-      if (!unfit || round >= 3) throw error;
+      if (!relayed && (!unfit || round >= 4)) throw error;
       await sleep(500, ctx.signal);
     }
   }
 }
 
 async function send(
-  ctx: RunContext,
-  pkg: RunPackage,
+  all: Staging,
   node: string,
   target: StageTarget,
   place: { readonly path: string; readonly offset: number },
-  source: SharedContent,
-  throttle: Throttle,
 ): Promise<number> {
+  const { ctx, pkg, relay } = all;
   const connection = ctx.connection(node);
   if (pkg.onNode?.node === node) {
     await finishStage(connection, target, pkg.onNode.path);
     return 0;
   }
   // With become the login user cannot write into the state directory: root copies from there, and trusts only its copy.
-  const become = ctx.node(node).model.become !== 'none';
-  const { path, offset } = become ? await incomingPlace(connection, target) : place;
-  if (offset < pkg.size) {
-    const meter = new Meter((progress) => {
-      ctx.live({ type: 'progress', node, step: 'stage', ...progress });
-    });
-    await connection.append({
-      path,
-      offset,
-      source: throttle.limit(await source.bytes(offset), ctx.signal),
-      idleTimeout: IDLE,
-      signal: ctx.signal,
-      onProgress: (sent) => {
-        meter.at(offset + sent, pkg.size);
-      },
-    });
-  }
+  const become = becomes(ctx, node);
+  const part = become ? await incomingPlace(connection, target) : place;
+  relay?.serves(node, become ? [part.path] : [part.path, imagePath(target)]);
+  const sent = part.offset < pkg.size ? await fill(all, node, part) : 0;
   try {
-    await finishStage(connection, target, become ? path : undefined);
+    await finishStage(connection, target, become ? part.path : undefined);
   } catch (error) {
     if (become && hasCode(error, 'stage-digest')) await discardIncoming(connection, target);
     throw error;
   }
-  if (become) await discardIncoming(connection, target);
+  // The next node may still be reading it.
+  if (!relay) await discardUpload(all, node);
+  return sent;
+}
+
+/** Brings the rest of a part: from the node before where that is wanted and possible, else from here. */
+async function fill(
+  { ctx, pkg, source, throttle, relay }: Staging,
+  node: string,
+  { path, offset }: { readonly path: string; readonly offset: number },
+): Promise<number> {
+  const meter = new Meter((progress) => {
+    ctx.live({ type: 'progress', node, step: 'stage', ...progress });
+  });
+  const onProgress = (bytes: number): void => {
+    meter.at(bytes, pkg.size);
+  };
+  if (await relay?.bring(node, { path, offset }, onProgress)) return 0;
+  await ctx.connection(node).append({
+    path,
+    offset,
+    source: throttle.limit(await source.bytes(offset), ctx.signal),
+    idleTimeout: IDLE,
+    signal: ctx.signal,
+    onProgress: (sent) => {
+      onProgress(offset + sent);
+    },
+  });
   return pkg.size - offset;
+}
+
+/** What the login user's part was for is done. May be repeated. */
+async function discardUpload({ ctx, pkg }: Staging, node: string): Promise<void> {
+  if (becomes(ctx, node)) await discardIncoming(ctx.connection(node), targetOf(ctx, pkg, node));
+}
+
+function becomes(ctx: RunContext, node: string): boolean {
+  return ctx.node(node).model.become !== 'none';
+}
+
+function imagePath({ stateDir, sha256 }: StageTarget): string {
+  return `${stateDir}/packages/${sha256}/image.iso`;
 }
 
 async function unpack(ctx: RunContext, pkg: RunPackage, node: string, source: SharedContent): Promise<void> {

@@ -4,6 +4,7 @@ import type { BackupNode, ReadPoint, Store } from '../backup/store';
 import { demandDigest } from '../backup/trust';
 import { isPassing, type RunContext } from './context';
 import type { PlanPoint } from './plan';
+import { bracketBegun } from './view';
 
 /** A node or a backup server may be away for so long while nothing is changed. Milliseconds. */
 const BACKUP_PATIENCE = 10 * 60_000;
@@ -34,9 +35,11 @@ export async function insistWithServer<T>(
   ctx: RunContext,
   name: string,
   work: () => Promise<T>,
-  patience = BACKUP_PATIENCE,
+  patience = Math.min(BACKUP_PATIENCE, ctx.plan.options.giveUp),
 ): Promise<T> {
-  return whileServerReturns(ctx, () =>
+  // In the middle of a change, what is lost is the way on, not the node.
+  const exit = bracketBegun(ctx.nodeView(name)) ? ExitStatus.unknown : ExitStatus.failed;
+  return whileServerReturns(ctx, exit, () =>
     ctx.insist(
       name,
       async () => {
@@ -55,7 +58,8 @@ export async function insistWithServer<T>(
 
 /** The same for work with the server alone. */
 export async function insistOnServer<T>(ctx: RunContext, work: () => Promise<T>): Promise<T> {
-  return whileServerReturns(ctx, async () => {
+  const exit = Object.values(ctx.view.nodes).some(bracketBegun) ? ExitStatus.unknown : ExitStatus.failed;
+  return whileServerReturns(ctx, exit, async () => {
     try {
       return { value: await work() };
     } catch (error) {
@@ -67,8 +71,10 @@ export async function insistOnServer<T>(ctx: RunContext, work: () => Promise<T>)
 
 async function whileServerReturns<T>(
   ctx: RunContext,
+  exit: ExitStatus,
   work: () => Promise<{ readonly value: T } | { readonly server: ClusterliftError }>,
 ): Promise<T> {
+  const patience = Math.min(SERVER_PATIENCE, ctx.plan.options.giveUp);
   let awaySince: number | undefined;
   for (let wait = 500; ; wait = Math.min(wait * 2, 5000)) {
     const startedAt = Date.now();
@@ -76,7 +82,7 @@ async function whileServerReturns<T>(
     if ('value' in result) return result.value;
     // A server that held for a while and went away again is away anew.
     awaySince = Date.now() - startedAt > SERVER_PATIENCE ? Date.now() : (awaySince ?? Date.now());
-    if (Date.now() + wait - awaySince > SERVER_PATIENCE) throw lostServer(result.server);
+    if (Date.now() + wait - awaySince > patience) throw lostServer(result.server, exit);
     await sleep(wait, ctx.signal);
   }
 }
@@ -90,13 +96,16 @@ export async function readPinned(ctx: RunContext): Promise<ReadPoint> {
 }
 
 /** Nothing was changed by what could not be stored or read. */
-function lostServer(error: ClusterliftError): ClusterliftError {
+function lostServer(error: ClusterliftError, exit: ExitStatus): ClusterliftError {
   return new ClusterliftError({
     ...error.detail(),
     code: 'server-lost',
     message: `The backup server is away: ${error.message}`,
-    hint: 'Check the server and the network: `clusterlift backup list` tells when it can be reached again.',
-    exit: ExitStatus.failed,
+    hint:
+      exit === ExitStatus.unknown
+        ? 'Check the server and the network; when it can be reached again, go on with `clusterlift resume RUN`.'
+        : 'Check the server and the network: `clusterlift backup list` tells when it can be reached again. Then start the command again.',
+    exit,
     node: undefined,
   });
 }

@@ -1,4 +1,4 @@
-import { backUp } from './backup';
+import { backUp, isVerified } from './backup';
 import { upgradeNode } from './bracket';
 import type { RunContext } from './context';
 import { finishRun, refuseRun } from './finish';
@@ -57,9 +57,9 @@ async function changeInBatches(ctx: RunContext, pkg: RunPackage): Promise<void> 
   }
 }
 
-/** May another node be begun: nobody asked to stop, and the failure budget holds? */
+/** May another node be begun: nobody asked to stop, the way back is verified, and the failure budget holds? */
 function mayBegin(ctx: RunContext): boolean {
-  if (ctx.view.stopRequested) return false;
+  if (ctx.view.stopRequested || (ctx.plan.backup && !isVerified(ctx))) return false;
   const { maxFailures, onFailure } = ctx.plan.options;
   const { total, failed, unknown } = tally(ctx.view);
   return onFailure === 'continue' || budgetAllows({ maxFailures, total, failed, unknown }).startMore;

@@ -52,6 +52,12 @@ export class Authenticator {
   private tried: string[] = [];
   private offered: readonly string[] = [];
   private open: Candidate | undefined;
+  private key: KeyOffer | undefined;
+
+  /** The key that alone let us in the last time; undefined: it took something else. */
+  get acceptedKey(): KeyOffer | undefined {
+    return this.key;
+  }
 
   constructor(private readonly context: AuthContext) {
     const { node, user, host } = context.target;
@@ -73,6 +79,7 @@ export class Authenticator {
     onError: (error: Error) => void,
   ): (left: readonly string[] | null, partial: boolean | null, next: (method: AnyAuthMethod | false) => void) => void {
     this.tried = [];
+    this.key = undefined;
     const attempts = this.attempts({ asker: patience.wrap(asker), patience, signal });
     return (left, partial, next) => {
       // Waiting for another node's question counts as a question, too.
@@ -150,7 +157,9 @@ export class Authenticator {
       const agent = new OfferAgent(offer.publicKey, (data, options) =>
         patience.during(() => offer.sign(data, options, asker, signal)),
       );
+      this.key = offer;
       yield { type: 'agent', username, agent };
+      this.key = undefined;
       signal?.throwIfAborted();
       this.tried.push(agent.problem === undefined ? offer.label : `${offer.label} (${agent.problem})`);
       if (!agent.signed) continue;

@@ -1,4 +1,5 @@
 import type { RandomReader } from '../base/reader';
+import type { OneTimeAgent } from './one-time-agent';
 
 /**
  * What the engine needs of a node, whether it is reached by SSH or is this machine.
@@ -14,7 +15,30 @@ export interface NodeConnection {
   openReader(path: string, signal?: AbortSignal): Promise<RandomReader>;
   /** Appends to a file as the login user; see `AppendRequest`. */
   append(request: AppendRequest): Promise<void>;
+  /** What it takes to pass a file on between this node and others; absent where no SSH leads there. */
+  readonly peer?: Peer;
   close(): Promise<void>;
+}
+
+/** A node as one end of a transfer from node to node. */
+export interface Peer {
+  /** How another node logs in here as we did; undefined when it took more than a key. */
+  login(signal: AbortSignal): Promise<PeerLogin | undefined>;
+  /**
+   * Runs a script as the login user on a connection of its own, where `ssh` may do this one login.
+   * @throws ClusterliftError as `exec`; `relay-login` when `ssh` there was not let in
+   */
+  execWithLogin(request: ExecRequest & { readonly signal: AbortSignal }, login: PeerLogin): Promise<ExecResult>;
+}
+
+/** Our login at a node, to be repeated once by `ssh` on another one. The key stays here. */
+export interface PeerLogin {
+  readonly user: string;
+  readonly port: number;
+  /** `ssh-ed25519 AAAA…` as in known_hosts */
+  readonly hostKey: string;
+  /** An agent for one such login. */
+  agent(): OneTimeAgent;
 }
 
 export interface ExecRequest {

@@ -1,6 +1,6 @@
 import { type Socket, connect } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { Client, type ConnectConfig, type ServerHostKeyAlgorithm } from 'ssh2';
+import { type BaseAgent, Client, type ConnectConfig, type ParsedKey, type ServerHostKeyAlgorithm } from 'ssh2';
 import { cancelled, sleep } from '../base/async';
 import { ClusterliftError } from '../base/errors';
 import type { Authenticator } from './auth';
@@ -22,6 +22,8 @@ export interface Dial {
   readonly via: (() => Promise<Transport>) | undefined;
   readonly times: Times;
   readonly signal: AbortSignal;
+  /** For programs on the server that look for an agent; default: none. */
+  readonly agent?: BaseAgent<ParsedKey> | undefined;
 }
 
 /** Milliseconds. */
@@ -173,7 +175,8 @@ class Attempt {
     client.once('ready', () => {
       authenticator.succeeded();
       client.removeAllListeners('error').removeAllListeners('close');
-      const transport = new Transport(target.node, client);
+      const entrance = { hostKey: this.acceptedKey ?? Buffer.alloc(0), key: authenticator.acceptedKey };
+      const transport = new Transport(target.node, client, entrance);
       transport.onLost(this.unhook);
       this.result.resolve(transport);
     });
@@ -188,6 +191,7 @@ class Attempt {
         this.verify(key, verify);
       },
       authHandler: authenticator.handler(asker, patience, signal, fail) as NonNullable<ConnectConfig['authHandler']>,
+      ...(this.how.agent && { agent: this.how.agent }),
       ...(this.verbose ? { debug: (text: string) => this.negotiation.push(text) } : {}),
     };
     client.connect(config);

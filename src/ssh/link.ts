@@ -17,7 +17,7 @@ export class Link {
 
   constructor(
     readonly target: Target,
-    private readonly how: Omit<Dial, 'via' | 'signal' | 'target'>,
+    private readonly how: Omit<Dial, 'via' | 'signal' | 'target' | 'agent'>,
     readonly via: Link | undefined,
   ) {}
 
@@ -45,6 +45,12 @@ export class Link {
       attempt.waiting--;
       if (attempt.waiting === 0) this.abandon(attempt);
     }
+  }
+
+  /** A connection of its own, on which programs find this agent. The caller ends it. */
+  async dedicated(agent: NonNullable<Dial['agent']>, signal: AbortSignal): Promise<Transport> {
+    const { via, how, target } = this;
+    return dial({ ...how, target, agent, signal, via: via ? () => via.connect(signal) : undefined });
   }
 
   /** Ends the connection, unless somebody still jumps over it. */

@@ -43,6 +43,10 @@ const ADVICE: Readonly<Record<string, Advice>> = {
   'stage-tools': { hint: 'Install `sha256sum` (coreutils) or `openssl` there.', exit: ExitStatus.refused },
   'fetch-tools': { hint: 'Install `curl` there, or leave --fetch primary out.', exit: ExitStatus.refused },
   'fetch-busy': { hint: 'Wait until it has ended, then try again.', exit: ExitStatus.refused },
+  'relay-failed': {
+    hint: 'Use --distribution direct, or look at the network between the nodes.',
+    exit: ExitStatus.failed,
+  },
   'unpack-failed': {
     hint: 'Look at the free space; the unpacking starts anew with the next try.',
     exit: ExitStatus.failed,

@@ -43,7 +43,7 @@ export function compose(...texts: readonly string[]): string {
   return [library, ...texts].join('\n').replace(/^[ \t]*#.*\n/gm, '');
 }
 
-function failureOf(node: string, result: ExecResult): ClusterliftError {
+export function failureOf(node: string, result: ExecResult): ClusterliftError {
   const said = /^CLUSTERLIFT-ERROR ([a-z0-9-]+) (.*)$/m.exec(result.stderr);
   if (said?.[1] !== undefined) return refusal(node, said[1], line(said[2] ?? ''));
   const how =

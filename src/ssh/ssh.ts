@@ -3,8 +3,9 @@ import type { NodeModel } from '../cluster/model';
 import { appendByExec } from './append';
 import { Runner } from './become';
 import { bootstrapCommand, type Elevation } from './command';
-import type { AppendRequest, Asker, ExecRequest, ExecResult, NodeConnection } from './connection';
+import type { AppendRequest, Asker, ExecRequest, ExecResult, NodeConnection, Peer } from './connection';
 import type { Link } from './link';
+import { SshPeer } from './peer';
 import { openExecReader, openSftpReader } from './remote-reader';
 import type { Secrets } from './secrets';
 import type { Pipe } from './session';
@@ -36,6 +37,7 @@ export interface Terminal {
 /** A node reached by SSH. */
 export class SshConnection implements NodeConnection {
   readonly node: string;
+  readonly peer: Peer;
   private readonly runner: Runner;
   private readonly slots = new Slots(CHANNELS);
   private readonly link: Link;
@@ -45,6 +47,7 @@ export class SshConnection implements NodeConnection {
     this.link = link;
     const identity = { node: node.name, user: link.target.user, become: node.become, purpose };
     this.runner = new Runner(identity, asker, secrets, (elevation, signal) => this.open(elevation, signal));
+    this.peer = new SshPeer({ node: node.name, link, asker, secrets });
   }
 
   exec(request: ExecRequest): Promise<ExecResult> {

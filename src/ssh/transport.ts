@@ -1,7 +1,8 @@
 import type { Duplex } from 'node:stream';
-import type { Client, ClientChannel, SFTPWrapper } from 'ssh2';
+import type { Client, ClientChannel, ExecOptions, SFTPWrapper } from 'ssh2';
 import { within } from '../base/async';
 import { type Deferred, deferred } from './deferred';
+import type { KeyOffer } from './keys';
 import type { Ending, Pipe } from './session';
 import { linkLost } from './trouble';
 
@@ -25,6 +26,14 @@ export interface TerminalSize {
   readonly rows: number;
 }
 
+/** How we got in: what another machine needs to do the same. */
+export interface Entrance {
+  /** Blob of the host key that was verified. */
+  readonly hostKey: Buffer;
+  /** The key that alone let us in. */
+  readonly key: KeyOffer | undefined;
+}
+
 /** One living SSH connection. Whatever is under way when it dies rejects with `link-lost`; nothing waits for ever. */
 export class Transport {
   private readonly watchers = new Set<(cause: Error) => void>();
@@ -35,6 +44,7 @@ export class Transport {
   constructor(
     private readonly node: string,
     private readonly client: Client,
+    readonly entrance: Entrance,
   ) {
     client.on('error', (error: Error & { level?: string }) => {
       if (error.level !== 'agent') this.lose(error);
@@ -67,10 +77,14 @@ export class Transport {
     this.lose(new Error('we closed the connection'));
   }
 
-  /** @throws NotConnected, ChannelRefused, ClusterliftError `link-lost` */
-  exec(command: string): Promise<Pipe> {
+  /**
+   * @param agentForward the command finds the agent that the connection was made with
+   * @throws NotConnected, ChannelRefused, ClusterliftError `link-lost`
+   */
+  exec(command: string, agentForward = false): Promise<Pipe> {
+    // The types of ssh2 do not know the option.
     return this.request<Pipe>('a command', (done) =>
-      this.client.exec(command, (error, channel) => {
+      this.client.exec(command, { agentForward } as ExecOptions, (error, channel) => {
         // Listens at once: the exit status may come in the same packet as the channel.
         if (error) done(error, undefined);
         else done(undefined, this.pipe(channel));

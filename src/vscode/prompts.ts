@@ -1,11 +1,15 @@
 import * as vscode from 'vscode';
 import { line } from '../base/text';
+import { wrap } from '../command/terminal/width';
 import { questionWords, readAnswer, type QuestionWords } from '../command/terminal/questions';
 import type { Asker, Question } from '../ssh/connection';
 import { asLabel, asMessage } from './foreign';
 import type { SecretStore } from './secrets';
 
 const { l10n } = vscode;
+
+/** Characters that fit in a row of a quick pick. */
+const ROW = 80;
 
 /** Asks the person at this window, one question at a time. */
 export class WindowAsker implements Asker {
@@ -38,11 +42,13 @@ async function pick(
   signal: AbortSignal | undefined,
 ): Promise<string | undefined> {
   const input = vscode.window.createQuickPick();
-  input.title = `Clusterlift: ${line(prompt, 200)}`;
+  input.title = `Clusterlift: ${line(prompt, 200)}?`;
   input.placeholder = l10n.t('Choose an answer below.');
   input.ignoreFocusOut = true;
   // Lines to read, not to choose: of separators in a row the editor would show one only.
-  const about = lead.map((each) => ({ label: asLabel(each, 1000), alwaysShow: true }));
+  const about = lead
+    .flatMap((each) => wrap(line(each, 1000), ROW))
+    .map((each) => ({ label: asLabel(each, ROW), alwaysShow: true }));
   const shown = choices.map((each) => ({ label: labelOf(each), answer: each }));
   const items = [...about, ...shown];
   input.items = items;

@@ -75,7 +75,7 @@ class BackupBench {
     await this.app.must(alone('init'));
     const took = await inTurns(ROUNDS, {
       create: async () => {
-        await this.app.must('rm -rf /srv/vault');
+        await this.app.must(`rm -rf /srv/vault; RESTIC_PASSWORD=${PASSWORD} restic -q -r /srv/vault init`);
         return (await this.clusterlift('backup', 'create', 'vault')).ms;
       },
       alone: async () => {

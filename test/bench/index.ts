@@ -7,6 +7,7 @@ import { backup } from './backup';
 import { machine } from './measure';
 import { memory } from './memory';
 import { overhead } from './overhead';
+import { relay } from './relay';
 import { type Figure, table } from './report';
 import { staging } from './staging';
 import { CLI, start } from './start';
@@ -23,6 +24,7 @@ const BENCHES: Readonly<Record<string, Bench>> = {
   start: { run: start, lab: false, tools: [] },
   overhead: { run: overhead, lab: true, tools: ['ansible-playbook', 'clush', 'bsdtar'] },
   staging: { run: staging, lab: true, tools: ['scp', 'ssh'] },
+  relay: { run: relay, lab: true, tools: ['scp'] },
   memory: { run: memory, lab: true, tools: [] },
   tree: { run: tree, lab: false, tools: [] },
   backup: { run: backup, lab: true, tools: ['ssh', 'tar'] },

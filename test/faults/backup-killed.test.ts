@@ -33,7 +33,12 @@ function itSurvives({ scene, moments, ready, judge }: Victim): void {
   if (process.env['LONG'] !== undefined) {
     it('at every single line of the journal', async function () {
       this.timeout(3_600_000);
-      const lines = await killedAtEveryLine(kill, resumed, () => Promise.resolve());
+      const lines = await killedAtEveryLine(
+        () => scene().lab,
+        kill,
+        resumed,
+        () => Promise.resolve(),
+      );
       assert.ok(lines > moments.length, `${String(lines)} lines`);
     });
   }
@@ -45,13 +50,10 @@ describe('a backup that is killed', function () {
   itSurvives({
     scene: useBackups(),
     moments: [
-      ['step.finished', 'lock'],
       ['point', 'creating'],
-      ['step.started', 'backup'],
       ['step.finished', 'backup'],
       ['point', 'complete'],
       ['step.finished', 'verify-backup'],
-      ['point', 'verified'],
       ['committed'],
     ],
     ready: async (scene) => {
@@ -97,11 +99,9 @@ describe('a restore that is killed', function () {
     scene: useBackups({}),
     moments: [
       ['step.started', 'stage'],
-      ['step.finished', 'unpack'],
       ['step.started', 'stop'],
       ['step.started', 'restore'],
       ['step.finished', 'restore'],
-      ['step.finished', 'health'],
       ['node.finished'],
       ['committed'],
     ],
@@ -125,7 +125,6 @@ describe('a rollback that is killed', function () {
     moments: [
       ['node.finished'],
       ['phase', 'rollback'],
-      ['step.started', 'stop', 'rollback'],
       ['step.started', 'restore', 'rollback'],
       ['step.finished', 'restore', 'rollback'],
       ['step.finished', 'health', 'rollback'],

@@ -2,10 +2,10 @@ import { strict as assert } from 'node:assert';
 import { executions } from '../lab/acme';
 import { type CliRun, said } from '../lab/cli';
 import { held, hold, type Hold, release } from '../lab/hold';
-import { censusOf, pointsOf } from '../integration/cli/backup-scene';
+import { censusOf, codes, pointsOf } from '../integration/cli/backup-scene';
 import { run, start } from '../integration/cli/scene';
 import { both, oneMore, runs, useBackups } from './backups';
-import { FAULTS, type Fault, linkDies, powerLoss, until } from './faults';
+import { FAULTS, type Fault, isMoment, linkDies, nothingLeft, powerLoss, until } from './faults';
 
 /** The rows `backup` and `verify backup` of the recovery table (design 7), through real runs. */
 describe('recovery of a backup', function () {
@@ -52,6 +52,26 @@ describe('recovery of a backup', function () {
       await endsWell(start(scene().lab, ['resume']), location);
     });
   }
+
+  it('files, verify: found broken, and we die before that is over; resume refuses, and the point stays broken', async () => {
+    const { lab, n1, n2 } = scene();
+    had = (await pointsOf(scene(), 'files')).length;
+    await hold(n2, 'backup');
+    const killed = start(lab, ['backup', 'create', 'files'], {
+      killAt: (event) => isMoment(event, ['point', 'broken']),
+    });
+    const id = String((await killed.waitFor('point'))['id']);
+    await killed.waitFor((event) => isMoment(event, ['step.finished', 'backup']));
+    await n1.must(`printf x | dd of=$(echo /var/backups/acme/${id}/n1.tar.*) bs=1 seek=99 conv=notrunc 2>/dev/null`);
+    await release(n2);
+    assert.equal((await killed.done).signal, 'SIGKILL');
+    const result = await start(lab, ['resume']).done;
+    assert.equal(result.status, 1, said(result));
+    assert.ok(codes(result).includes('backup-broken'), said(result));
+    assert.deepEqual((await pointsOf(scene(), 'files')).slice(had), [{ id, state: 'broken' }]);
+    await nothingLeft(scene().nodes);
+    for (const node of scene().nodes) await node.must(`rm -r /var/backups/acme/${id}`);
+  });
 
   for (const step of ['backup', 'verify-backup']) {
     it(`vault, ${step}: the link to the backup server dies, and the same run ends with a verified point`, async () => {

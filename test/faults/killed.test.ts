@@ -55,10 +55,15 @@ describe('a command line that is killed', function () {
   if (process.env['LONG'] !== undefined) {
     it('at every single line of the journal', async function () {
       this.timeout(3_600_000);
-      const lines = await killedAtEveryLine(kill, resumed, async () => {
-        await lab.stop();
-        lab = await acmeCluster([{}, {}, {}]);
-      });
+      const lines = await killedAtEveryLine(
+        () => lab,
+        kill,
+        resumed,
+        async () => {
+          await lab.stop();
+          lab = await acmeCluster([{}, {}, {}]);
+        },
+      );
       assert.ok(lines > MOMENTS.length);
     });
   }

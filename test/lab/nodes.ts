@@ -126,6 +126,11 @@ export class Lab {
     );
   }
 
+  /** Bytes that this machine has sent into the lab, all nodes together. */
+  async sentBytes(): Promise<number> {
+    return Number(await readFile(`/sys/class/net/${this.#slot.bridge}/statistics/tx_bytes`, 'utf8'));
+  }
+
   /** A `clusters.json` for these nodes: cluster `lab`, user root with the lab's key, unless `overrides` says otherwise. */
   clustersJson(overrides: Partial<ClusterJson> = {}): ClustersJson {
     const nodes = this.nodes.map((node) => ({ name: node.name, host: node.host, identityFile: node.keyFile }));

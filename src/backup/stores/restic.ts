@@ -223,8 +223,8 @@ export class ResticStore implements Store {
       seen.push({
         id: point,
         node: node.name,
-        ...(main && { point: await this.dump(node, main.id, 'point.json', signal) }),
-        ...(status && { status: await this.dump(node, status.id, 'status.json', signal) }),
+        ...(main && { point: await this.dump(node, main, 'point.json', signal) }),
+        ...(status && { status: await this.dump(node, status, 'status.json', signal) }),
         parts: [],
       });
     }
@@ -242,8 +242,8 @@ export class ResticStore implements Store {
     return Array.isArray(json) ? json.map(readSnapshot).filter((each) => each !== undefined) : [];
   }
 
-  private dump(node: BackupNode, snapshot: string, name: string, signal?: AbortSignal): Promise<string> {
-    return this.collect(node, 'dump', [snapshot, `/${name}`], signal, MAX_POINT_BYTES);
+  private dump(node: BackupNode, { id, point }: Snapshot, name: string, signal?: AbortSignal): Promise<string> {
+    return this.collect(node, 'dump', [id, `/${name}`, point], signal, MAX_POINT_BYTES);
   }
 
   private async collect(
@@ -312,8 +312,9 @@ function readSnapshot(json: unknown): Snapshot | undefined {
   const tag = (key: string): string | undefined =>
     tags.find((each): each is string => typeof each === 'string' && each.startsWith(`${key}=`))?.slice(key.length + 1);
   const [point, node, kind] = [tag('point'), tag('node'), tag('kind')];
-  if (point === undefined || node === undefined || !(kind === 'part' || kind === 'point' || kind === 'status'))
-    return undefined;
+  // The id becomes part of a file name.
+  if (point === undefined || !POINT_ID.test(point)) return undefined;
+  if (node === undefined || !(kind === 'part' || kind === 'point' || kind === 'status')) return undefined;
   return { id, time, point, node, kind };
 }
 

@@ -240,7 +240,7 @@ export class SftpStore implements Store {
     throw new ClusterliftError({
       code: 'server-missing',
       message: `Backup server ${this.location.host}: there is no directory ${path}`,
-      hint: 'Make it there, or add the location again: `clusterlift backup add` makes it.',
+      hint: 'Make it there, or `clusterlift backup remove` the location and `backup add` it again: adding makes it.',
       exit: ExitStatus.refused,
     });
   }

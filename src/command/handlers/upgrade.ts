@@ -67,7 +67,6 @@ async function prepare(
   changes: boolean,
 ): Promise<PreparedUpgrade> {
   const { cluster, nodes } = site;
-  if (resolved.distribution === 'relay') throw notYet('--distribution relay', 'passing a package on from node to node');
   return prepareUpgrade({
     cluster,
     nodes,
@@ -136,15 +135,5 @@ export function refused(blocks: Plan['checks'], cluster: string): ClusterliftErr
     hint: only ? first.fix : 'Mend what the report names, then run the same command again.',
     exit: refusal(blocks),
     node: only ? first.node : undefined,
-  });
-}
-
-/** Said, rather than silently done in another way. */
-function notYet(option: string, what: string): ClusterliftError {
-  return new ClusterliftError({
-    code: 'option-unavailable',
-    message: `${option} is not built in yet: ${what}`,
-    hint: `Leave ${option.split(' ')[0] ?? option} out.`,
-    exit: ExitStatus.usage,
   });
 }

@@ -2,10 +2,10 @@ import { formatSize } from '../../base/units';
 import type { LocationSummary } from '../../backup/locations';
 import type { CleanPlan } from '../../backup/retention';
 import type { PointState } from '../../backup/state';
-import { glyphs, paint, tone, type Look, type Tone } from './look';
-import { finding } from './prose';
+import { glyphs, paint, tone, type Look, type Part, type Tone } from './look';
+import { finding, labelled } from './prose';
 import { plural } from './report';
-import { renderTable, type Row } from './table';
+import { fits, renderTable, type Row } from './table';
 
 /** Locations and restore points, for people. */
 
@@ -47,7 +47,7 @@ const TONES: Readonly<Record<PointState['kind'], Tone>> = {
 
 export function renderPoints(rows: readonly PointRow[], location: string, look: Look): string[] {
   if (rows.length === 0) {
-    return [`There is no restore point in ${location}. Make one with: clusterlift backup create ${location}`];
+    return [`There is no restore point in ${location}.`, `Make one with: clusterlift backup create ${location}`];
   }
   const columns = [
     { title: 'point', firm: true, min: 20 },
@@ -57,18 +57,23 @@ export function renderPoints(rows: readonly PointRow[], location: string, look: 
     { title: 'size', align: 'right' as const, firm: true },
     { title: 'state', firm: true, min: 8 },
   ];
-  const table = renderTable(
-    columns,
-    rows.map((row): Row => [
-      tone('strong', row.id),
-      row.created.slice(0, 16).replace('T', ' '),
-      row.reason ?? '',
-      versionsOf(row),
-      row.bytes > 0 ? formatSize(row.bytes) : '',
-      tone(TONES[row.state], row.state),
-    ]),
-    look,
-  );
+  const cells = rows.map((row): Row => [
+    tone('strong', row.id),
+    row.created.slice(0, 16).replace('T', ' '),
+    row.reason ?? '',
+    versionsOf(row),
+    row.bytes > 0 ? formatSize(row.bytes) : '',
+    tone(TONES[row.state], row.state),
+  ]);
+  // The id begins with the time: where there is little room, once is enough.
+  const without = (all: readonly Part[]): Part[] => all.filter((_, index) => index !== 1);
+  const table = fits(columns, cells, look)
+    ? renderTable(columns, cells, look)
+    : renderTable(
+        columns.filter((_, index) => index !== 1),
+        cells.map(without),
+        look,
+      );
   const problems = rows.flatMap((row) =>
     row.problem === undefined
       ? []
@@ -107,13 +112,26 @@ export function renderLocations(rows: readonly LocationSummary[], look: Look): s
     ]),
     look,
   );
-  const problems = rows.flatMap(({ name, problems: found }) =>
-    found.map(({ node, code, message }) => ({ where: node === undefined ? name : `${name}, ${node}`, code, message })),
-  );
-  const lines = problems.flatMap(({ where, code, message }) =>
-    finding(tone('bad', glyphs(look).failed), `${where}: ${message}`, code, look),
+  const lines = rows.flatMap(({ name, problems }) =>
+    alike(problems).flatMap(({ nodes, code, message, fix }) => [
+      ...finding(tone('bad', glyphs(look).failed), `${[name, ...nodes].join(', ')}: ${message}`, code, look),
+      ...(fix === '' ? [] : labelled('Fix:', fix, look)),
+    ]),
   );
   return [...table, ...(lines.length > 0 ? ['', ...lines] : [])];
+}
+
+/** The same said by several nodes is told once. */
+function alike(
+  problems: LocationSummary['problems'],
+): { nodes: string[]; code: string; message: string; fix: string }[] {
+  const found = new Map<string, { nodes: string[]; code: string; message: string; fix: string }>();
+  for (const { node, code, message, fix } of problems) {
+    const one = found.get(message) ?? { nodes: [], code, message, fix };
+    if (node !== undefined) one.nodes.push(node);
+    found.set(message, one);
+  }
+  return [...found.values()];
 }
 
 export function renderClean(

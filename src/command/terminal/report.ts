@@ -1,4 +1,5 @@
 import type { CheckResult } from '../../engine/plan';
+import { isFirm } from '../../engine/prepare/checks';
 import { glyphs, paint, tone, type Look } from './look';
 import { finding, labelled } from './prose';
 
@@ -10,7 +11,7 @@ export function renderReport(checks: readonly CheckResult[], look: Look): string
   const warnings = checks.filter((check) => check.level === 'warn');
   const lines = [blocks, overridden, warnings].flatMap((group) => group.flatMap((check) => renderCheck(check, look)));
   if (blocks.length > 0) {
-    const codes = [...new Set(blocks.map((check) => check.code))];
+    const codes = [...new Set(blocks.map((check) => check.code))].filter((code) => !isFirm(code));
     const count = `${plural(blocks.length, 'finding blocks', 'findings block')} the run`;
     const rest = warnings.length > 0 ? `, ${plural(warnings.length, 'warning', 'warnings')}` : '';
     const override = `Accept the risk, recorded in the journal: ${codes.map((code) => `--override ${code}`).join(' ')}`;
@@ -18,7 +19,7 @@ export function renderReport(checks: readonly CheckResult[], look: Look): string
       ...lines,
       '',
       paint([tone('bad', `${marks.failed} ${count}`), rest], look),
-      ...labelled('', override, look, '  ', 'dim'),
+      ...(codes.length > 0 ? labelled('', override, look, '  ', 'dim') : []),
     ];
   }
   const verdict =

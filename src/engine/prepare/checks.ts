@@ -66,9 +66,13 @@ const FIRM: ReadonlySet<string> = new Set([
   'version-output',
   'kill-user-processes',
   'tools-missing',
-  'tar-missing',
-  'point-broken',
+  'link-lost',
+  'node-timeout',
+  'backup-write',
+  'backup-read',
 ]);
+/** What may be swapped at all is no matter of taste (design 8), nor is a location that does not work or a point that is broken. */
+const FIRM_KINDS = /^(path|server|restic|point|tar|zstd)-/;
 
 /** All checks, all findings: one that fails hides no other. Pure. */
 export function checkAll(input: CheckInput): CheckResult[] {
@@ -84,9 +88,9 @@ export function judged(findings: readonly Finding[], overrides: readonly string[
   }));
 }
 
-/** What may be swapped at all is no matter of taste (design 8). */
-function isFirm(code: string): boolean {
-  return FIRM.has(code) || code.startsWith('path-');
+/** Does no override help against it? */
+export function isFirm(code: string): boolean {
+  return FIRM.has(code) || FIRM_KINDS.test(code);
 }
 
 /** Blocks that stand. */

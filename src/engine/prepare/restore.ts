@@ -2,7 +2,7 @@ import { ClusterliftError, ExitStatus } from '../../base/errors';
 import type { Finding } from '../../backup/paths';
 import type { Point } from '../../backup/point';
 import { checkRestore, type RestorePreview, type RestoreReport } from '../../backup/restore';
-import type { Store } from '../../backup/store';
+import type { ReadPoint, Store } from '../../backup/store';
 import type { Cluster, NodeModel } from '../../cluster/model';
 import type { NodeConnection } from '../../ssh/connection';
 import type { Plan, PlanNode, PlanOptions, StepName } from '../plan';
@@ -18,7 +18,8 @@ export interface PrepareRestore {
   /** Those of `--nodes`; undefined: all that the point has. */
   readonly only: readonly NodeModel[] | undefined;
   readonly store: Store;
-  readonly id: string;
+  /** As it was found. */
+  readonly read: ReadPoint;
   /** Digest of the point in the journal of the run that made it, when that is here. */
   readonly journaled: string | undefined;
   readonly options: PlanOptions;
@@ -29,11 +30,11 @@ export interface PrepareRestore {
 }
 
 /**
- * Everything before a restore: the point found and judged, its origin vouched for, the nodes asked. Changes nothing.
+ * Everything before a restore: the point judged, its origin vouched for, the nodes asked. Changes nothing.
  * No script of a point is run before somebody vouches for it.
  */
 export async function prepareRestore(request: PrepareRestore): Promise<Plan> {
-  const { cluster, store, id, signal, overrides } = request;
+  const { cluster, store, read, signal, overrides } = request;
   const connect = (node: NodeModel): NodeConnection => request.connect(node);
   const ask = (nodes: readonly NodeModel[], pkg: RunPackage | undefined): Promise<NodeProbe[]> =>
     probeNodes({
@@ -47,7 +48,6 @@ export async function prepareRestore(request: PrepareRestore): Promise<Plan> {
       connect,
     });
   const all = await ask(cluster.nodes, undefined);
-  const read = await store.readPoint(id, backupNodes(all, connect), signal);
   const nodes = chosen(request, read.point);
   const names = new Set(nodes.map(({ name }) => name));
   const reachable = backupNodes(all, connect);

@@ -1,4 +1,5 @@
 import * as vscode from 'vscode';
+import { questionLine } from '../../command/terminal/questions';
 import type { JournalEntry, LiveEvent } from '../../engine/events';
 import type { Plan } from '../../engine/plan';
 import { emptyView, fold, type RunView } from '../../engine/view';
@@ -95,6 +96,8 @@ export class RunSession extends Store {
     question: ({ id, question }: { id: string; question: Question }): void => {
       const open = new AbortController();
       this.#questions.set(id, open);
+      // Who comes later was not told that it was opened: the terminal shows what the run waits for.
+      this.#events.fire([{ type: 'question', id, open: true, text: questionLine(question) }]);
       void this.asker
         .ask(question, open.signal)
         .then((answer) => {

@@ -1,8 +1,9 @@
 import { strict as assert } from 'node:assert';
-import { appendFile } from 'node:fs/promises';
+import { appendFile, cp, mkdir, mkdtemp } from 'node:fs/promises';
 import { join } from 'node:path';
 import { installAcme } from '../../lab/acme';
-import { type CliOptions, type CliResult } from '../../lab/cli';
+import type { PointRow } from '../../../src/command/terminal/backup';
+import type { CliOptions, CliResult } from '../../lab/cli';
 import { type ClusterJson, Lab, type LabNode, type NodeSpec } from '../../lab/nodes';
 import { installRestic, resticProgram } from '../../lab/restic';
 import { run } from './scene';
@@ -13,6 +14,8 @@ export interface BackupScene {
   /** Those of the cluster. */
   readonly nodes: readonly LabNode[];
   readonly vault: LabNode;
+  /** Writes clusters.json anew, with another cluster `lab`. */
+  edit(change: (cluster: ClusterJson) => void): Promise<void>;
 }
 
 const RESTIC_PASSWORD = "a 'restic' secret 4711";
@@ -23,10 +26,11 @@ export const LOCATIONS = ['localbackup', 'files', 'vault', 'restic'] as const;
 export async function backupScene(
   specs: readonly NodeSpec[] = [{}, {}, {}],
   overrides: Partial<ClusterJson> = {},
+  more: { readonly server?: NodeSpec; readonly locations?: (vault: LabNode) => Readonly<Record<string, string>> } = {},
 ): Promise<BackupScene> {
   const names = specs.map((spec, index) => spec.name ?? `n${String(index + 1)}`);
   const lab = await Lab.start({
-    nodes: [...specs.map((spec, index) => ({ ...spec, name: names[index] ?? '' })), { name: 'vault' }],
+    nodes: [...specs.map((spec, index) => ({ ...spec, name: names[index] ?? '' })), { ...more.server, name: 'vault' }],
   });
   const nodes = names.map((name) => lab.node(name));
   const vault = lab.node('vault');
@@ -39,6 +43,7 @@ export async function backupScene(
     files: 'file:///var/backups/acme',
     vault: `sftp://root@${vault.host}${VAULT}`,
     restic: 'restic:/var/backups/restic',
+    ...more.locations?.(vault),
   };
   await lab.writeClustersJson(json);
   await vault.must(`mkdir -p ${VAULT}`);
@@ -50,7 +55,11 @@ export async function backupScene(
       if (resticProgram() !== undefined) await installRestic(node);
     }),
   );
-  return { lab, nodes, vault };
+  const edit: BackupScene['edit'] = async (change) => {
+    if (json.clusters['lab']) change(json.clusters['lab']);
+    await lab.writeClustersJson(json);
+  };
+  return { lab, nodes, vault, edit };
 }
 
 /** Small, and of every kind that a copy could get wrong. */
@@ -76,12 +85,16 @@ export const withRestic: CliOptions = { env: { CLUSTERLIFT_RESTIC_PASSWORD: REST
 export async function pointsOf(
   { lab }: Pick<BackupScene, 'lab'>,
   location: string,
-): Promise<readonly { readonly id: string; readonly state: string }[]> {
-  const result = await run(lab, ['backup', 'list', location], 0, withRestic);
-  return result.events.map((event) => {
-    assert.ok(typeof event['id'] === 'string' && typeof event['state'] === 'string');
-    return { id: event['id'], state: event['state'] };
-  });
+  options: CliOptions = withRestic,
+): Promise<readonly PointRow[]> {
+  const result = await run(lab, ['backup', 'list', location], 0, options);
+  const rows = result.events as unknown as readonly PointRow[];
+  for (const { id, state } of rows) assert.ok(typeof id === 'string' && typeof state === 'string');
+  assert.deepEqual(
+    rows.map(({ id }) => id),
+    rows.map(({ id }) => id).sort(),
+  );
+  return rows;
 }
 
 /** Makes what the location lacks (a restic repository). */
@@ -105,6 +118,41 @@ export async function createPoint(scene: BackupScene, location: string): Promise
   return point.id;
 }
 
+/** Codes of errors and checks that a person was told. */
 export function codes(result: CliResult): string[] {
-  return [...result.stderr.matchAll(/\(([a-z][a-z0-9-]+)\)/g)].map(([, code = '']) => code);
+  return [...result.stderr.matchAll(/\[([a-z][a-z0-9-]+)\]/g)].map(([, code = '']) => code);
+}
+
+/** Another machine of the same person: clusters.json, keys and known hosts, and nothing of what the first one keeps of its runs. */
+export async function elsewhere(
+  { lab }: Pick<BackupScene, 'lab'>,
+  env: NodeJS.ProcessEnv = withRestic.env ?? {},
+): Promise<CliOptions> {
+  const home = await mkdtemp(join(lab.dir, 'elsewhere-'));
+  for (const dir of ['.ssh', '.config']) await cp(join(lab.home, dir), join(home, dir), { recursive: true });
+  const at = (path: string): string => join(home, path);
+  await Promise.all(['.run', 'tmp'].map((dir) => mkdir(at(dir), { mode: 0o700 })));
+  return {
+    cwd: home,
+    env: {
+      HOME: home,
+      XDG_CONFIG_HOME: at('.config'),
+      XDG_STATE_HOME: at('.local/state'),
+      XDG_CACHE_HOME: at('.cache'),
+      XDG_DATA_HOME: at('.local/share'),
+      XDG_RUNTIME_DIR: at('.run'),
+      TMPDIR: at('tmp'),
+      ...env,
+    },
+  };
+}
+
+/** No run holds any of these nodes. */
+export async function assertUnlocked(nodes: readonly LabNode[]): Promise<void> {
+  for (const node of nodes) {
+    const last = 'cd /var/lib/clusterlift/lock 2>/dev/null || exit 0; ls -d e* | sort -V | tail -n 1';
+    const claim = (await node.must(last)).trim();
+    if (claim !== '')
+      assert.ok(await node.exists(`/var/lib/clusterlift/lock/${claim}/released`), `${node.name} is locked`);
+  }
 }

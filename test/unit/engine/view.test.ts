@@ -1,9 +1,18 @@
 import { strict as assert } from 'node:assert';
 import fc from 'fast-check';
-import type { JournalEntry, RunEvent } from '../../../src/engine/events';
+import type { JournalEntry, Lane, RunEvent } from '../../../src/engine/events';
 import { runOutcome } from '../../../src/engine/outcome';
 import { STEPS } from '../../../src/engine/plan';
-import { bracketBegun, currentStep, emptyView, fold, isResumable, stepOf, viewOf } from '../../../src/engine/view';
+import {
+  bracketBegun,
+  currentStep,
+  emptyView,
+  fold,
+  isResumable,
+  type RunView,
+  stepOf,
+  viewOf,
+} from '../../../src/engine/view';
 import { planOf } from './plans';
 
 const entries = (events: readonly RunEvent[]): JournalEntry[] =>
@@ -31,6 +40,9 @@ const finished = (node: string, outcome: 'upgraded' | 'failed' | 'unknown' | 'no
   node,
   outcome,
 });
+
+const ERROR = { code: 'attempt-lost', message: 'm', hint: 'h' };
+const POINT = { type: 'point', id: 'p', location: 'l' } as const;
 
 describe('the view of a run', () => {
   it('shows the step that a node is in, and its result when it ends', () => {
@@ -66,6 +78,90 @@ describe('the view of a run', () => {
         assert.deepEqual(Object.keys(whole.nodes), ['n1', 'n2', 'n3']);
       }),
     );
+  });
+
+  describe('with two lanes and a restore point', () => {
+    const PHASES = ['lock', 'stage', 'backup', 'change', 'rollback', 'unlock'] as const;
+    const node = fc.constantFrom('n1', 'n2', 'n3');
+    const lane = fc.constantFrom<Lane>('main', 'rollback');
+    const key = fc.record({ node, lane, step: fc.constantFrom(...STEPS), attempt: fc.integer({ min: 1, max: 3 }) });
+    const outcome = fc.constantFrom('restored', 'backed-up', 'rolled-back', 'failed', 'unknown', 'not-started');
+    const event: fc.Arbitrary<RunEvent> = fc.oneof(
+      { weight: 4, arbitrary: key.map((k): RunEvent => ({ type: 'step.started', ...k })) },
+      { weight: 4, arbitrary: key.map((k): RunEvent => ({ type: 'step.finished', ...k, ms: 1, result: 'done' })) },
+      key.map((k): RunEvent => ({ type: 'step.finished', ...k, ms: 1, result: 'unknown', error: ERROR })),
+      key.map((k): RunEvent => ({ type: 'decision', ...k, choice: 'retry', by: 'x' })),
+      fc.record({ node, outcome }).map((of): RunEvent => ({ type: 'node.finished', ...of })),
+      fc.constantFrom(...PHASES).map((phase): RunEvent => ({ type: 'phase', phase })),
+      fc.constantFrom('complete', 'verified', 'broken').map((state): RunEvent => ({ ...POINT, state })),
+      fc.constant<RunEvent>({ ...POINT, state: 'complete', sha256: 'ab' }),
+      fc.constant<RunEvent>({ type: 'run.resumed', host: 'h', pid: 1, epoch: 2 }),
+      fc.constant<RunEvent>({ type: 'committed' }),
+    );
+    const journal = fc.array(event, { maxLength: 60 }).map(entries);
+    const holds = (property: (all: readonly JournalEntry[], view: RunView) => void): void => {
+      fc.assert(
+        fc.property(journal, (all) => {
+          property(all, viewOf(plan, all));
+        }),
+      );
+    };
+    const stepsIn = (view: RunView, wanted: Lane): unknown =>
+      Object.values(view.nodes).map(({ steps }) => steps.filter((each) => each.lane === wanted));
+
+    it('keeps the lanes apart: what happens in one changes nothing in the other', () => {
+      holds((all, view) => {
+        for (const wanted of ['main', 'rollback'] as const) {
+          const alone = all.filter((each) => !('lane' in each) || each.lane === wanted);
+          assert.deepEqual(stepsIn(view, wanted), stepsIn(viewOf(plan, alone), wanted));
+        }
+      });
+    });
+
+    it('has each step once a lane, in its last attempt', () => {
+      holds((all, view) => {
+        for (const { name, steps } of Object.values(view.nodes)) {
+          const names = steps.map(({ step, lane: of }) => `${of}/${step}`);
+          assert.equal(new Set(names).size, names.length);
+          for (const { step, lane: of, attempt } of steps) {
+            const begun = all.findLast(
+              (each) => each.type === 'step.started' && each.node === name && each.step === step && each.lane === of,
+            );
+            assert.equal(begun?.type === 'step.started' && begun.attempt, attempt);
+          }
+        }
+      });
+    });
+
+    it('never forgets that a rollback began, which bracket began, or the digest of its point', () => {
+      holds((all) => {
+        const begun = new Set<string>();
+        let [rollingBack, sha256]: [boolean, string | undefined] = [false, undefined];
+        all.reduce((view, entry) => {
+          const next = fold(view, entry);
+          for (const each of Object.values(next.nodes)) {
+            if (bracketBegun(each)) begun.add(each.name);
+            else assert.ok(!begun.has(each.name));
+          }
+          assert.ok(next.rollingBack || !rollingBack);
+          rollingBack = next.rollingBack;
+          if (sha256 !== undefined) assert.equal(next.point?.sha256, sha256);
+          sha256 = next.point?.sha256;
+          return next;
+        }, emptyView(plan));
+      });
+    });
+
+    it('is no success as long as one node is not where the run wanted it, and unknown as soon as one is', () => {
+      holds((_all, view) => {
+        const found = Object.values(view.nodes).map((each) => each.outcome);
+        const { outcome: whole, status } = runOutcome(view);
+        const good = found.every((each) => each === 'restored' || each === 'backed-up');
+        assert.equal(status === 0, good && view.committed);
+        assert.equal(whole === 'unknown', found.includes('unknown'));
+        if (whole === 'rolled-back') assert.ok(!found.includes('failed') && status === 1);
+      });
+    });
   });
 
   it('never changes a view that it was given', () => {

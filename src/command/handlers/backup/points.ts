@@ -2,7 +2,7 @@ import { ClusterliftError, ExitStatus, messageOf } from '../../../base/errors';
 import { LOCAL_BACKUP, findLocation, localBackup } from '../../../backup/location';
 import { cleanLocation, verifyPoint as verify } from '../../../backup/points';
 import { describeState } from '../../../backup/state';
-import type { ListedPoint, Store } from '../../../backup/store';
+import type { ListedPoint, ReadPoint, Store } from '../../../backup/store';
 import { readPointId } from '../../../backup/point';
 import { listMirrors, readMirror } from '../../../engine/node/mirror';
 import { parsePlan } from '../../../engine/schema';
@@ -117,11 +117,14 @@ export async function cleanPoints(
 
 /** The points that runs refer to which are not over, as far as this machine and the nodes know. */
 async function pointsInUse(ctx: CommandContext, site: Site): Promise<Set<string>> {
-  const here = (await ctx.runs.list()).filter(({ view }) => isResumable(view)).map(({ plan }) => plan.point?.id);
+  const runs = await ctx.runs.list();
+  const here = runs.filter(({ view }) => isResumable(view)).map(({ plan }) => plan.point?.id);
+  // A copy on a node may have missed that its run ended, or was abandoned.
+  const over = new Set(runs.filter(({ view }) => !isResumable(view)).map(({ plan }) => plan.run));
   const there = await Promise.all(
     site.cluster.nodes.map(async (node) => {
       const connection = site.connect(node);
-      const open = (await listMirrors(connection, node.stateDir)).filter((each) => each.open);
+      const open = (await listMirrors(connection, node.stateDir)).filter(({ run, open }) => open && !over.has(run));
       const plans = await Promise.all(open.map(({ run }) => readMirror(connection, node.stateDir, run)));
       return plans.map(({ plan }) => pointOf(plan));
     }),
@@ -153,7 +156,7 @@ export async function findPoint(
   site: Site,
   id: string,
   location: string | undefined,
-): Promise<{ readonly store: Store }> {
+): Promise<{ readonly store: Store; readonly read: ReadPoint }> {
   const { locations } = site.file;
   const nodes = stateless(site, site.cluster.nodes);
   const signal = AbortSignal.any([ctx.stop, ctx.detach]);
@@ -164,8 +167,7 @@ export async function findPoint(
     ctx.face.busy(`looking for ${id} in ${candidate.name}`);
     const store = site.openStore(candidate);
     try {
-      await store.readPoint(id, nodes, signal);
-      return { store };
+      return { store, read: await store.readPoint(id, nodes, signal) };
     } catch (error) {
       signal.throwIfAborted();
       if (named || !(error instanceof ClusterliftError)) throw error;

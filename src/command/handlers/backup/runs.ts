@@ -54,12 +54,12 @@ export async function restorePoint(
   const site = await openSite(ctx, clusterOf(id, options));
   try {
     const { cluster } = site;
-    const { store } = await findPoint(ctx, site, id, options.location);
+    const { store, read } = await findPoint(ctx, site, id, options.location);
     const plan = await prepareRestore({
       cluster,
       only: options.nodes ? site.nodes : undefined,
       store,
-      id,
+      read,
       journaled: await journaled(ctx, id),
       options: planOptions(options, 'none'),
       overrides: options.override ?? [],
