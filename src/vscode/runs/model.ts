@@ -68,9 +68,10 @@ export class RunsModel extends Store {
 
   /** Looks at the folders; only what changed is read. */
   async refresh(): Promise<void> {
+    const start = performance.now();
     this.#busy ??= this.#look().finally(() => {
       this.#busy = undefined;
-      this.#schedule();
+      this.#schedule(pauseAfter(performance.now() - start, this.#isLive()));
     });
     return this.#busy;
   }
@@ -118,12 +119,23 @@ export class RunsModel extends Store {
     }
   }
 
-  #schedule(ms?: number): void {
-    if (this.disposed) return;
-    const live = this.#records.some(({ state }) => state === 'live');
-    clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => void this.refresh(), ms ?? (live ? LIVE_MS : IDLE_MS));
+  #isLive(): boolean {
+    return this.#records.some(({ state }) => state === 'live');
   }
+
+  #schedule(ms: number): void {
+    if (this.disposed) return;
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => void this.refresh(), ms);
+  }
+}
+
+/**
+ * Milliseconds to the next look. The journal of 500 nodes takes a tenth of a second to read, in a process that all
+ * extensions share: no more than a twentieth of its time is spent on that.
+ */
+export function pauseAfter(took: number, live: boolean): number {
+  return Math.max(live ? LIVE_MS : IDLE_MS, 20 * took);
 }
 
 /** Changes whenever journal or owner do. */

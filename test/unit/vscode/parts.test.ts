@@ -7,6 +7,7 @@ import { OutputBuffer } from '../../../src/vscode/output/buffer';
 import { asLabel, asMessage } from '../../../src/vscode/foreign';
 import { nodeLog, nodeLogPath } from '../../../src/vscode/output/node-log';
 import { pointRows } from '../../../src/vscode/points/rows';
+import { pauseAfter } from '../../../src/vscode/runs/model';
 import { hostsOf } from '../../../src/vscode/wizard/ssh-hosts';
 
 describe('Parts of the editor that need no editor', () => {
@@ -67,6 +68,12 @@ describe('Parts of the editor that need no editor', () => {
     assert.equal(asLabel('$(pass) ok \u001b[31m$(x)\n'), '\\$(pass) ok \\$(x)');
     assert.equal(asMessage('see [this](command:evil?%22x%22)'), 'see [this] (command:evil?%22x%22)');
     assert.equal(asMessage('x'.repeat(5000)).length, 1000);
+  });
+
+  it('look at the folders of runs once a second, less often where that takes long', () => {
+    assert.equal(pauseAfter(5, true), 1000);
+    assert.equal(pauseAfter(200, true), 4000);
+    assert.equal(pauseAfter(5, false), 10_000);
   });
 
   it('find the hosts of an ssh_config, but no patterns', () => {
