@@ -51,7 +51,7 @@ async function bring(ctx: RunContext, way: WayBack): Promise<void> {
     await ctx.record({ type: 'phase', phase: 'backup' });
     await verifyAll(ctx, way.read, unverified);
   }
-  if (ctx.view.stopRequested) return way;
+  if (ctx.view.stopRequested) return;
   await ctx.record({ type: 'phase', phase: 'stage' });
   await onAll(
     ctx,
