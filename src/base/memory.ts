@@ -1,24 +1,29 @@
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 
-type Collect = (options: { readonly type: 'minor' }) => void;
+type Collect = (options: { readonly type: 'minor' | 'major' }) => void;
 
-/** Bytes between two looks: a look costs about a millisecond, and this passes by in a tenth of a second. */
-const EVERY = 8 * 1024 * 1024;
+/** Bytes between two looks at the young objects, which cost about a millisecond each. */
+const EVERY = 2 * 1024 * 1024;
+
+/** Each so many looks it looks at everything, so that what was kept by chance goes, too. */
+const WHOLE = 24;
 
 /**
  * Buffers of a stream that has passed by are small objects to the collector, which does not see the megabytes behind
- * them, and lets hundreds of them pile up. Told how much went by, this lets it look at the young ones in time.
+ * them, and lets hundreds of them pile up. Told how much went by, this has it look in time.
  * Where the collector cannot be called, nothing happens.
  */
 export class PassingBytes {
   private bytes = 0;
+  private looks = 0;
 
   passed(bytes: number): void {
     this.bytes += bytes;
     if (this.bytes < EVERY) return;
     this.bytes = 0;
-    collector()?.({ type: 'minor' });
+    this.looks++;
+    collector()?.({ type: this.looks % WHOLE === 0 ? 'major' : 'minor' });
   }
 }
 
