@@ -9,7 +9,6 @@ import {
   type RestoreContext,
 } from '../backup/restore';
 import type { ReadPoint } from '../backup/store';
-import { sameVersion } from '../package/version';
 import { runAgain } from './again';
 import { meterOf } from './backup';
 import { outcomeOf } from './bracket';
@@ -17,15 +16,15 @@ import { errorRecord, type RunContext } from './context';
 import { directoryOf, environmentOf } from './environment';
 import type { Lane } from './events';
 import { waitUntilHealthy } from './health';
+import { keepInstalled } from './installed';
 import { recordOf, scriptJob, taskRunner } from './jobstep';
 import { fenceOf } from './locks';
 import { layRunFiles } from './node/files';
-import { finishRecord } from './node/record';
 import { clearRequest } from './node/requests';
 import type { RunPackage } from './runpackage';
 import { runStep } from './steps';
 import { backupNode, insistWithServer, storeOf } from './store';
-import { readVersion } from './version';
+import { proveVersion } from './version';
 import { stepOf } from './view';
 
 /** The way of nodes back to a restore point: in the main lane of a restore, or in the rollback lane of an upgrade. */
@@ -87,7 +86,7 @@ export async function putBack(ctx: RunContext, way: WayBack, node: string): Prom
     // Where nothing was installed there is nothing to start.
     if (target !== undefined)
       await scriptJob(ctx, pkg, { node, step: 'start', action: 'restore', lane, repeatable: true });
-    await proveVersion(ctx, pkg, node, lane, target);
+    await proveVersion(ctx, pkg, { node, lane, target, otherwise: otherVersion });
     if (target !== undefined) await waitUntilHealthy(ctx, pkg, node, 'health', lane);
     await keepRecord(ctx, pkg, node);
   }
@@ -203,37 +202,14 @@ function restoreContext(ctx: RunContext, way: WayBack, node: string, attempt: nu
   };
 }
 
-async function proveVersion(
-  ctx: RunContext,
-  pkg: RunPackage,
-  node: string,
-  lane: Lane,
-  target: string | undefined,
-): Promise<void> {
-  await runStep(ctx, {
-    node,
-    step: 'version',
-    lane,
-    repeatable: true,
-    run: async () => {
-      const version = await readVersion(ctx, pkg, node);
-      if (!sameVersion(version ?? '', target ?? '')) throw otherVersion(node, version, target);
-      return { version: version ?? '' };
-    },
-  });
-}
-
 /** From now on the node answers for what was put back, with the scripts that the point keeps. */
 async function keepRecord(ctx: RunContext, pkg: RunPackage, node: string): Promise<void> {
+  await keepInstalled(ctx, pkg, node);
+  // What a script of the upgrade asked for is void with the upgrade.
+  if (ctx.plan.action === 'restore') return;
   const { stateDir, requests } = ctx.node(node);
-  const { product, sha256, manifestValue: manifest } = pkg;
-  const files = await pkg.scriptPaths();
   const fence = fenceOf(ctx, node);
-  const directory = directoryOf(ctx, pkg, node);
   await ctx.insist(node, async (connection) => {
-    await finishRecord(connection, { stateDir, fence, product, sha256, manifest, files, directory });
-    // What a script of the upgrade asked for is void with the upgrade.
-    if (ctx.plan.action === 'restore') return;
     for (const kind of ['provision', 'reboot'] as const) {
       if (!requests.includes(kind)) await clearRequest(connection, stateDir, fence, kind);
     }

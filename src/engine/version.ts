@@ -1,8 +1,11 @@
 import { ClusterliftError, ExitStatus } from '../base/errors';
 import { lastLines } from '../base/text';
+import { sameVersion } from '../package/version';
 import type { RunContext } from './context';
+import type { Lane } from './events';
 import type { RunPackage } from './runpackage';
 import { runShort, type ShortResult } from './short';
+import { runStep } from './steps';
 
 /** Longest version text that is taken for one. */
 const MAX_VERSION = 128;
@@ -43,5 +46,30 @@ export function versionScriptFailed(result: ShortResult, node: string): Clusterl
     exit: ExitStatus.failed,
     node,
     log: lastLines(`${result.stdout}\n${result.stderr}`),
+  });
+}
+
+/** A version that is wanted of a node, and what it means when it has another. */
+export interface WantedVersion {
+  readonly node: string;
+  readonly lane: Lane;
+  /** Undefined: nothing is to be installed. */
+  readonly target: string | undefined;
+  readonly otherwise: (node: string, found: string | undefined, target: string | undefined) => ClusterliftError;
+}
+
+/** The step `version`: the node itself says what it has. */
+export async function proveVersion(ctx: RunContext, pkg: RunPackage, wanted: WantedVersion): Promise<void> {
+  const { node, lane, target, otherwise } = wanted;
+  await runStep(ctx, {
+    node,
+    step: 'version',
+    lane,
+    repeatable: true,
+    run: async () => {
+      const version = await readVersion(ctx, pkg, node);
+      if (!sameVersion(version ?? '', target ?? '')) throw otherwise(node, version, target);
+      return { version: version ?? '' };
+    },
   });
 }

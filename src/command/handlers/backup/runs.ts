@@ -1,18 +1,14 @@
-import { ExitStatus } from '../../../base/errors';
+import type { ExitStatus } from '../../../base/errors';
 import { findLocation } from '../../../backup/location';
 import type { Plan, PlanOptions } from '../../../engine/plan';
-import { blocksOf } from '../../../engine/prepare/checks';
 import { prepareBackup } from '../../../engine/prepare/backup';
 import { prepareRestore } from '../../../engine/prepare/restore';
-import { startRun } from '../../../engine/run';
-import type { RunPackage } from '../../../engine/runpackage';
 import type { Command, Options } from '../../command';
 import type { CommandContext } from '../../context';
 import { formatRun } from '../../format';
 import { GIVE_UP } from '../../resolve';
-import { openSite, type Site } from '../../site';
-import { runHost } from '../host';
-import { refusal, refused } from '../upgrade';
+import { openSite } from '../../site';
+import { execute } from '../execute';
 import { clusterOf, findPoint } from './points';
 
 /** `backup create <location>`: a restore point of the cluster, verified, as a run like any other. */
@@ -71,33 +67,6 @@ export async function restorePoint(
   } finally {
     await site.close();
   }
-}
-
-interface Prepared {
-  readonly plan: Plan;
-  readonly pkg: RunPackage | undefined;
-  readonly options: Options;
-  readonly question: string;
-  /** Asked on any cluster, not only in production. */
-  readonly always: boolean;
-}
-
-async function execute(ctx: CommandContext, site: Site, prepared: Prepared): Promise<ExitStatus> {
-  const { plan, pkg, options, question: text, always } = prepared;
-  const blocks = blocksOf(plan.checks);
-  if (options.dryRun) {
-    ctx.face.plan(plan);
-    return blocks.length > 0 ? refusal(blocks) : ExitStatus.ok;
-  }
-  ctx.face.report(plan.checks);
-  if (blocks.length > 0) throw refused(blocks, plan.cluster);
-  if (plan.production) await ctx.face.confirm(text, plan.cluster);
-  else if (always) await ctx.face.confirm(text);
-  ctx.face.begin(plan);
-  const host = runHost(ctx, site, () => (pkg ? Promise.resolve(pkg) : Promise.reject(new Error('no package'))));
-  const view = await startRun(host, plan);
-  ctx.face.summary(view, ctx.runs.folder(plan.run));
-  return view.exit ?? ExitStatus.unknown;
 }
 
 function planOptions({ giveUp, limitRate }: Options, backup: string): PlanOptions {

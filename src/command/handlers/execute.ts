@@ -1,0 +1,39 @@
+import { ExitStatus } from '../../base/errors';
+import type { Plan } from '../../engine/plan';
+import { blocksOf } from '../../engine/prepare/checks';
+import { startRun } from '../../engine/run';
+import type { RunPackage } from '../../engine/runpackage';
+import type { Options } from '../command';
+import type { CommandContext } from '../context';
+import type { Site } from '../site';
+import { runHost } from './host';
+import { refusal, refused } from './upgrade';
+
+/** A plan that is ready to be shown, asked about and carried out. */
+interface Prepared {
+  readonly plan: Plan;
+  readonly pkg: RunPackage | undefined;
+  readonly options: Options;
+  readonly question: string;
+  /** Asked on any cluster, not only in production. */
+  readonly always: boolean;
+}
+
+/** Shows it (a dry run ends here), asks, and carries it out. */
+export async function execute(ctx: CommandContext, site: Site, prepared: Prepared): Promise<ExitStatus> {
+  const { plan, pkg, options, question: text, always } = prepared;
+  const blocks = blocksOf(plan.checks);
+  if (options.dryRun) {
+    ctx.face.plan(plan);
+    return blocks.length > 0 ? refusal(blocks) : ExitStatus.ok;
+  }
+  ctx.face.report(plan.checks);
+  if (blocks.length > 0) throw refused(blocks, plan.cluster);
+  if (plan.production) await ctx.face.confirm(text, plan.cluster);
+  else if (always) await ctx.face.confirm(text);
+  ctx.face.begin(plan);
+  const host = runHost(ctx, site, () => (pkg ? Promise.resolve(pkg) : Promise.reject(new Error('no package'))));
+  const view = await startRun(host, plan);
+  ctx.face.summary(view, ctx.runs.folder(plan.run));
+  return view.exit ?? ExitStatus.unknown;
+}

@@ -1,0 +1,16 @@
+import type { RunContext } from './context';
+import { directoryOf } from './environment';
+import { fenceOf } from './locks';
+import { finishRecord } from './node/record';
+import type { RunPackage } from './runpackage';
+
+/** From now on the node answers for what it has by itself: status, provision and backup need no package. May be repeated. */
+export async function keepInstalled(ctx: RunContext, pkg: RunPackage, node: string): Promise<void> {
+  const { stateDir } = ctx.node(node);
+  const { product, sha256, manifestValue: manifest } = pkg;
+  const files = await pkg.scriptPaths();
+  const directory = directoryOf(ctx, pkg, node);
+  await ctx.insist(node, (connection) =>
+    finishRecord(connection, { stateDir, fence: fenceOf(ctx, node), product, sha256, manifest, files, directory }),
+  );
+}
