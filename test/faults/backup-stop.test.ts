@@ -80,7 +80,8 @@ describe('stop, and others that come meanwhile', function () {
         const woken = await command.done;
         assert.equal(woken.status, 5, said(woken));
         const states = (await pointsOf(scene(), location)).slice(had).map(({ state }) => state);
-        assert.deepEqual(states, ['creating', 'verified']);
+        // Two points of one second have no order.
+        assert.deepEqual(states.sort(), ['creating', 'verified']);
         await nothingLeft(nodes);
         await runs(nodes, '1.0');
       });
