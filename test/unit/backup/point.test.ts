@@ -28,6 +28,8 @@ describe('restore points', () => {
     const early = newPointId('staging', new Date('2026-01-02T03:04:05.678Z'), 'ffffff');
     const late = newPointId('a-b.c', new Date('2026-01-02T03:04:06Z'), '000000');
     assert.ok(early < late);
+    const soon = newPointId('staging', new Date('2026-01-02T03:04:05.679Z'), '000000');
+    assert.ok(early < soon, 'within a second as well');
     assert.deepEqual(readPointId(late), { cluster: 'a-b.c', created: '2026-01-02T03:04:06.000Z' });
     assert.equal(readPointId('../../etc'), undefined);
     assert.equal(readPointId('20269922T201755Z-x-4f2a9c'), undefined);
