@@ -120,8 +120,8 @@ describe('a run in a process of its own, on real nodes', function () {
     look = new LookClient(launcher, { ask: () => Promise.resolve(undefined) });
     const request = (...argv: string[]) => ({ argv, cwd: lab.home, by: 'ann@desk', secrets: {} });
     const [status, inspected] = await Promise.all([
-      look.look(request('status')),
-      look.look(request('package', 'inspect', path)),
+      look.look(request('status', '--json')),
+      look.look(request('package', 'inspect', path, '--json')),
     ]);
     assert.deepEqual(
       status.rows.map((row) => (row as { node: string }).node),
