@@ -3,10 +3,11 @@ import { ClusterliftError } from '../../src/base/errors';
 import { withLocation } from '../../src/cluster/edit';
 import { checkClusters } from '../../src/cluster/load';
 import { EXAMPLE } from '../unit/cluster/example';
+import { countFromEnv, seedFromEnv } from './random';
 
 /** Mutated configs; FUZZ_CONFIGS sets how many, FUZZ_SEED which. */
-const COUNT = Number(process.env['FUZZ_CONFIGS'] ?? 1000);
-const SEED = Number(process.env['FUZZ_SEED'] ?? Math.floor(Math.random() * 2 ** 31));
+const COUNT = countFromEnv('FUZZ_CONFIGS', 1000, 10_000);
+const SEED = seedFromEnv();
 
 /** mulberry32: small, quick, the same everywhere. */
 function randomFrom(seed: number): () => number {

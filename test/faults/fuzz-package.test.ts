@@ -24,7 +24,7 @@ describe('damaged packages', function () {
   it('are refused with a reason or taken safely: no crash, no hang, no read outside, bounded memory', async () => {
     const images = await seedImages();
     for (const image of images) assert.notEqual(await readAsPackage(image, image.length), 'package-damaged');
-    const [seed, rounds] = [seedFromEnv(), countFromEnv('FUZZ_IMAGES', 2000)];
+    const [seed, rounds] = [seedFromEnv(), countFromEnv('FUZZ_IMAGES', 2000, 100_000)];
     const outcomes = new Map<string, number>();
     const before = process.memoryUsage().rss;
     for (let i = 0; i < rounds; i++) {
@@ -45,7 +45,7 @@ describe('damaged packages', function () {
   });
 
   it('have damaged manifests that are refused with their place, or read the same twice', async () => {
-    const [seed, rounds] = [seedFromEnv(), countFromEnv('FUZZ_MANIFESTS', 1000)];
+    const [seed, rounds] = [seedFromEnv(), countFromEnv('FUZZ_MANIFESTS', 1000, 10_000)];
     const outcomes = new Map<string, number>();
     for (let i = 0; i < rounds; i++) {
       await repeatable(seed + i, 'FUZZ_MANIFESTS', () => {

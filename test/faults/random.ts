@@ -22,10 +22,11 @@ export class Random {
   }
 }
 
-/** The number in an environment variable, for longer runs than the usual ones. */
-export function countFromEnv(name: string, usual: number): number {
+/** How many: the number in an environment variable, else the full count in `npm run test:long`, else the short one. */
+export function countFromEnv(name: string, short: number, full = short): number {
   const text = process.env[name];
-  return text !== undefined && /^\d+$/.test(text) ? Number(text) : usual;
+  if (text !== undefined && /^\d+$/.test(text)) return Number(text);
+  return process.env['LONG'] === undefined ? short : full;
 }
 
 /** `FUZZ_SEED` repeats a run; otherwise each one is new. */
