@@ -87,7 +87,7 @@ async function nothingRuns(ctx: RunContext, name: string): Promise<void> {
     const { state } = await ctx.insist(
       name,
       (connection) => jobStatus(connection, { stateDir, id }, ctx.signal),
-      Math.min(PATIENCE, ctx.plan.options.giveUp),
+      Math.min(PATIENCE, ctx.giveUp),
     );
     if (state === 'running') throw stillRuns(name, step);
   }

@@ -35,7 +35,7 @@ export async function insistWithServer<T>(
   ctx: RunContext,
   name: string,
   work: () => Promise<T>,
-  patience = Math.min(BACKUP_PATIENCE, ctx.plan.options.giveUp),
+  patience = Math.min(BACKUP_PATIENCE, ctx.giveUp),
 ): Promise<T> {
   // In the middle of a change, what is lost is the way on, not the node.
   const exit = bracketBegun(ctx.nodeView(name)) ? ExitStatus.unknown : ExitStatus.failed;
@@ -74,7 +74,7 @@ async function whileServerReturns<T>(
   exit: ExitStatus,
   work: () => Promise<{ readonly value: T } | { readonly server: ClusterliftError }>,
 ): Promise<T> {
-  const patience = Math.min(SERVER_PATIENCE, ctx.plan.options.giveUp);
+  const patience = Math.min(SERVER_PATIENCE, ctx.giveUp);
   let awaySince: number | undefined;
   for (let wait = 500; ; wait = Math.min(wait * 2, 5000)) {
     const startedAt = Date.now();
