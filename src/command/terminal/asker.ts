@@ -88,10 +88,12 @@ export class TerminalAsker implements Asker {
     return Math.max(20, this.#options.look().columns);
   }
 
-  /** One line in raw mode; the mode is given back whatever happens. */
+  /**
+   * One line in raw mode; the mode is given back whatever happens. Raw before the prompt is seen: whoever answers
+   * at once (a paste, a script) would have a secret echoed by the terminal itself.
+   */
   async #readLine(prompt: string, hidden: boolean, signal: AbortSignal | undefined): Promise<Typed> {
     const { input, output } = this.#options;
-    this.#prompt(prompt);
     return new Promise<Typed>((resolve) => {
       let state: EditorState = EMPTY_EDITOR;
       const decoder = new TextDecoder();
@@ -122,6 +124,7 @@ export class TerminalAsker implements Asker {
         take(typeof chunk === 'string' ? chunk : decoder.decode(chunk, { stream: true }));
       };
       input.setRawMode?.(true);
+      this.#prompt(prompt);
       input.on('data', onData);
       input.on('end', onEnd);
       signal?.addEventListener('abort', onEnd, { once: true });

@@ -67,6 +67,20 @@ describe('questions on a terminal', () => {
     assert.equal(keys.listenerCount('data'), 0);
   });
 
+  it('asks only once the terminal echoes nothing by itself: who answers at once is not shown either', async () => {
+    const { asker, keys, screen } = terminal();
+    const modes: boolean[][] = [];
+    const write = screen.write.bind(screen);
+    screen.write = (text) => {
+      if (text.includes('Password')) modes.push([...keys.modes]);
+      return write(text);
+    };
+    const answer = asker.ask(PASSWORD);
+    keys.type('hunter2\r');
+    await answer;
+    assert.deepEqual(modes, [[true]]);
+  });
+
   it('keeps blanks, wide letters and pasted text of a password as they are', async () => {
     const { asker, keys } = terminal();
     const answer = asker.ask(PASSWORD);
