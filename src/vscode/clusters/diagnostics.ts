@@ -1,5 +1,4 @@
 import * as vscode from 'vscode';
-import { checkClusters } from '../../cluster/load';
 import type { ClusterliftError } from '../../base/errors';
 import { Store } from '../store';
 import type { ClustersModel } from './model';
@@ -43,12 +42,16 @@ export class ClustersDiagnostics extends Store {
   #later(document: vscode.TextDocument): void {
     const path = document.uri.fsPath;
     clearTimeout(this.#timers.get(path));
-    const check = (): void => {
+    const check = async (): Promise<void> => {
       this.#timers.delete(path);
-      if (document.isClosed) return;
+      const { checkClusters } = await import(/* webpackChunkName: "reading" */ '../reading');
+      if (document.isClosed || this.disposed) return;
       this.#collection.set(document.uri, checkClusters(document.getText(), path).problems.map(diagnosticOf));
     };
-    this.#timers.set(path, setTimeout(check, TYPING_MS));
+    this.#timers.set(
+      path,
+      setTimeout(() => void check(), TYPING_MS),
+    );
   }
 }
 

@@ -1,7 +1,6 @@
 import { basename, dirname, join } from 'node:path';
 import * as vscode from 'vscode';
 import { userClustersPath } from '../../cluster/find';
-import { checkClusters, readClustersText } from '../../cluster/load';
 import type { Cluster, ClustersFile } from '../../cluster/model';
 import { ClusterliftError } from '../../base/errors';
 import { Store } from '../store';
@@ -153,6 +152,7 @@ async function readFile(place: { path: string; folder: vscode.WorkspaceFolder | 
     return { ...place, file: undefined, exists: false, problems: [] };
   }
   try {
+    const { checkClusters, readClustersText } = await import(/* webpackChunkName: "reading" */ '../reading');
     const { file, problems } = checkClusters(await readClustersText(place.path), place.path);
     return { ...place, file, exists: true, problems };
   } catch (error) {

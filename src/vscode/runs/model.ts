@@ -2,7 +2,7 @@ import { watch, type FSWatcher } from 'node:fs';
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as vscode from 'vscode';
-import { Runs, type RunRecord } from '../../engine/runs';
+import type { RunRecord, Runs } from '../../engine/runs';
 import { Store } from '../store';
 
 /** Milliseconds between two looks: while a run is on, and otherwise (in case that the system tells us nothing). */
@@ -23,7 +23,7 @@ export class RunsModel extends Store {
   readonly onDidChange = this.#changed.event;
   readonly #ended = this.add(new vscode.EventEmitter<EndedRun>());
   readonly onDidEnd = this.#ended.event;
-  readonly #runs: Runs;
+  #runs: Promise<Runs> | undefined;
   readonly #directory: string;
   readonly #known = new Map<string, { readonly stamp: string; readonly record: RunRecord }>();
   #records: readonly RunRecord[] = [];
@@ -33,9 +33,8 @@ export class RunsModel extends Store {
   #read = false;
 
   /** @param home the user's state directory */
-  constructor(home: string) {
+  constructor(private readonly home: string) {
     super();
-    this.#runs = new Runs(home);
     this.#directory = join(home, 'runs');
     this.add({
       dispose: () => {
@@ -66,6 +65,12 @@ export class RunsModel extends Store {
     return of.sort((a, b) => b.run.localeCompare(a.run))[0];
   }
 
+  /** One run as it is now, also one that was not looked at yet. @throws as `Runs.read` */
+  async read(run: string): Promise<RunRecord> {
+    this.#runs ??= import(/* webpackChunkName: "reading" */ '../reading').then(({ Runs }) => new Runs(this.home));
+    return (await this.#runs).read(run);
+  }
+
   /** Looks at the folders; only what changed is read. */
   async refresh(): Promise<void> {
     const start = performance.now();
@@ -86,7 +91,7 @@ export class RunsModel extends Store {
         const before = this.#known.get(name);
         const stamp = await stampOf(join(this.#directory, name));
         if (before?.stamp === stamp && before.record.state !== 'live') return;
-        const record = await this.#runs.read(name).catch(() => undefined);
+        const record = await this.read(name).catch(() => undefined);
         if (!record) return;
         if (before?.stamp === stamp && before.record.state === record.state) return;
         changed = true;

@@ -9,7 +9,7 @@ import { renderError, renderUnexpected } from '../../command/terminal/error';
 import { LiveTerminal } from '../../command/terminal/live-terminal';
 import { lookOf, paint, tone, type Look, type Tone } from '../../command/terminal/look';
 import { renderSummary } from '../../command/terminal/summary';
-import type { RunRecord, Runs } from '../../engine/runs';
+import type { RunRecord } from '../../engine/runs';
 import type { FollowEnd } from '../../service/client';
 import type { RunEnd } from '../../service/protocol';
 import type { Launcher } from '../../service/spawn';
@@ -19,6 +19,7 @@ import { demandTrust, type Looker } from '../looker';
 import { setting } from '../settings';
 import { Store } from '../store';
 import type { RunHub } from './hub';
+import type { RunsModel } from './model';
 import { Screen, screenEnv } from './screen';
 import { RunSession } from './session';
 
@@ -36,7 +37,7 @@ export interface TerminalDeps {
   readonly asker: Asker;
   readonly hub: RunHub;
   readonly looker: Looker;
-  readonly runs: Runs;
+  readonly runs: Pick<RunsModel, 'read'>;
   readonly secrets: () => Promise<Readonly<Record<string, string>>>;
   /** Would this question be answered again without a person? */
   readonly answersAgain: (question: Question) => Promise<boolean>;

@@ -2,7 +2,7 @@ import { execFile, spawn, type ChildProcess } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { basename, join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 
 /** The top of the repository. */
@@ -159,10 +159,20 @@ export class EditorServer {
 
   /** How many extension hosts have activated the extension so far. */
   async activations(): Promise<number> {
-    const logs = join(this.folder, 'data/data/logs');
-    const files = (await readdir(logs, { recursive: true })).filter((file) => file.endsWith('remoteexthost.log'));
-    const texts = await Promise.all(files.map((file) => readFile(join(logs, file), 'utf8')));
+    const texts = await this.#logs('remoteexthost.log');
     return texts.filter((text) => text.includes('_doActivateExtension clusterlift.clusterlift')).length;
+  }
+
+  /** Milliseconds of each activation on the extension's own clock, as it writes them into its log. */
+  async activationTimes(): Promise<number[]> {
+    const texts = await this.#logs('Clusterlift.log');
+    return texts.flatMap((text) => [...text.matchAll(/activated in ([\d.]+) ms/g)].map(([, ms]) => Number(ms)));
+  }
+
+  async #logs(name: string): Promise<string[]> {
+    const logs = join(this.folder, 'data/data/logs');
+    const files = (await readdir(logs, { recursive: true })).filter((file) => basename(file) === name);
+    return Promise.all(files.map((file) => readFile(join(logs, file), 'utf8')));
   }
 
   /** Ends the server and all that it started, and removes its folder. */
