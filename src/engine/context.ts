@@ -191,8 +191,9 @@ export function isPassing(error: unknown): error is ClusterliftError {
 /** What is kept of an error. An error that is not ours is a fault of this program: it is told, not hidden. */
 export function errorRecord(error: unknown): ErrorRecord {
   if (error instanceof ClusterliftError) {
-    const { code, message, hint, log } = error;
-    return { code, message, hint, ...(log ? { log } : {}) };
+    const { code, message, hint, log, exit } = error;
+    const status = exit === ExitStatus.failed || exit === ExitStatus.unknown ? undefined : exit;
+    return { code, message, hint, ...(log ? { log } : {}), ...(status === undefined ? {} : { status }) };
   }
   return {
     code: 'internal',

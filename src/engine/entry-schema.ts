@@ -11,7 +11,13 @@ const count = z.number().nonnegative();
 const node = z.string().min(1).max(255);
 const scalar = z.union([z.string().max(1_000_000), z.number(), z.boolean()]);
 const data = z.record(z.string().max(100), z.union([scalar, z.array(text).max(10_000)]));
-const error = z.object({ code: text, message: text, hint: text, log: z.array(text).max(1000).optional() });
+const error = z.object({
+  code: text,
+  message: text,
+  hint: text,
+  log: z.array(text).max(1000).optional(),
+  status: z.number().int().min(0).max(255).optional(),
+});
 const key = {
   node,
   step: z.enum(STEPS),

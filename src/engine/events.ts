@@ -32,7 +32,10 @@ export interface NodeResult {
 }
 
 /** What is kept of an error in the journal: no stack, no cause object. */
-export type ErrorRecord = Pick<ErrorDetail, 'code' | 'message' | 'hint' | 'log'>;
+export type ErrorRecord = Pick<ErrorDetail, 'code' | 'message' | 'hint' | 'log'> & {
+  /** The exit status that it means, where that is not 1: who resumes ends as the first one would have. */
+  readonly status?: ExitStatus | undefined;
+};
 
 export type StepResult =
   | { readonly result: 'done'; readonly data?: StepData }

@@ -11,8 +11,11 @@ import { viewOf, type RunView } from './view';
 
 /**
  * The folders of runs under the user's state directory, the same for extension and command line:
- * `runs/<run>/plan.json journal.jsonl <node>.log control.json owner.<n>`.
+ * `runs/<run>/plan.json journal.jsonl <node>.log control.json owner.<n> waiting`.
  */
+
+/** The question that a live run waits for, in words; there while it is open. Its process may be dead: see `state`. */
+export const WAITING = 'waiting';
 
 /** What can be read of a run without owning it. */
 export interface RunRecord {
@@ -23,6 +26,8 @@ export interface RunRecord {
   /** The process that works on it, if there was ever one. */
   readonly owner: ProcessIdentity | undefined;
   readonly state: 'live' | 'interrupted' | 'finished' | 'undecided' | 'abandoned' | 'elsewhere';
+  /** The question that a live run puts to people just now, in words; a foreign text. */
+  readonly waitingFor?: string | undefined;
 }
 
 /** A run folder that this process owns, open for writing. */
@@ -99,7 +104,9 @@ export class Runs {
     const text = await readFile(join(folder, 'journal.jsonl'), 'utf8').catch(() => '');
     const view = viewOf(plan, parseJournal(text, join(folder, 'journal.jsonl')).entries);
     const owner = (await owners(folder)).at(-1)?.identity;
-    return { run, folder, plan, view, owner, state: stateOf(view, owner) };
+    const state = stateOf(view, owner);
+    const waitingFor = state === 'live' ? await readFile(join(folder, WAITING), 'utf8').catch(() => '') : '';
+    return { run, folder, plan, view, owner, state, ...(waitingFor === '' ? {} : { waitingFor }) };
   }
 
   /** The journal of a run, read only. */

@@ -121,8 +121,8 @@ function errorOf(step: StepView, node: string): ClusterliftError {
 }
 
 /** An error as it was kept in the journal. */
-function restoreError(record: ErrorRecord, node?: string, step?: string): ClusterliftError {
-  return new ClusterliftError({ ...record, exit: ExitStatus.failed, node, step });
+function restoreError({ status, ...record }: ErrorRecord, node?: string, step?: string): ClusterliftError {
+  return new ClusterliftError({ ...record, exit: status ?? ExitStatus.failed, node, step });
 }
 
 /** The name of a job on the node: `<run>.<node>.<step>.<attempt>` (design 6). */

@@ -16,6 +16,7 @@ import { QuestionBroker } from './broker';
 import { isNotLive, RunClient, type FollowEnd } from './client';
 import { ControlServer } from './control';
 import type { RunEnd } from './protocol';
+import { WaitingNote } from './waiting';
 
 /** Milliseconds that a question waits with nobody there: a run that changed nothing yet can simply be started again. */
 const BEFORE_FIRST_CHANGE = 10 * 60_000;
@@ -45,6 +46,7 @@ export class LiveRunService implements LiveRuns {
   readonly #options: LiveRunsOptions;
   #view: (() => RunView) | undefined;
   #control: ControlServer | undefined;
+  #note: WaitingNote | undefined;
 
   constructor(options: LiveRunsOptions) {
     this.#options = options;
@@ -52,6 +54,7 @@ export class LiveRunService implements LiveRuns {
       sink: (event) => {
         options.sink(event as LiveEvent);
         this.#control?.sink(event);
+        this.#note?.set(this.broker.waitingFor);
       },
       patience: () => this.#patience(),
     });
@@ -61,15 +64,19 @@ export class LiveRunService implements LiveRuns {
   /** Opens the control socket of a run that this process works on. Without one the run goes on all the same. */
   async serve(ctx: RunContext): Promise<{ close(): Promise<void>; sink(event: Event | JournalEntry): void }> {
     this.#view = () => ctx.view;
+    const note = new WaitingNote(ctx.folder);
+    note.set(this.broker.waitingFor);
+    this.#note = note;
     const server = await this.#open(ctx).catch((error: unknown) => {
       this.#options.onProblem(error);
       return undefined;
     });
-    if (!server) return { close: () => Promise.resolve(), sink: () => undefined };
+    if (!server) return { close: () => note.close(), sink: () => undefined };
     this.#control = server;
     return {
       sink: server.sink,
       close: async () => {
+        await note.close();
         server.finish(endOf(ctx.view, ctx.signal.aborted));
         // A socket that was opened for the process is closed by the process, after it told how all ended.
         if (!this.#options.server) await server.close();

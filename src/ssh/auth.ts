@@ -52,6 +52,9 @@ export class Authenticator {
   private tried: string[] = [];
   private offered: readonly string[] = [];
   private open: Candidate | undefined;
+  /** A question of the server was answered, and it has not said anything to that yet. */
+  private answered = false;
+  private again: 'refused' | 'hung-up' | undefined;
   private key: KeyOffer | undefined;
 
   /** The key that alone let us in the last time; undefined: it took something else. */
@@ -80,6 +83,8 @@ export class Authenticator {
   ): (left: readonly string[] | null, partial: boolean | null, next: (method: AnyAuthMethod | false) => void) => void {
     this.tried = [];
     this.key = undefined;
+    this.again = this.answered ? 'hung-up' : undefined;
+    this.answered = false;
     const attempts = this.attempts({ asker: patience.wrap(asker), patience, signal });
     return (left, partial, next) => {
       // Waiting for another node's question counts as a question, too.
@@ -95,6 +100,7 @@ export class Authenticator {
   succeeded(): void {
     this.open?.accept();
     this.open = undefined;
+    this.answered = false;
   }
 
   /** The connection is over, for whatever reason. */
@@ -225,12 +231,24 @@ export class Authenticator {
   private async *tryInteractive(scene: Scene, reply: Reply): AsyncGenerator<AnyAuthMethod, Reply, Reply> {
     let last = reply;
     for (let round = 0; round < MAX_ROUNDS; round++) {
-      const talk = new Interview(this.context.target.node, scene, async () => {
-        this.open = await this.passwords.next(scene.asker, scene.signal);
-        return this.open;
+      const talk = new Interview(scene, {
+        password: async () => {
+          this.open = await this.passwords.next(scene.asker, scene.signal);
+          return this.open;
+        },
+        question: async (prompt, echo) => {
+          const { node } = this.context.target;
+          const { again } = this;
+          const question = { kind: 'otp', node, prompt, echo, ...(again && { again }) } as const;
+          const answer = await scene.asker.ask(question, scene.signal);
+          this.answered ||= answer !== undefined;
+          return answer;
+        },
       });
       last = yield { type: 'keyboard-interactive', username: this.context.target.user, prompt: talk.prompt };
       scene.signal?.throwIfAborted();
+      this.again = this.answered && !last.partial ? 'refused' : undefined;
+      this.answered = false;
       const { candidate } = talk;
       if (last.partial) {
         candidate?.accept();
@@ -253,9 +271,11 @@ class Interview {
   private asked = 0;
 
   constructor(
-    private readonly node: string,
     private readonly scene: Scene,
-    private readonly password: () => Promise<Candidate | undefined>,
+    private readonly ask: {
+      password(): Promise<Candidate | undefined>;
+      question(prompt: string, echo: boolean): Promise<string | undefined>;
+    },
   ) {}
 
   readonly prompt = (
@@ -287,11 +307,9 @@ class Interview {
     if (this.speechless || ++this.asked > MAX_PROMPTS) return undefined;
     const isPassword = echo !== true && PASSWORD_PROMPT.test(prompt) && !OTP_PROMPT.test(prompt);
     if (isPassword && !this.candidate) {
-      this.candidate = await this.password();
+      this.candidate = await this.ask.password();
       return this.candidate?.value;
     }
-    const text = line(`${instructions} ${prompt}`, 300);
-    const { asker, signal } = this.scene;
-    return asker.ask({ kind: 'otp', node: this.node, prompt: text, echo: echo === true }, signal);
+    return this.ask.question(line(`${instructions} ${prompt}`, 300), echo === true);
   }
 }

@@ -98,7 +98,14 @@ export type Question =
     }
   | { readonly kind: 'passphrase'; readonly node: string; readonly file: string; readonly retry: boolean }
   | { readonly kind: 'become-password'; readonly node: string; readonly user: string; readonly retry: boolean }
-  | { readonly kind: 'otp'; readonly node: string; readonly prompt: string; readonly echo: boolean }
+  | {
+      readonly kind: 'otp';
+      readonly node: string;
+      readonly prompt: string;
+      readonly echo: boolean;
+      /** Why it is asked once more: the answer was wrong, or the server hung up before it had it. */
+      readonly again?: 'refused' | 'hung-up' | undefined;
+    }
   | { readonly kind: 'restic-password'; readonly location: string }
   | { readonly kind: 'url-auth'; readonly url: string }
   | { readonly kind: 'confirm'; readonly text: string; readonly typeName: string | undefined }

@@ -34,7 +34,7 @@ export class Late extends Store {
         status,
         runs,
         looker,
-        act: (what, ref, key) => actOn({ points, tasks, terminal }, what, ref, key),
+        act: (...what) => actOn({ points, tasks, terminal }, ...what),
       }),
     );
     this.#handlers = handlersOf({

@@ -2,7 +2,7 @@ import * as vscode from 'vscode';
 import type { RunHub } from './runs/hub';
 import type { RunsModel } from './runs/model';
 import { Store } from './store';
-import { progressWords } from './views/words';
+import { outcomeWords, progressWords } from './views/words';
 
 const { l10n } = vscode;
 
@@ -28,12 +28,14 @@ export class StatusBar extends Store {
       this.#item.hide();
       return;
     }
-    const view = this.hub.view(first.run) ?? first.view;
-    const words =
-      live.length === 1
-        ? l10n.t('{0} of {1}: {2}', view.plan.action, view.plan.cluster, progressWords(view))
+    const asking = live.find(({ waitingFor }) => waitingFor !== undefined);
+    const { plan } = asking ?? first;
+    const words = asking
+      ? l10n.t('{0} of {1}: {2}', plan.action, plan.cluster, outcomeWords(asking))
+      : live.length === 1
+        ? l10n.t('{0} of {1}: {2}', plan.action, plan.cluster, progressWords(this.hub.view(first.run) ?? first.view))
         : l10n.t('{0} runs', live.length);
-    this.#item.text = `$(sync~spin) ${words}`;
+    this.#item.text = `$(${asking ? 'question' : 'sync~spin'}) ${words}`;
     this.#item.tooltip = live.map(({ plan }) => plan.command).join('\n');
     this.#item.accessibilityInformation = { label: l10n.t('Clusterlift, {0}', words) };
     this.#item.show();

@@ -1,6 +1,8 @@
 import { strict as assert } from 'node:assert';
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { homedir, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Browser } from 'playwright-core';
 import { openBrowser } from './harness/browser';
@@ -58,5 +60,33 @@ describe('The demo in an editor', function () {
     const [status] = (await once(demo, 'exit')) as [number | null];
     assert.equal(status, 0, said);
     await assert.rejects(fetch(url));
+  });
+
+  it('takes the editor that is there: puts the package into it, opens the folder, ends with its window', async function () {
+    if (process.platform === 'win32') this.skip();
+    const bin = await mkdtemp(join(tmpdir(), 'clusterlift-code-'));
+    const log = join(bin, 'calls');
+    // A desktop editor cannot be had here: this one tells what it was called with, and what it would have opened.
+    const code = `#!/bin/sh\n[ "$1" = --version ] && exit 0\nprintf '%s\\n' "$@" "HOME=$HOME" -- >> '${log}'\nfor last; do :; done\n[ -d "$last" ] && ls -A "$last" "$last/.vscode" >> '${log}'\nexit 0\n`;
+    await writeFile(join(bin, 'code'), code, { mode: 0o755 });
+    try {
+      demo = spawn(process.execPath, ['--import', 'tsx', 'scripts/demo-code.ts'], {
+        cwd: ROOT,
+        env: { ...process.env, PATH: `${bin}:${process.env['PATH'] ?? ''}` },
+        stdio: ['ignore', 'ignore', 'inherit'],
+      });
+      const [status] = (await once(demo, 'exit')) as [number | null];
+      assert.equal(status, 0);
+      const [install = '', open = '', files = ''] = (await readFile(log, 'utf8')).split('--\n');
+      assert.match(
+        install,
+        /--user-data-dir\n.*\n--extensions-dir\n.*\n--install-extension\n.*clusterlift\.vsix\n--force\n/,
+      );
+      assert.match(open, /--new-window\n--wait\n.*\/workspace\nHOME=/);
+      assert.doesNotMatch(open, new RegExp(`HOME=${homedir()}\\n`)); // Settings and keys of the demo alone.
+      for (const file of ['hello-2.0.iso', 'clusters.json', 'tasks.json']) assert.ok(files.includes(file), file);
+    } finally {
+      await rm(bin, { recursive: true, force: true });
+    }
   });
 });

@@ -3,6 +3,7 @@ import { cp, mkdir, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { RunClient } from '../../src/service/client';
 import { acmePackage, acmeVersion, clearKnob, setKnob } from '../lab/acme';
+import { CliRun } from '../lab/cli';
 import type { Lab } from '../lab/nodes';
 import { acmeCluster, needsLab, underWay } from '../integration/cli/scene';
 import { useEditor } from './harness/fixture';
@@ -54,7 +55,7 @@ describe('A question of a run', function () {
   async function follow(workbench: Workbench): Promise<void> {
     await workbench.container('Clusters');
     const tree = workbench.tree('Runs');
-    await until('the run', async () => (await tree.rows()).some(({ spoken }) => spoken.includes('running')));
+    await until('the run', async () => (await tree.rows()).some(({ spoken }) => spoken.includes('upgrade of lab')));
     await tree.menu('upgrade lab', 'Follow Run');
   }
 
@@ -66,6 +67,26 @@ describe('A question of a run', function () {
     await until('the question', async () => (await waitingFor())?.includes(QUESTION), 120_000);
     await editor.reopen();
     assert.match((await waitingFor()) ?? '', new RegExp(QUESTION));
+  });
+
+  it('shows in the trees and the status bar of a window that does not follow the run', async () => {
+    const { workbench } = editor;
+    await workbench.container('Clusters');
+    for (const view of ['Runs', 'Clusters'] as const) {
+      const rows = workbench.tree(view);
+      await until(`the words in ${view}`, async () =>
+        (await rows.rows()).some(({ spoken }) => spoken.includes('waiting for a person')),
+      );
+    }
+    await workbench.page.getByLabel('Clusterlift, upgrade of lab: waiting for a person').first().waitFor();
+    await workbench.screenshots('waiting-for-a-person');
+    const { home } = editor.server;
+    const here = { home, env: (extra?: NodeJS.ProcessEnv) => ({ ...process.env, HOME: home, ...extra }) };
+    const { events } = await new CliRun(here, ['runs', '--json']).done;
+    assert.deepEqual(
+      events.map(({ state, waitingFor: text }) => [state, String(text).includes(QUESTION)]),
+      [['live', true]],
+    );
   });
 
   it('is asked in all windows that follow the run', async () => {

@@ -64,43 +64,8 @@ describe('The page of Roll Back', () => {
   async function show(): Promise<Frame> {
     const page = await editor.workbench.webview();
     await until('the page', async () => (await page.locator('h1').count()) > 0);
-    await until(
-      'the end of reading',
-      async () => !(await page.locator('[role=status]').innerText()).startsWith('Reading'),
-      60_000,
-    );
-    const words = Object.fromEntries(
-      [
-        'title',
-        'intro',
-        'filter',
-        'refresh',
-        'points',
-        'choose',
-        'time',
-        'reason',
-        'package',
-        'versions',
-        'size',
-        'location',
-        'state',
-        'details',
-        'nothingChosen',
-        'node',
-        'now',
-        'after',
-        'lost',
-        'order',
-        'asking',
-        'expected',
-        'verify',
-        'rollBack',
-        'loading',
-        'none',
-        'noMatch',
-        'shown',
-      ].map((each) => [each, each]),
-    ) as unknown as PageState['words'];
+    await reading(page);
+    const words = await wordsOf(page);
     const state = withPoints({
       words,
       cluster: 'staging',
@@ -112,6 +77,29 @@ describe('The page of Roll Back', () => {
     await page.evaluate((made) => window.postMessage({ type: 'state', state: made }, '*'), state);
     await until('two points', async () => (await page.locator('input[type=radio]').count()) === 2);
     return page;
+  }
+
+  function reading(page: Frame): Promise<unknown> {
+    return until(
+      'the end of reading',
+      async () => !(await page.locator('[role=status]').innerText()).startsWith('Reading'),
+      60_000,
+    );
+  }
+
+  /** The words that the extension gives its page. */
+  async function wordsOf(page: Frame): Promise<PageState['words']> {
+    const heard = page.evaluate(
+      () =>
+        new Promise<PageState['words']>((resolve) => {
+          const hear = ({ data }: MessageEvent<{ state: PageState }>): void => resolve(data.state.words);
+          addEventListener('message', hear, { once: true });
+          document.getElementById('refresh')?.click();
+        }),
+    );
+    const words = await heard;
+    await reading(page);
+    return words;
   }
 
   it('opens for a cluster and says what it found', async () => {

@@ -20,10 +20,11 @@ export async function listRuns(ctx: CommandContext, run: string | undefined): Pr
   return ExitStatus.ok;
 }
 
-function rowOf({ run, folder, plan, view, state }: RunRecord): object {
+function rowOf({ run, folder, plan, view, state, waitingFor }: RunRecord): object {
   return {
     run,
     state,
+    waitingFor,
     action: plan.action,
     cluster: plan.cluster,
     command: plan.command,

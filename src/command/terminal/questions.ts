@@ -40,7 +40,13 @@ export function questionWords(question: Question, t: Translate = inEnglish): Que
       return secret(t('Password of {0} to become root on {1}', question.user, question.node), question.retry);
     case 'otp':
       return {
-        ...secret(t('{0} asks: {1}', question.node, question.prompt.replace(/[:\s]+$/, ''))),
+        ...secret(
+          t('{0} asks: {1}', question.node, question.prompt.replace(/[:\s]+$/, '')),
+          question.again === 'refused',
+        ),
+        ...(question.again === 'hung-up'
+          ? { lead: [t('The server closed the connection before it had the answer, and asks anew.')] }
+          : {}),
         hidden: !question.echo,
       };
     case 'restic-password':

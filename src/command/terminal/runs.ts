@@ -21,7 +21,8 @@ export function renderRuns(records: readonly RunRecord[], look: Look): string[] 
   );
 }
 
-function outcomeOf({ state, view }: RunRecord): Row[number] {
+function outcomeOf({ state, view, waitingFor }: RunRecord): Row[number] {
+  if (waitingFor !== undefined) return tone('warn', 'waits for a person');
   const word = state === 'finished' || state === 'undecided' ? (view.outcome ?? state) : state;
   const bad = word === 'failed' || word === 'interrupted' || word === 'unknown';
   return tone(word === 'succeeded' ? 'good' : bad ? 'bad' : 'warn', word);

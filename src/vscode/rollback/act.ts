@@ -1,4 +1,5 @@
 import * as vscode from 'vscode';
+import { line } from '../../base/text';
 import type { PointKey } from '../../webview/rollback/protocol';
 import type { ClusterRef } from '../clusters/model';
 import { forCluster } from '../commands/argv';
@@ -17,8 +18,17 @@ export interface ActDeps {
   readonly terminal: TerminalDeps;
 }
 
-/** Does what a page proposed: looks the point up again where it lies, asks, and starts a task. */
-export async function actOn(deps: ActDeps, what: 'verify' | 'rollBack', ref: ClusterRef, key: PointKey): Promise<void> {
+/**
+ * Does what a page proposed: looks the point up again where it lies, asks, and starts a task.
+ * @param now version of a node just now, as far as it is known
+ */
+export async function actOn(
+  deps: ActDeps,
+  what: 'verify' | 'rollBack',
+  ref: ClusterRef,
+  key: PointKey,
+  now: (node: string) => string | undefined,
+): Promise<void> {
   demandTrust();
   const location = deps.points.locationsOf(ref).find(({ name }) => name === key.location);
   const state = location && (await deps.points.refresh(location));
@@ -36,7 +46,12 @@ export async function actOn(deps: ActDeps, what: 'verify' | 'rollBack', ref: Clu
     void tell.warning(l10n.t('Only a verified restore point can be restored. Verify {0} first.', point.id));
     return;
   }
-  const versions = point.nodes.map(({ name, version }) => `${name} → ${version ?? l10n.t('not installed')}`).join('\n');
+  const versions = point.nodes
+    .map(({ name, version }) => {
+      const from = now(name);
+      return `${name}: ${from === undefined ? '' : `${line(from, 80)} `}→ ${version ?? l10n.t('not installed')}`;
+    })
+    .join('\n');
   const yes = await confirmed(ref, {
     message: l10n.t('Roll back {0} to {1}?', ref.label, new Date(point.created).toLocaleString()),
     detail: `${versions}\n\n${l10n.t('What was written below the backed-up paths since then is lost.')}`,

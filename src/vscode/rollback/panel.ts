@@ -29,7 +29,12 @@ export interface PanelDeps {
   readonly status: StatusCache;
   readonly runs: RunsModel;
   /** Starts what the page proposed, after it was looked up again. */
-  readonly act: (what: 'verify' | 'rollBack', ref: ClusterRef, key: PointKey) => Promise<void>;
+  readonly act: (
+    what: 'verify' | 'rollBack',
+    ref: ClusterRef,
+    key: PointKey,
+    now: (node: string) => string | undefined,
+  ) => Promise<void>;
 }
 
 /** The pages of Roll Back: one a cluster. */
@@ -43,7 +48,7 @@ export class RollBackPanels extends Store {
   async open(ref: ClusterRef, preselect?: PointKey): Promise<void> {
     const known = this.#panels.get(ref.id);
     if (known) {
-      known.reveal();
+      known.reveal(preselect);
       return;
     }
     const panel = vscode.window.createWebviewPanel(
@@ -89,14 +94,17 @@ class RollBackPanel extends Store {
   /** By `keyText`, until the points are read again. */
   readonly #previews = new Map<string, PreviewState>();
   #looking: AbortController | undefined;
+  /** Somebody asked for this point elsewhere; until the page has chosen it. */
+  #preselect: PointKey | undefined;
 
   constructor(
     private readonly panel: vscode.WebviewPanel,
     private readonly id: string,
-    private readonly preselect: PointKey | undefined,
+    preselect: PointKey | undefined,
     private readonly deps: PanelDeps,
   ) {
     super();
+    this.#preselect = preselect;
     panel.webview.html = this.#html();
     const { points, clusters, status } = deps;
     this.add(panel.webview.onDidReceiveMessage((message: unknown) => void this.#heard(message)));
@@ -105,8 +113,10 @@ class RollBackPanel extends Store {
     }
   }
 
-  reveal(): void {
+  reveal(preselect: PointKey | undefined): void {
+    this.#preselect = preselect;
     this.panel.reveal();
+    this.#send();
   }
 
   #ref(): ClusterRef | undefined {
@@ -127,11 +137,15 @@ class RollBackPanel extends Store {
         await this.#read(true);
         return;
       case 'choose':
+        if (this.#preselect?.id === message.id) this.#preselect = undefined;
         if (ref) await this.#look(ref, { location: message.location, id: message.id });
         return;
       case 'verify':
       case 'rollBack':
-        if (ref) await this.deps.act(message.type, ref, { location: message.location, id: message.id });
+        if (ref) {
+          const key = { location: message.location, id: message.id };
+          await this.deps.act(message.type, ref, key, (node) => this.#versionNow(ref, key, node));
+        }
         return;
     }
   }
@@ -155,6 +169,13 @@ class RollBackPanel extends Store {
       if (isOver()) this.#previews.delete(keyText(key));
       else this.#tell(key, { kind: 'failed', message: line(messageOf(error), 500) });
     }
+  }
+
+  /** As the node said when the page looked, else as it was last known. */
+  #versionNow(ref: ClusterRef, key: PointKey, node: string): string | undefined {
+    const looked = this.#previews.get(keyText(key));
+    const said = looked?.kind === 'ready' ? looked.preview.nodes.find(({ name }) => name === node)?.from : undefined;
+    return said ?? this.deps.status.node(ref.id, node)?.version;
   }
 
   #tell(key: PointKey, state: PreviewState): void {
@@ -184,7 +205,7 @@ class RollBackPanel extends Store {
       locations,
       status,
       runs: runs.records,
-      preselect: this.preselect,
+      preselect: this.#preselect,
       preview: (key) => this.#previews.get(keyText(key)),
     });
     const message: ToPage = { type: 'state', state };

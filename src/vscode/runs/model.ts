@@ -93,7 +93,8 @@ export class RunsModel extends Store {
         if (before?.stamp === stamp && before.record.state !== 'live') return;
         const record = await this.read(name).catch(() => undefined);
         if (!record) return;
-        if (before?.stamp === stamp && before.record.state === record.state) return;
+        const { state, waitingFor } = record;
+        if (before?.stamp === stamp && before.record.state === state && before.record.waitingFor === waitingFor) return;
         changed = true;
         this.#known.set(name, { stamp, record });
         if (before?.record.state === 'live' && record.state !== 'live') ended.push(record);

@@ -2,13 +2,14 @@ import { hostname } from 'node:os';
 import * as vscode from 'vscode';
 import { line } from '../../base/text';
 import type { NodeModel } from '../../cluster/model';
-import { currentStep, type NodeView, type RunView } from '../../engine/view';
+import type { RunRecord } from '../../engine/runs';
+import { currentStep, type NodeView } from '../../engine/view';
 import type { ClusterRef, ClustersModel } from '../clusters/model';
 import type { StatusCache } from '../clusters/status';
 import type { HubEvents, RunHub } from '../runs/hub';
 import type { RunsModel } from '../runs/model';
 import { Store } from '../store';
-import { BUSY, nodeIcon } from './icons';
+import { ASKS, BUSY, nodeIcon } from './icons';
 import { setContext, tooltip, touched, TreeRefresh } from './tree';
 import { ago, healthWords, nodeWords, nodesWords, outcomeWords, progressWords, stepWords } from './words';
 
@@ -134,11 +135,12 @@ export class ClustersTree extends Store implements vscode.TreeDataProvider<Clust
     else this.#refresh.these([...what].flatMap((name) => this.#items.get(`${ref.id}/${name}`) ?? []));
   }
 
-  #liveRun({ cluster, file }: ClusterRef): RunView | undefined {
+  /** The run that is on, with its view of the moment. */
+  #liveRun({ cluster, file }: ClusterRef): Pick<RunRecord, 'state' | 'view' | 'waitingFor'> | undefined {
     const record = this.runs.records.find(
       ({ state, plan }) => state === 'live' && plan.cluster === cluster.name && plan.configFile === file.path,
     );
-    return record && (this.hub.view(record.run) ?? record.view);
+    return record && { ...record, view: this.hub.view(record.run) ?? record.view };
   }
 
   #clusterItem(ref: ClusterRef): vscode.TreeItem {
@@ -147,13 +149,19 @@ export class ClustersTree extends Store implements vscode.TreeDataProvider<Clust
     const live = this.#liveRun(ref);
     const latest = this.runs.latest(cluster.name, ref.file.path);
     const words = [
-      live ? `${live.plan.action} · ${progressWords(live)}` : this.#versions(ref),
+      live?.waitingFor === undefined ? undefined : outcomeWords(live),
+      live ? `${live.view.plan.action} · ${progressWords(live.view)}` : this.#versions(ref),
       cluster.production ? l10n.t('production') : undefined,
       latest && !live && latest.state !== 'finished' ? outcomeWords(latest) : undefined,
     ].filter((each) => each !== undefined && each !== '');
     item.id = id;
     item.description = words.join(' · ');
-    item.iconPath = live || this.#busy.has(id) ? BUSY : new vscode.ThemeIcon('server-environment');
+    item.iconPath =
+      live?.waitingFor !== undefined
+        ? ASKS
+        : live || this.#busy.has(id)
+          ? BUSY
+          : new vscode.ThemeIcon('server-environment');
     item.contextValue = cluster.production ? 'cluster.production' : 'cluster';
     item.accessibilityInformation = {
       label: [l10n.t('Cluster {0}', label), nodesWords(cluster.nodes.length), ...words].join(', '),
@@ -198,13 +206,14 @@ export class ClustersTree extends Store implements vscode.TreeDataProvider<Clust
       l10n.t('{0} nodes, primary {1}', cluster.nodes.length, cluster.primary),
       file.path,
       latest ? l10n.t('Last run: {0}, {1}', latest.plan.action, outcomeWords(latest)) : undefined,
+      latest?.waitingFor === undefined ? undefined : l10n.t('Waits for an answer: {0}', line(latest.waitingFor)),
     ];
   }
 
   /** What a run does on a node just now. */
   #working(ref: ClusterRef, { name }: NodeModel): NodeView | undefined {
-    const live = this.#liveRun(ref);
-    return live && Object.hasOwn(live.nodes, name) ? live.nodes[name] : undefined;
+    const nodes = this.#liveRun(ref)?.view.nodes;
+    return nodes && Object.hasOwn(nodes, name) ? nodes[name] : undefined;
   }
 
   #nodeDetails(ref: ClusterRef, node: NodeModel): (string | undefined)[] {

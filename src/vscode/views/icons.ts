@@ -25,8 +25,11 @@ export function nodeIcon(status: NodeStatus | undefined): ThemeIcon {
   }
 }
 
-export function runIcon({ state, view }: Pick<RunRecord, 'state' | 'view'>): ThemeIcon {
-  if (state === 'live') return BUSY;
+/** A run that waits for a person. */
+export const ASKS = new ThemeIcon('question', WARN);
+
+export function runIcon({ state, view, waitingFor }: Pick<RunRecord, 'state' | 'view' | 'waitingFor'>): ThemeIcon {
+  if (state === 'live') return waitingFor === undefined ? BUSY : ASKS;
   if (state === 'abandoned') return new ThemeIcon('circle-slash', DIM);
   if (state === 'interrupted' || state === 'undecided') return new ThemeIcon('question', WARN);
   if (state === 'elsewhere') return new ThemeIcon('remote', DIM);

@@ -90,23 +90,24 @@ export class RunsTree extends Store implements vscode.TreeDataProvider<RunItem> 
   }
 
   #runItem(record: RunRecord): vscode.TreeItem {
-    const { run, plan, state } = record;
+    const { run, plan, state, waitingFor } = record;
     const view = this.hub.view(run) ?? record.view;
     const item = new vscode.TreeItem(`${plan.action} ${plan.cluster}`, vscode.TreeItemCollapsibleState.Collapsed);
     const started = Date.parse(view.startedAt ?? plan.created);
     const words = [
-      outcomeWords({ state, view }),
+      outcomeWords({ state, view, waitingFor }),
       state === 'live' ? progressWords(view) : undefined,
       plan.package?.version,
       Number.isNaN(started) ? undefined : ago(started),
     ].filter((each) => each !== undefined);
     item.id = run;
     item.description = words.join(' · ');
-    item.iconPath = runIcon({ state, view });
+    item.iconPath = runIcon({ state, view, waitingFor });
     item.contextValue = contextOf(record);
     item.tooltip = tooltip([
       run,
       plan.command,
+      waitingFor === undefined ? undefined : l10n.t('Waits for an answer: {0}', line(waitingFor)),
       l10n.t(
         'Nodes: {0}',
         plan.nodes

@@ -46,9 +46,10 @@ export function nodeWords(status: NodeStatus | undefined): string {
 }
 
 /** What a run came to. */
-export function outcomeWords({ state, view }: Pick<RunRecord, 'state' | 'view'>): string {
+export function outcomeWords({ state, view, waitingFor }: Pick<RunRecord, 'state' | 'view' | 'waitingFor'>): string {
   switch (state) {
     case 'live':
+      if (waitingFor !== undefined) return l10n.t('waiting for a person');
       return view.stopRequested ? l10n.t('stopping') : l10n.t('running');
     case 'interrupted':
       return l10n.t('interrupted');

@@ -204,7 +204,7 @@ function nodes(words: PageState['words'], point: PagePoint): HTMLElement {
 
 addEventListener('message', (event: MessageEvent<ToPage>) => {
   state = event.data.state;
-  if (kept.selected === undefined && state.preselect) choose(state.preselect);
+  if (state.preselect && !isSame(kept.selected, state.preselect)) choose(state.preselect);
   draw();
 });
 keep({});

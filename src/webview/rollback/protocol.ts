@@ -67,7 +67,7 @@ export interface PageState {
   readonly loading: boolean;
   readonly errors: readonly string[];
   readonly points: readonly PagePoint[];
-  /** To be chosen when the page has chosen nothing yet. */
+  /** Somebody asked for it elsewhere: to be chosen. */
   readonly preselect: PointKey | undefined;
 }
 

@@ -201,6 +201,8 @@ describe('authentication', function () {
       readonly prompts?: readonly { prompt: string; echo: boolean }[];
       readonly answers?: readonly string[];
       readonly password?: string;
+      /** Answers that it ends the connection at, instead of judging them. */
+      readonly hangUps?: number;
     }
     const cleanup: (() => void)[] = [];
     afterEach(() => {
@@ -210,6 +212,7 @@ describe('authentication', function () {
     /** A server whose accounts want exactly what the test says: OTP needs no PAM module here. */
     async function serve(account: Account): Promise<{ port: number; log: string[] }> {
       const log: string[] = [];
+      let { hangUps = 0 } = account;
       const hostKey = await readFile(join(sshd.dir, 'host_ed25519'));
       const server = new Server({ hostKeys: [hostKey] }, (client) => {
         let left = [...account.methods];
@@ -232,7 +235,8 @@ describe('authentication', function () {
           } else if (context.method === 'keyboard-interactive') {
             context.prompt([...(account.prompts ?? [])], (answers) => {
               log.push(...answers);
-              if (answers.join() === account.answers?.join()) good();
+              if (hangUps-- > 0) client.end();
+              else if (answers.join() === account.answers?.join()) good();
               else bad();
             });
           } else bad();
@@ -284,6 +288,23 @@ describe('authentication', function () {
       assert.equal(await visitAt(port, { asker: script, secrets }), 'in');
       assert.deepEqual(script.asked, [{ kind: 'otp', node: 'node1', prompt: 'Verification code:', echo: true }]);
       assert.deepEqual(log, ['none', 'keyboard-interactive', 'pass word', '123456']);
+    });
+
+    it('says why a code is asked for again: it was wrong, or the server hung up before it had it', async () => {
+      const account = {
+        methods: ['keyboard-interactive'],
+        prompts: [{ prompt: 'Code: ', echo: false }],
+        answers: ['2'],
+      } as const;
+      const whys = async (server: { port: number }, script: Script): Promise<unknown[]> => {
+        assert.equal(await visitAt(server.port, { asker: script }), 'in');
+        return script.asked.map((question) => question.kind === 'otp' && question.again);
+      };
+      assert.deepEqual(await whys(await serve(account), new Script('1', '2')), [undefined, 'refused']);
+      assert.deepEqual(await whys(await serve({ ...account, hangUps: 1 }), new Script('1', '2')), [
+        undefined,
+        'hung-up',
+      ]);
     });
 
     it('goes through password and then a one-time code when both are demanded', async () => {

@@ -88,6 +88,20 @@ describe('questions on a terminal', () => {
     assert.equal(await answer, ' pä日 x');
   });
 
+  it('says why it asks once more', async () => {
+    const code: Question = { kind: 'otp', node: 'n1', prompt: 'Code', echo: true };
+    for (const [again, words] of [
+      ['refused', 'That was not accepted.'],
+      ['hung-up', 'The server closed the connection before it had the answer, and asks anew.'],
+    ] as const) {
+      const { asker, keys, screen } = terminal();
+      const answer = asker.ask({ ...code, again });
+      keys.type('1\r');
+      assert.equal(await answer, '1');
+      assert.equal(screen.text[0], words);
+    }
+  });
+
   it('wants the name of a production cluster letter by letter', async () => {
     const { asker, keys } = terminal();
     const answer = asker.ask(PRODUCTION);

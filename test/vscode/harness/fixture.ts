@@ -8,6 +8,8 @@ import { Workbench } from './workbench';
 export interface EditorOptions extends ServerOptions {
   /** Files of the workspace: path → content. */
   readonly files?: Readonly<Record<string, string>>;
+  /** One of them that is opened instead of the folder: a `.code-workspace`. */
+  readonly open?: string;
 }
 
 /** An editor for the tests of one `describe`: a server, a browser and a window. */
@@ -35,7 +37,8 @@ export function useEditor(options: EditorOptions = {}): EditorFixture {
     if (thing === undefined) throw new Error('the editor is there only inside of tests');
     return thing;
   };
-  const open = (): Promise<Workbench> => Workbench.open(there(browser), there(server), fixture.folder, development);
+  const open = (): Promise<Workbench> =>
+    Workbench.open(there(browser), there(server), join(fixture.folder, options.open ?? ''), development);
   const fixture = {
     get server() {
       return there(server);

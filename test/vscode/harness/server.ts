@@ -140,7 +140,7 @@ export class EditorServer {
 
   /**
    * Address of a workbench.
-   * @param folder the workspace folder
+   * @param folder the workspace folder, or a `.code-workspace` file
    * @param development pairs as VS Code's `payload` wants them (`extensionDevelopmentPath`, `extensionTestsPath`)
    */
   url(folder: string, development: Readonly<Record<string, string>> = {}): string {
@@ -149,7 +149,8 @@ export class EditorServer {
       `vscode-remote://127.0.0.1:${this.port}${path}`,
     ]);
     const payload = remote.length === 0 ? '' : `&payload=${encodeURIComponent(JSON.stringify(remote))}`;
-    return `http://127.0.0.1:${this.port}/?folder=${encodeURIComponent(folder)}${payload}`;
+    const kind = folder.endsWith('.code-workspace') ? 'workspace' : 'folder';
+    return `http://127.0.0.1:${this.port}/?${kind}=${encodeURIComponent(folder)}${payload}`;
   }
 
   /** Process ids of the extension hosts started so far, the youngest last. */
