@@ -20,7 +20,10 @@ export interface PathFacts {
   readonly mounts: readonly string[];
   /** The directory of the location when it lies on the node. */
   readonly location: string | undefined;
-  /** Each path with the links in its parent directories followed; the last part stays as it is. */
+  /**
+   * Each path with the links in its parent directories followed; the last part stays as it is. The state directory and
+   * the location with all their links followed: they are where their files are.
+   */
   readonly real: Readonly<Record<string, string>>;
 }
 
@@ -86,15 +89,17 @@ export function shapeProblem(path: string): { readonly code: string; readonly me
 
 function checkPath(path: string, facts: PathFacts, purpose: 'backup' | 'restore'): Finding[] {
   // The name as written and the place it leads to must both be harmless.
-  for (const place of new Set([path, facts.real[path] ?? path])) {
+  for (const place of namesOf(path, facts)) {
     const problem = placeProblem(place, facts);
     if (problem) return [finding(facts, path, problem.code, told(problem.message, path, place))];
   }
-  const real = facts.real[path] ?? path;
   const { location } = facts;
-  if (location === undefined || !(related(real, location) || related(path, location))) return [];
-  const inside = isAtOrBelow(location, real) || isAtOrBelow(location, path);
-  if (inside && purpose === 'backup' && location !== real && location !== path) {
+  if (location === undefined) return [];
+  const names = namesOf(path, facts);
+  const near = namesOf(location, facts).filter((place) => names.some((name) => related(name, place)));
+  if (near.length === 0) return [];
+  const inside = near.every((place) => names.some((name) => isBelow(place, name)) && !names.includes(place));
+  if (inside && purpose === 'backup') {
     return [
       {
         ...finding(
@@ -108,7 +113,17 @@ function checkPath(path: string, facts: PathFacts, purpose: 'backup' | 'restore'
       },
     ];
   }
-  return [finding(facts, path, 'path-location', `the backup location ${location} lies at, above or below it`)];
+  return [
+    {
+      ...finding(facts, path, 'path-location', `the backup location ${location} lies at, above or below it`),
+      fix: 'Use a location outside of the paths: clusterlift backup add <name> <uri>',
+    },
+  ];
+}
+
+/** A path as it is written and as it is on the disk. */
+function namesOf(path: string, facts: Pick<PathFacts, 'real'>): string[] {
+  return [...new Set([path, facts.real[path] ?? path])];
 }
 
 function placeProblem(path: string, facts: PathFacts): { code: string; message: string } | undefined {
@@ -119,7 +134,7 @@ function placeProblem(path: string, facts: PathFacts): { code: string; message: 
     return { code: 'path-home', message: `the home directory ${facts.home} of the login user lies in it` };
   const login = [...LOGIN, `${facts.home}/.ssh`].find((each) => related(path, each));
   if (login !== undefined) return { code: 'path-sshd', message: `${login} is needed to log in` };
-  if (related(path, facts.stateDir)) {
+  if (namesOf(facts.stateDir, facts).some((state) => related(path, state))) {
     return { code: 'path-state', message: `the state directory ${facts.stateDir} lies at, above or below it` };
   }
   const mount = facts.mounts.find((each) => isAtOrBelow(each, path));
@@ -154,11 +169,14 @@ export function locationExcludes(
   paths: readonly string[],
   facts: Pick<PathFacts, 'location' | 'stateDir' | 'real'>,
 ): string[] {
-  const places = [facts.location, facts.stateDir].filter((each) => each !== undefined);
-  const excludes = paths.flatMap((path) => {
-    const real = facts.real[path] ?? path;
-    return places.filter((place) => isBelow(place, real)).map((place) => path + place.slice(real.length));
-  });
+  const places = [facts.location, facts.stateDir]
+    .filter((each) => each !== undefined)
+    .flatMap((each) => namesOf(each, facts));
+  const excludes = paths.flatMap((path) =>
+    namesOf(path, facts).flatMap((name) =>
+      places.filter((place) => isBelow(place, name)).map((place) => path + place.slice(name.length)),
+    ),
+  );
   return [...new Set(excludes)];
 }
 

@@ -32,7 +32,7 @@ export async function checkBackup(
   store: Store,
   nodes: readonly BackupNode[],
   paths: readonly string[],
-  how: 'look' | 'write',
+  { how, purpose }: { how: 'look' | 'write'; purpose: 'backup' | 'restore' },
   signal?: AbortSignal,
 ): Promise<BackupCheck> {
   const findings: Finding[] = [];
@@ -58,7 +58,7 @@ export async function checkBackup(
     const found = each.value;
     needs.push({ node, probe: found });
     leaveOut[node] = locationExcludes(paths, found.facts);
-    findings.push(...checkPaths(paths, found.facts, 'backup'));
+    findings.push(...checkPaths(paths, found.facts, purpose));
     if (store.location.kind !== 'restic') findings.push(...toolFindings(node, found.tar, found.lost));
   });
   const good = reports.flatMap((each) => (each.status === 'fulfilled' ? [each.value] : []));

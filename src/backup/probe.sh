@@ -1,10 +1,10 @@
 # shellcheck shell=sh disable=SC2154
 # What must be known of a node before a backup or a restore; changes nothing. Goes after lib.sh and tar.sh.
-# STATE MINUTES PATH…    MINUTES: counts what changed in the paths since then; 0: does not look
+# STATE MINUTES LOCATION PATH…    LOCATION: its directory on the node, or nothing; MINUTES: counts what changed in the paths since then; 0: does not look
 
-# real_of PATH: sets REAL to the path with the links of its parent directories followed.
-real_of() {
-  real_up=${1%/*} real_rest=/${1##*/}
+# resolved PATH: sets REAL to the path with all its links followed, as far as it is there.
+resolved() {
+  real_up=$1 real_rest=
   while [ ! -d "$real_up/" ]; do
     real_rest=/${real_up##*/}$real_rest
     real_up=${real_up%/*}
@@ -12,6 +12,12 @@ real_of() {
   REAL=$(cd -P "$real_up/" 2>/dev/null && pwd -P) || REAL=$real_up
   [ "$REAL" != / ] || REAL=
   REAL=$REAL$real_rest
+}
+
+# real_of PATH: sets REAL to the path with the links of its parent directories followed.
+real_of() {
+  resolved "${1%/*}"
+  REAL=$REAL/${1##*/}
 }
 
 # space_of PATH: sets FREE (KiB) and DEVICE (what df calls the mount point) for the nearest directory that is there.
@@ -24,8 +30,14 @@ space_of() {
 }
 
 state_path "$2"
-minutes=$3
-shift 3
+minutes=$3 location=$4
+shift 4
+resolved "$S"
+emit state-real "$REAL"
+if [ -n "$location" ]; then
+  resolved "$location"
+  emit location-real "$REAL"
+fi
 tar_facts
 emit tar "$TAR"
 emit lost "$LOST"

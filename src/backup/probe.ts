@@ -48,7 +48,7 @@ export async function probe(
   const options = signal ? { signal } : {};
   const [entries, home] = await Promise.all([
     askNode(node.connection, [tarScript, probeScript], {
-      args: ['probe', node.stateDir, String(minutes), ...asked],
+      args: ['probe', node.stateDir, String(minutes), location ?? '', ...asked],
       timeout: 10 * 60_000,
       ...options,
     }),
@@ -68,7 +68,11 @@ export async function probe(
       home: home.stdout.trim() || '/root',
       mounts: [...mounts.keys()],
       location,
-      real: Object.fromEntries(probed.map((each) => [each.path, each.real])),
+      real: {
+        ...Object.fromEntries(probed.map((each) => [each.path, each.real])),
+        [node.stateDir]: entries.text('state-real') ?? node.stateDir,
+        ...(location !== undefined && { [location]: entries.text('location-real') ?? location }),
+      },
     },
   };
 }

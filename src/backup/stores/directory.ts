@@ -68,6 +68,9 @@ export class DirectoryStore implements Store {
 
   async listPoints(nodes: readonly BackupNode[], signal?: AbortSignal): Promise<ListedPoint[]> {
     const seen = await this.look(nodes, 'list', [], signal);
+    const failed = seen.find((each) => each.status === 'rejected');
+    // Nobody answered: that is no empty location.
+    if (failed && seen.every((each) => each.status === 'rejected')) throw failed.reason;
     return merge(seen.filter((each) => each.status === 'fulfilled').flatMap((each) => each.value));
   }
 

@@ -25,6 +25,8 @@ export interface BackupDraft {
   readonly manifest: Manifest | undefined;
   /** `look`: nothing is written, not even to try the location. */
   readonly how: 'look' | 'write';
+  /** `restore`: this run may swap the paths back by itself, so what forbids a restore forbids the run. */
+  readonly purpose: 'backup' | 'restore';
   readonly signal: AbortSignal;
 }
 
@@ -34,7 +36,7 @@ export async function draftBackup(
 ): Promise<{ point: PlanPoint; backup: PlanBackup; findings: readonly Finding[] }> {
   const { cluster, store, nodes, manifest, signal } = draft;
   const { paths = [], exclude = [] } = cluster.backup ?? manifest?.backup ?? {};
-  const check = await checkBackup(store, nodes, paths, draft.how, signal);
+  const check = await checkBackup(store, nodes, paths, draft, signal);
   const { name, uri } = store.location;
   const own = nodes.map((node): [string, PlanBackup['nodes'][string]] => [
     node.name,
@@ -98,6 +100,7 @@ export async function prepareBackup(
     nodes: backupNodes(probes, (node) => request.connect(node)),
     manifest: pkg?.manifest,
     how: request.dryRun ? 'look' : 'write',
+    purpose: 'backup',
     signal,
   });
   const checks = checkAll({

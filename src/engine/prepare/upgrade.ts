@@ -122,6 +122,7 @@ async function withBackup(request: PrepareUpgrade, plan: Plan, probes: readonly 
     nodes: backupNodes(changing, (node) => request.connect(node)),
     manifest: manifestOf(plan.package?.manifest),
     how: request.changes && !request.dryRun ? 'write' : 'look',
+    purpose: plan.options.onFailure === 'rollback' ? 'restore' : 'backup',
     signal,
   });
   return { ...plan, point, backup, checks: [...plan.checks, ...judged(findings, overrides)] };

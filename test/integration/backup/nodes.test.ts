@@ -19,6 +19,7 @@ const SUDO_PASSWORD = 'open sesame';
 const RESTIC_PASSWORD = "a 'restic' secret 4711";
 const PATHS = ['/opt/acme', '/etc/acme.conf', '/srv/later'];
 const RUN = 'run-1';
+const CHECK = { how: 'write', purpose: 'backup' } as const;
 
 /** Everything of the paths that a node can tell with the tools that each has. */
 const CENSUS = `for p in ${PATHS.join(' ')}; do find "$p" -exec stat -c '%n %F %a %u:%g %h %Y' {} + -type f -exec md5sum {} + ; done 2>/dev/null | sort`;
@@ -127,7 +128,7 @@ describe('backups of real nodes, by jobs over SSH', function () {
   async function thereAndBack(store: Store, some: readonly BackupNode[]): Promise<void> {
     for (const each of await store.check(some, 'create'))
       assert.equal(each.status, 'fulfilled', each.status === 'rejected' ? String(each.reason) : '');
-    const check = await checkBackup(store, some, PATHS, 'write');
+    const check = await checkBackup(store, some, PATHS, CHECK);
     assert.deepEqual(
       check.findings.filter((each) => each.level === 'block'),
       [],

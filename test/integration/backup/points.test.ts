@@ -22,6 +22,7 @@ import { succeed } from '../../lab/tools';
 import { Sshd, whyNoSshd } from '../ssh/sshd';
 import { census, Place, textOf, withCode } from './places';
 
+const CHECK = { how: 'write', purpose: 'backup' } as const;
 const by = { by: 'me@here', now: new Date('2026-11-22T21:00:00Z') };
 
 describe('restore points of a cluster', function () {
@@ -184,18 +185,18 @@ describe('restore points of a cluster', function () {
 
   it('are judged before they are made: system paths, space, a location that is away', async () => {
     await mkdir(shared);
-    const good = await checkBackup(store, nodes().slice(0, 1), [join(places[0]?.root ?? '', 'app')], 'write');
+    const good = await checkBackup(store, nodes().slice(0, 1), [join(places[0]?.root ?? '', 'app')], CHECK);
     assert.deepEqual(
       good.findings.map((each) => each.code),
       [],
     );
-    const bad = await checkBackup(store, nodes().slice(0, 1), ['/usr', '/proc/1', '/etc/ssh/x', 'relative'], 'write');
+    const bad = await checkBackup(store, nodes().slice(0, 1), ['/usr', '/proc/1', '/etc/ssh/x', 'relative'], CHECK);
     assert.deepEqual(
       bad.findings.map((each) => each.code),
       ['path-system', 'path-system', 'path-sshd', 'path-relative'],
     );
     await rm(shared, { recursive: true });
-    const away = await checkBackup(store, nodes(), [join(places[0]?.root ?? '', 'app')], 'write');
+    const away = await checkBackup(store, nodes(), [join(places[0]?.root ?? '', 'app')], CHECK);
     assert.deepEqual(
       away.findings.map((each) => [each.code, each.level]),
       [['server-missing', 'block']],

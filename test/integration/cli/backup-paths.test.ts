@@ -43,11 +43,11 @@ describe('paths of backups and restores, from the command line', function () {
       [{ users: [{ name: 'platform', sudo: 'nopasswd' }] }],
       { user: 'platform', become: 'sudo', stateDir: STATE },
       {
-        locations: () => ({ inside: 'file:///srv/app/points' }),
+        locations: () => ({ inside: 'file:///srv/app/points', linked: 'file:///opt/there' }),
       },
     );
     await node().must(
-      'ln -s /etc /opt/alias; mkdir -p /data /srv/outer/inner /srv/state /srv/app/points; for m in /data /srv/outer/inner; do mount -t tmpfs -o size=10m tmpfs $m; done; mkdir /data/app; echo 1 > /data/app/file; echo 1 > /srv/app/file',
+      'ln -s /etc /opt/alias; ln -s /srv/app/points /opt/there; mkdir -p /data /srv/outer/inner /srv/state /srv/app/points; for m in /data /srv/outer/inner; do mount -t tmpfs -o size=10m tmpfs $m; done; mkdir /data/app; echo 1 > /data/app/file; echo 1 > /srv/app/file',
     );
   });
   after(() => scene.lab.stop());
@@ -87,15 +87,35 @@ describe('paths of backups and restores, from the command line', function () {
     assert.match(result.stderr, /no paths are named.*path-none/s);
   });
 
-  it('a location inside is left out of the backup with a warning, and such a point is not restored over it', async () => {
+  for (const [location, how] of [
+    ['inside', 'inside'],
+    ['linked', 'that a link leads inside'],
+  ] as const) {
+    it(`a location ${how} is left out of the backup with a warning, and such a point is not restored over it`, async () => {
+      await paths('/srv/app');
+      assert.deepEqual(
+        (await checks(['backup', 'create', location], 0)).map(({ code }) => code),
+        ['location-inside'],
+      );
+      const id = await createPoint(scene, location);
+      assert.equal(await node().must(`tar -tf /srv/app/points/${id}/n1.tar* | grep points || :`), '');
+      const found = await checks(['backup', 'restore', id, '--override', 'path-location'], 3);
+      assert.ok(found.some(({ code, overridden }) => code === 'path-location' && !overridden));
+    });
+  }
+
+  it('an upgrade that may roll back by itself is refused when its point would lie inside what it swaps', async () => {
     await paths('/srv/app');
-    assert.deepEqual(
-      (await checks(['backup', 'create', 'inside'], 0)).map(({ code }) => code),
-      ['location-inside'],
-    );
-    const id = await createPoint(scene, 'inside');
-    const found = await checks(['backup', 'restore', id, '--override', 'path-location'], 3);
-    assert.ok(found.some(({ code, overridden }) => code === 'path-location' && !overridden));
+    const { path } = await acmePackage('2.0');
+    for (const location of ['inside', 'linked']) {
+      const upgrade = ['upgrade', path, 'backup', location];
+      const codes = async (args: readonly string[], status: number): Promise<string[]> =>
+        (await checks([...upgrade, ...args], status)).map(({ code }) => code);
+      assert.ok((await codes([], 0)).includes('location-inside'));
+      assert.ok(
+        (await codes(['--on-failure', 'rollback', '--override', 'path-location'], 3)).includes('path-location'),
+      );
+    }
   });
 
   it('what became a mount point since is not swapped away', async () => {

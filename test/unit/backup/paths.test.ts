@@ -67,6 +67,17 @@ describe('paths of a backup', () => {
     ]);
   });
 
+  it('knows the state directory and the location by where their links lead', () => {
+    const real = { '/var/lib/clusterlift': '/opt/acme/state', '/backup/nightly': '/srv/app/points' };
+    assert.deepEqual(codes(['/opt/acme'], { real }), ['block path-state']);
+    assert.deepEqual(codes(['/srv/app'], { real }), ['block path-location']);
+    assert.deepEqual(codes(['/srv/app'], { real }, 'backup'), ['warn location-inside']);
+    assert.deepEqual(locationExcludes(['/srv/app'], { ...facts, real }), ['/srv/app/points']);
+    // The parent of both is a link: the name as written is left out as well.
+    const linked = { ...facts, location: '/link/app/bk', real: { '/link/app': '/data/app' } };
+    assert.deepEqual(locationExcludes(['/link/app'], linked), ['/link/app/bk']);
+  });
+
   it('refuses nested and repeated paths, naming the inner one', () => {
     const found = checkPaths(['/opt/acme/etc', '/opt/acme'], facts, 'backup');
     assert.deepEqual(
