@@ -3,6 +3,7 @@ import * as vscode from 'vscode';
 import { formatArgv } from '../../command/format';
 import { parseCommand } from '../../command/parse';
 import type { Command } from '../../command/command';
+import type { NodeOutcome } from '../../engine/events';
 import type { RunRecord } from '../../engine/runs';
 import { isNotLive, RunClient } from '../../service/client';
 import type { ClusterRef } from '../clusters/model';
@@ -16,6 +17,14 @@ import { confirmed, openShell, openTerminal, start, sure } from './start';
 import { tell } from '../tell';
 
 const { l10n } = vscode;
+
+/** Nodes that did not come to the target. */
+const AGAIN: ReadonlySet<NodeOutcome> = new Set(['failed', 'wrong-version', 'not-started', 'rolled-back', 'unknown']);
+
+/** Can the run be resumed or abandoned? What the menus of the view offer for the same states. */
+function isOpen({ state, view }: RunRecord): boolean {
+  return state === 'interrupted' || state === 'undecided' || (state === 'finished' && view.outcome === 'stopped');
+}
 
 /** Commands on runs, nodes and what they said. */
 export function runCommands(deps: CommandDeps): Handlers {
@@ -36,19 +45,11 @@ export function runCommands(deps: CommandDeps): Handlers {
       if (yes) await stop(record);
     },
     resume: async (...args) => {
-      const record = await targets.run(
-        args,
-        l10n.t('Resume Run'),
-        ({ state }) => state === 'interrupted' || state === 'undecided',
-      );
+      const record = await targets.run(args, l10n.t('Resume Run'), isOpen);
       if (record) await inTerminal(deps, record, { kind: 'resume', run: record.run, options: { yes: true } });
     },
     abandon: async (...args) => {
-      const record = await targets.run(
-        args,
-        l10n.t('Abandon Run'),
-        ({ state }) => state === 'interrupted' || state === 'undecided',
-      );
+      const record = await targets.run(args, l10n.t('Abandon Run'), isOpen);
       if (!record) return;
       const yes = await sure(
         l10n.t('Abandon {0}?', titleOf(record)),
@@ -68,7 +69,7 @@ export function runCommands(deps: CommandDeps): Handlers {
       const ref = record && clusters.byName(record.plan.cluster, record.plan.configFile);
       if (!record || !ref) return;
       const nodes = Object.values(record.view.nodes)
-        .filter(({ outcome }) => outcome === 'failed' || outcome === 'wrong-version' || outcome === 'not-started')
+        .filter(({ outcome }) => outcome === undefined || AGAIN.has(outcome))
         .map(({ name }) => name);
       const command = parseCommand(wordsOf(record.plan.command).slice(1));
       const yes = await confirmed(ref, {

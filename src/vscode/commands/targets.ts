@@ -61,12 +61,12 @@ export class Targets {
   }
 
   async cluster(args: Args, title: string): Promise<ClusterRef | undefined> {
-    return (await this.clusters(args, title))[0];
+    return (await this.clusters(clicked(args), title))[0];
   }
 
   async run(args: Args, title: string, fits: (record: RunRecord) => boolean): Promise<RunRecord | undefined> {
     await this.runs.refresh();
-    const [item] = itemsOf(args);
+    const [item] = clicked(args);
     if (item && 'run' in item) return this.runs.find(item.run);
     const records = this.runs.records.filter(fits);
     if (records.length === 0) {
@@ -87,7 +87,7 @@ export class Targets {
 
   /** A node, of the tree of clusters or of a run. */
   async node(args: Args, title: string): Promise<NodeTarget | undefined> {
-    const [item] = itemsOf(args);
+    const [item] = clicked(args);
     if (item?.kind === 'runNode' || item?.kind === 'runStep') {
       const record = this.runs.find(item.run);
       if (!record) return undefined;
@@ -119,7 +119,7 @@ export class Targets {
   }
 
   async location(args: Args, title: string, builtIn = true): Promise<LocationRef | undefined> {
-    const [item] = itemsOf(args);
+    const [item] = clicked(args);
     if (item && 'location' in item) return item.location;
     const ref = await this.cluster(args, title);
     if (!ref) return undefined;
@@ -141,7 +141,7 @@ export class Targets {
   }
 
   async point(args: Args, title: string): Promise<{ location: LocationRef; point: PointInfo } | undefined> {
-    const [item] = itemsOf(args);
+    const [item] = clicked(args);
     if (item?.kind === 'point') return item;
     const location = await this.location(args, title);
     if (!location) return undefined;
@@ -166,6 +166,12 @@ export class Targets {
     );
     return point && { location, point };
   }
+}
+
+/** For what acts on one thing: the item that was clicked, whatever else is selected. */
+function clicked([item]: Args): Args {
+  const [one] = itemsOf(item ? [item] : []);
+  return one ? [one] : [];
 }
 
 /** The selection when the clicked item is part of it, as everywhere in the editor; else the clicked item. */

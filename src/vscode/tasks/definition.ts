@@ -120,15 +120,18 @@ export function definitionOf(command: Command): TaskDefinition | undefined {
   }
 }
 
-/** For *Save as Task*: `mode` and `backup` always stand there, so that a reader sees what will happen. */
+/**
+ * For *Save as Task*: `mode` and `backup` of an upgrade always stand there, so that a reader sees what will happen. A
+ * name that was typed once is no standing answer.
+ */
 export function explicit(
   definition: TaskDefinition,
   defaults: { mode: 'serial' | 'fast'; backup: string },
 ): TaskDefinition {
-  if (definition.command !== 'upgrade') return definition;
   const rest = Object.fromEntries(
     Object.entries(definition).filter(([key]) => key !== 'confirm'),
   ) as unknown as TaskDefinition;
+  if (rest.command !== 'upgrade') return rest;
   return { ...rest, mode: rest.mode ?? defaults.mode, backup: rest.backup ?? defaults.backup };
 }
 

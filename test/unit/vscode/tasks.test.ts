@@ -53,6 +53,13 @@ describe('Tasks of tasks.json', () => {
     assert.ok(definition);
     const saved = explicit(definition, { mode: 'fast', backup: 'none' });
     assert.deepEqual(saved, { type: 'clusterlift', command: 'upgrade', cluster: 'prod', mode: 'fast', backup: 'none' });
+    const provision = definitionOf(parseCommand(['provision', '--confirm', 'prod', '--cluster', 'prod']));
+    assert.ok(provision);
+    assert.deepEqual(explicit(provision, { mode: 'fast', backup: 'none' }), {
+      type: 'clusterlift',
+      command: 'provision',
+      cluster: 'prod',
+    });
   });
 
   it('refuse what they do not understand, naming the property', () => {
