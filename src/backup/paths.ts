@@ -89,36 +89,23 @@ export function shapeProblem(path: string): { readonly code: string; readonly me
 
 function checkPath(path: string, facts: PathFacts, purpose: 'backup' | 'restore'): Finding[] {
   // The name as written and the place it leads to must both be harmless.
-  for (const place of namesOf(path, facts)) {
+  const names = namesOf(path, facts);
+  for (const place of names) {
     const problem = placeProblem(place, facts);
     if (problem) return [finding(facts, path, problem.code, told(problem.message, path, place))];
   }
   const { location } = facts;
   if (location === undefined) return [];
-  const names = namesOf(path, facts);
   const near = namesOf(location, facts).filter((place) => names.some((name) => related(name, place)));
   if (near.length === 0) return [];
   const inside = near.every((place) => names.some((name) => isBelow(place, name)) && !names.includes(place));
+  const fix = 'Use a location outside of the paths: clusterlift backup add <name> <uri>';
   if (inside && purpose === 'backup') {
-    return [
-      {
-        ...finding(
-          facts,
-          path,
-          'location-inside',
-          `the backup location ${location} lies inside; it is left out, and a restore of this path will be refused`,
-        ),
-        level: 'warn',
-        fix: 'Use a location outside of the paths: clusterlift backup add <name> <uri>',
-      },
-    ];
+    const message = `the backup location ${location} lies inside; it is left out, and a restore of this path will be refused`;
+    return [{ ...finding(facts, path, 'location-inside', message), level: 'warn', fix }];
   }
-  return [
-    {
-      ...finding(facts, path, 'path-location', `the backup location ${location} lies at, above or below it`),
-      fix: 'Use a location outside of the paths: clusterlift backup add <name> <uri>',
-    },
-  ];
+  const message = `the backup location ${location} lies at, above or below it`;
+  return [{ ...finding(facts, path, 'path-location', message), fix }];
 }
 
 /** A path as it is written and as it is on the disk. */

@@ -1,6 +1,7 @@
 # shellcheck shell=sh disable=SC2154
 # What must be known of a node before a backup or a restore; changes nothing. Goes after lib.sh and tar.sh.
-# STATE MINUTES LOCATION PATH…    LOCATION: its directory on the node, or nothing; MINUTES: counts what changed in the paths since then; 0: does not look
+# STATE MINUTES LOCATION PATH…    MINUTES: counts what changed in the paths since then; 0: does not look
+# LOCATION: the directory of the location on the node, or nothing
 
 # resolved PATH: sets REAL to the path with all its links followed, as far as it is there.
 resolved() {

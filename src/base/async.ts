@@ -49,6 +49,17 @@ export function cancelled(what: string): ClusterliftError {
   });
 }
 
+/**
+ * What those who answered said.
+ * @throws the first failure when nobody answered: that is not the same as nothing to tell
+ */
+export function answersOf<T>(results: readonly PromiseSettledResult<T>[]): T[] {
+  const answers = results.flatMap((each) => (each.status === 'fulfilled' ? [each.value] : []));
+  const failed = results.find((each) => each.status === 'rejected');
+  if (failed && answers.length === 0) throw failed.reason;
+  return answers;
+}
+
 /** Runs `work` over `items`, at most `limit` at a time; every item is tried; results keep the order of the items. */
 export async function mapLimit<T, R>(
   items: readonly T[],

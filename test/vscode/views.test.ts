@@ -125,6 +125,15 @@ describe('The views', function () {
     await workbench.screenshot('views-no-points');
   });
 
+  it('act on the row that was clicked where only one can be meant, whatever else is selected', async () => {
+    const { workbench } = editor;
+    const tree = workbench.tree('Clusters');
+    await tree.select('staging', 'here');
+    await tree.menu('here', 'Unlock…');
+    const input = await workbench.quickInput().open('Unlock here');
+    await input.cancel();
+  });
+
   describe('count', () => {
     let owned: OwnedRun;
     const badge = (): Promise<string[]> =>

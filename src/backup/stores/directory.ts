@@ -1,4 +1,4 @@
-import { mapLimit } from '../../base/async';
+import { answersOf, mapLimit } from '../../base/async';
 import { ClusterliftError, ExitStatus } from '../../base/errors';
 import type { Entries } from '../../ssh/script';
 import archiveScript from '../archive.sh';
@@ -61,17 +61,11 @@ export class DirectoryStore implements Store {
 
   async putStatus(status: PointStatus, nodes: readonly BackupNode[]): Promise<void> {
     const { text } = encode(status);
-    const results = await mapLimit(nodes, NODES_AT_ONCE, (node) => this.put(node, status.id, 'status.json', text));
-    const failed = results.find((each) => each.status === 'rejected');
-    if (failed && results.every((each) => each.status === 'rejected')) throw failed.reason;
+    answersOf(await mapLimit(nodes, NODES_AT_ONCE, (node) => this.put(node, status.id, 'status.json', text)));
   }
 
   async listPoints(nodes: readonly BackupNode[], signal?: AbortSignal): Promise<ListedPoint[]> {
-    const seen = await this.look(nodes, 'list', [], signal);
-    const failed = seen.find((each) => each.status === 'rejected');
-    // Nobody answered: that is no empty location.
-    if (failed && seen.every((each) => each.status === 'rejected')) throw failed.reason;
-    return merge(seen.filter((each) => each.status === 'fulfilled').flatMap((each) => each.value));
+    return merge(answersOf(await this.look(nodes, 'list', [], signal)).flat());
   }
 
   async readPoint(id: string, nodes: readonly BackupNode[], signal?: AbortSignal): Promise<ReadPoint> {

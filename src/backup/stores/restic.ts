@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { mapLimit } from '../../base/async';
+import { answersOf, mapLimit } from '../../base/async';
 import { ClusterliftError, ExitStatus, messageOf } from '../../base/errors';
 import type { Entries } from '../../ssh/script';
 import { broken as brokenAnswer } from '../../ssh/script';
@@ -117,16 +117,12 @@ export class ResticStore implements Store {
     const results = await mapLimit(nodes, NODES_AT_ONCE, (node) =>
       this.keep(node, 'status.json', tagsOf({ point: status.id, node: node.name, kind: 'status' }), text),
     );
-    const failed = results.find((each) => each.status === 'rejected');
-    if (failed && results.every((each) => each.status === 'rejected')) throw failed.reason;
+    answersOf(results);
   }
 
   async listPoints(nodes: readonly BackupNode[], signal?: AbortSignal): Promise<ListedPoint[]> {
     const results = await mapLimit(nodes, NODES_AT_ONCE, (node) => this.look(node, undefined, signal));
-    const seen = results.filter((each) => each.status === 'fulfilled').flatMap((each) => each.value);
-    const failed = results.find((each) => each.status === 'rejected');
-    if (seen.length === 0 && failed && results.every((each) => each.status === 'rejected')) throw failed.reason;
-    return merge(seen);
+    return merge(answersOf(results).flat());
   }
 
   async readPoint(id: string, nodes: readonly BackupNode[], signal?: AbortSignal): Promise<ReadPoint> {

@@ -107,9 +107,10 @@ export class ClustersModel extends Store {
     this.#watchers.dispose();
     this.#watchers = this.add(new Store());
     for (const { path, folder } of this.places()) {
-      // A folder may have no .vscode yet: watched from above, the file is seen when it comes.
+      // A folder may have no .vscode yet: watched from above, the file is seen when it comes. What is written into a new
+      // folder at once is told as the new folder alone, now and then.
       const pattern = folder
-        ? new vscode.RelativePattern(folder, '.vscode/clusters.json')
+        ? new vscode.RelativePattern(folder, '{.vscode,.vscode/clusters.json}')
         : new vscode.RelativePattern(vscode.Uri.file(dirname(path)), basename(path));
       const watcher = this.#watchers.add(vscode.workspace.createFileSystemWatcher(pattern));
       for (const event of [watcher.onDidChange, watcher.onDidCreate, watcher.onDidDelete]) {

@@ -3,8 +3,8 @@ import * as vscode from 'vscode';
 import { formatArgv } from '../../command/format';
 import { parseCommand } from '../../command/parse';
 import type { Command } from '../../command/command';
-import type { NodeOutcome } from '../../engine/events';
 import type { RunRecord } from '../../engine/runs';
+import { isResumable, nodesToRetry } from '../../engine/view';
 import { isNotLive, RunClient } from '../../service/client';
 import type { ClusterRef } from '../clusters/model';
 import { me } from '../launch';
@@ -18,12 +18,9 @@ import { tell } from '../tell';
 
 const { l10n } = vscode;
 
-/** Nodes that did not come to the target. */
-const AGAIN: ReadonlySet<NodeOutcome> = new Set(['failed', 'wrong-version', 'not-started', 'rolled-back', 'unknown']);
-
-/** Can the run be resumed or abandoned? What the menus of the view offer for the same states. */
+/** Can the run be resumed or abandoned here? What the menus of the view offer for the same states. */
 function isOpen({ state, view }: RunRecord): boolean {
-  return state === 'interrupted' || state === 'undecided' || (state === 'finished' && view.outcome === 'stopped');
+  return isResumable(view) && state !== 'live' && state !== 'elsewhere';
 }
 
 /** Commands on runs, nodes and what they said. */
@@ -68,9 +65,7 @@ export function runCommands(deps: CommandDeps): Handlers {
       );
       const ref = record && clusters.byName(record.plan.cluster, record.plan.configFile);
       if (!record || !ref) return;
-      const nodes = Object.values(record.view.nodes)
-        .filter(({ outcome }) => outcome === undefined || AGAIN.has(outcome))
-        .map(({ name }) => name);
+      const nodes = nodesToRetry(record.view);
       const command = parseCommand(wordsOf(record.plan.command).slice(1));
       const yes = await confirmed(ref, {
         message: l10n.t('Run {0} again for {1}?', record.plan.action, nodes.join(', ')),

@@ -6,6 +6,7 @@ import { parseLocation } from '../../../src/backup/location';
 import type { Part, Point } from '../../../src/backup/point';
 import type { PartRequest } from '../../../src/backup/store';
 import { DirectoryStore } from '../../../src/backup/stores/directory';
+import { linkLost } from '../../../src/ssh/trouble';
 import { samplePoint } from '../../unit/backup/sample';
 import { busyboxPath, oddTree, Place, textOf, whyNotRoot, withCode } from './places';
 
@@ -235,6 +236,21 @@ describe('an archive in a directory', () => {
       store(base).readPoint(ID.replace('4f2a9c', '000000'), [place.node]),
       withCode('point-unknown'),
     );
+  });
+
+  it('is not called empty when no node could be asked, only when one could', async () => {
+    const place = await Place.make('n1', {});
+    const away = {
+      ...place.node,
+      name: 'n2',
+      connection: { ...place.node.connection, exec: () => Promise.reject(linkLost('n2', 'a command')) },
+    };
+    try {
+      await assert.rejects(store(join(place.dir, 'backups')).listPoints([away]), withCode('link-lost'));
+      assert.deepEqual(await store(join(place.dir, 'backups')).listPoints([away, place.node]), []);
+    } finally {
+      await place.remove();
+    }
   });
 
   it('tells a location that is missing or read-only', async () => {

@@ -1,6 +1,6 @@
 import { strict as assert } from 'node:assert';
 import fc from 'fast-check';
-import type { JournalEntry, Lane, RunEvent } from '../../../src/engine/events';
+import type { JournalEntry, Lane, NodeOutcome, RunEvent } from '../../../src/engine/events';
 import { runOutcome } from '../../../src/engine/outcome';
 import { STEPS } from '../../../src/engine/plan';
 import {
@@ -9,6 +9,7 @@ import {
   emptyView,
   fold,
   isResumable,
+  nodesToRetry,
   type RunView,
   stepOf,
   viewOf,
@@ -51,6 +52,22 @@ describe('the view of a run', () => {
     view = viewOf(plan, entries([started('n1', 'upgrade'), done('n1', 'upgrade')]));
     assert.equal(stepOf(view.nodes['n1'], 'upgrade')?.state, 'done');
     assert.equal(currentStep(view.nodes['n1'] ?? assert.fail()), undefined);
+  });
+
+  it('knows the nodes that another try is for: those short of the target, else all', () => {
+    const all = (...outcomes: readonly NodeOutcome[]): string[] =>
+      nodesToRetry(
+        viewOf(
+          plan,
+          entries(
+            outcomes.map((outcome, index) => ({ type: 'node.finished', node: `n${String(index + 1)}`, outcome })),
+          ),
+        ),
+      );
+    assert.deepEqual(all('upgraded', 'failed', 'not-started'), ['n2', 'n3']);
+    assert.deepEqual(all('rolled-back', 'wrong-version', 'unchanged'), ['n1', 'n2']);
+    assert.deepEqual(all('upgraded', 'unknown'), ['n3'], 'what is not known is not tried again unasked');
+    assert.deepEqual(all('upgraded', 'upgraded', 'unchanged'), ['n1', 'n2', 'n3']);
   });
 
   it('knows a begun bracket by its first step', () => {
