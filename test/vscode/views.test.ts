@@ -1,5 +1,5 @@
 import { strict as assert } from 'node:assert';
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { newRunId, planDigest, Runs, type OwnedRun } from '../../src/engine/runs';
 import { planOf } from '../unit/terminal/scenes';
@@ -85,6 +85,15 @@ describe('The views', function () {
     await write('right', clustersJson({ staging: STAGING, other: STAGING }));
     await until('both folders', async () => (await labels()).join() === 'left/staging,right/staging,other');
     await editor.workbench.screenshots('views-folders');
+  });
+
+  it('see a file that is written into a new folder at once, each time', async () => {
+    for (let round = 0; round < 6; round++) {
+      await rm(join(editor.folder, 'right/.vscode'), { recursive: true });
+      await until('one folder', async () => (await labels()).join() === 'staging');
+      await write('right', clustersJson({ staging: STAGING, other: STAGING }));
+      await until('both folders', async () => (await labels()).join() === 'left/staging,right/staging,other');
+    }
   });
 
   it('keep the clusters of one file when another has a mistake, and say which', async () => {
