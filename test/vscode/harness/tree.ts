@@ -68,7 +68,10 @@ export class TreeView {
     await until(`${label} to open in ${String(this)}`, async () => {
       if ((await row.getAttribute('aria-expanded', { timeout: SOON })) !== 'false') return true;
       await row.locator('.monaco-tl-twistie').click({ timeout: SOON });
-      return false;
+      // A second click before the first one took effect would close it again.
+      const opened = this.pane.locator('.monaco-list-row[aria-expanded="true"]');
+      await row.and(opened).waitFor({ timeout: 5 * SOON });
+      return true;
     });
   }
 
