@@ -8,8 +8,9 @@
 
 write_beat() {
   now
-  printf '%s %s %s\n' "$BOOT" "$UP" "$WALL" >"$1/beat.new"
-  mv -f "$1/beat.new" "$1/beat"
+  # A name of its own: a run may beat twice at once, by its clock and before a step.
+  printf '%s %s %s\n' "$BOOT" "$UP" "$WALL" >"$1/beat.new.$$"
+  mv -f "$1/beat.new.$$" "$1/beat"
 }
 
 write_view() {

@@ -1,6 +1,6 @@
 import { strict as assert } from 'node:assert';
 import { existsSync } from 'node:fs';
-import { mkdir, readFile, rename, stat, symlink, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rename, stat, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { hasCode } from '../../../src/base/errors';
 import { self, type ProcessIdentity } from '../../../src/base/process';
@@ -185,6 +185,14 @@ underBothShells('The lock of a node', (place) => {
       const results = await Promise.all(runs.map((run) => take(run, { takeOver: held, me: deadHere })));
       assert.equal(results.filter((each) => each.kind === 'taken').length, 1, JSON.stringify(results));
     }
+  });
+
+  it('may be kept fresh twice at the same time, by the clock of a run and by a step of it', async () => {
+    await take('r1');
+    const { node, stateDir } = place();
+    const beats = Array.from({ length: 40 }, () => beatLock(node, stateDir, { run: 'r1', epoch: 1 }));
+    await Promise.all(beats);
+    assert.deepEqual((await readdir(join(stateDir, 'lock/e1'))).sort(), ['beat', 'owner.json', 'run', 'token']);
   });
 
   it('survives a taker that is killed at any moment', async () => {
