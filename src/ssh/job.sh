@@ -142,7 +142,7 @@ follow() {
       job_state "$J"
       looked=$((UP + 1))
     fi
-    [ ! -f "$J/log" ] || size=$(wc -c <"$J/log") || size=0
+    [ ! -s "$J/log" ] || size=$(wc -c <"$J/log") || size=0
     if [ "$((size))" -gt "$offset" ]; then
       tail -c "+$((offset + 1))" "$J/log" | head -c "$((size - offset))"
       offset=$((size))

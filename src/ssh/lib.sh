@@ -93,8 +93,9 @@ pid_start() {
     START=$(ps -o lstart= -p "$1" 2>/dev/null | tr -cd '0-9A-Za-z') || :
     return 0
   fi
-  stat_line=$(cat "/proc/$1/stat" 2>/dev/null) || return 0
-  # The name in parentheses may hold anything.
+  # By `read`: a follower does this over and over, and a process is dear. The name in parentheses may hold anything.
+  stat_line=
+  { while IFS= read -r stat_part; do stat_line=$stat_line$stat_part; done <"/proc/$1/stat"; } 2>/dev/null || return 0
   # shellcheck disable=SC2086
   set -- ${stat_line##*) }
   case ${1:-X} in
@@ -163,7 +164,9 @@ epoch_now() {
 # holds RUN EPOCH: is the lock held by that run in that epoch?
 holds() {
   epoch_now
-  [ "$EPOCH" = "$2" ] && [ ! -e "$S/lock/e$2/released" ] && [ "$(cat "$S/lock/e$2/run" 2>/dev/null)" = "$1" ]
+  holder_run=
+  { read -r holder_run <"$S/lock/e$2/run"; } 2>/dev/null || :
+  [ "$EPOCH" = "$2" ] && [ ! -e "$S/lock/e$2/released" ] && [ "$holder_run" = "$1" ]
 }
 
 # fence RUN EPOCH: whoever was taken over changes nothing any more.

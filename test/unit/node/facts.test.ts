@@ -1,6 +1,6 @@
 import { strict as assert } from 'node:assert';
 import { existsSync } from 'node:fs';
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { arch, hostname, userInfo } from 'node:os';
 import { join } from 'node:path';
 import { hasCode } from '../../../src/base/errors';
@@ -8,6 +8,7 @@ import { bootId, self } from '../../../src/base/process';
 import { clockSkew } from '../../../src/cluster/facts';
 import { gatherFacts, parseFacts, parseOsRelease } from '../../../src/engine/node/facts';
 import { takeLock } from '../../../src/engine/node/lock';
+import { quote } from '../../../src/ssh/command';
 import { runJob, startJob } from '../../../src/ssh/jobs';
 import { parseEntries } from '../../../src/ssh/script';
 import { underBothShells } from './shells';
@@ -44,12 +45,15 @@ underBothShells('The facts of a node', (place) => {
   });
 
   it('tell of the lock, open jobs, requests, products and staged packages', async () => {
-    const { node, stateDir } = place();
+    const { node, stateDir, root } = place();
+    const busy = join(root, 'busy');
+    await writeFile(busy, '');
+    const whileBusy = `for second in $(seq 60); do [ ! -e ${quote(busy)} ] || sleep 1; done`;
     await takeLock(node, { stateDir, run: 'r1', me: self(), token: 't', user: 'ann', command: 'c' });
     const job = { stateDir, fence: { run: 'r1', epoch: 1 }, command: { kind: 'text', text: 'exit 1' } } as const;
     const record = { product: 'acme', json: '{"run":"r1"}' };
     await runJob(node, { ...job, id: 'r1.n1.a.1', record });
-    await startJob(node, { ...job, id: 'r1.n1.b.1', command: { kind: 'text', text: 'sleep 2' } });
+    await startJob(node, { ...job, id: 'r1.n1.b.1', command: { kind: 'text', text: whileBusy } });
     const [whole, part] = ['a'.repeat(64), 'b'.repeat(64)];
     await mkdir(join(stateDir, 'packages', whole, 'files'), { recursive: true });
     await mkdir(join(stateDir, 'packages', part), { recursive: true });
@@ -63,6 +67,7 @@ underBothShells('The facts of a node', (place) => {
     await writeFile(join(stateDir, 'runs/r0/plan.json'), '{}');
 
     const facts = await gatherFacts(node, { stateDir });
+    await rm(busy);
     assert.equal(facts.state.exists, true);
     assert.equal(facts.lock?.owner.user, 'ann');
     assert.equal(facts.lock.owner.run, 'r1');
