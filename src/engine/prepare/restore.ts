@@ -128,7 +128,7 @@ function planOf(
   const { point, sha256, trust } = report;
   const pkg = pointPackage(point);
   const verified = (name: string): boolean => report.status?.nodes[name]?.result === 'verified';
-  const nodes = probes.map((probe) => planNode(probe, report.nodes, pkg, verified(probe.model.name)));
+  const nodes = probes.map((probe) => planNode(probe, report.nodes, pkg, verified(probe.model.name), cluster.primary));
   return {
     schema: 1,
     run: newRunId(cluster.name),
@@ -160,9 +160,11 @@ function planNode(
   previews: readonly RestorePreview[],
   pkg: RunPackage | undefined,
   verified: boolean,
+  primary: string,
 ): PlanNode {
   const to = previews.find(({ node }) => node === model.name)?.to;
-  const { stop, start, restore, health } = pkg?.manifest.scripts ?? {};
+  const { stop, start, restore, provision, health } = pkg?.manifest.scripts ?? {};
+  const provisions = provision !== undefined && pkg?.manifest.provision === 'always' && model.name === primary;
   const step = (name: StepName, wanted: boolean): StepName[] => (wanted ? [name] : []);
   return {
     name: model.name,
@@ -181,6 +183,7 @@ function planNode(
       'restore',
       ...step('restore-script', restore !== undefined),
       ...step('start', start !== undefined && to !== undefined),
+      ...step('provision', provisions),
       ...step('version', pkg !== undefined),
       ...step('health', health !== undefined && to !== undefined),
       'unlock',
