@@ -94,6 +94,12 @@ describe('a restore that does not come out as it should', function () {
     await nothingLeft(nodes);
   });
 
+  it('without the primary: the plan says that a provision could not run there', async () => {
+    const { lab, point } = scene();
+    const { events } = await run(lab, ['backup', 'restore', point, '--nodes', 'n2', '--dry-run'], 0);
+    assert.match(JSON.stringify(events[0]), /"primary-left-out"/);
+  });
+
   it('not provisioned: every node is put back to what was there, and runs, status 1', async () => {
     const { n1, n2, nodes } = scene();
     await setKnob(n2, 'start', 'ask', 'provision=required');

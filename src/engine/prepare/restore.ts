@@ -10,7 +10,7 @@ import { pointPackage } from '../pointpackage';
 import type { RunPackage } from '../runpackage';
 import { newRunId } from '../runs';
 import { backupNodes } from './backup';
-import { checkAll, judged, type NodeProbe } from './checks';
+import { checkAll, judged, leftOutFindings, type NodeProbe } from './checks';
 import { probeNodes } from './probe';
 
 export interface PrepareRestore {
@@ -59,6 +59,7 @@ export async function prepareRestore(request: PrepareRestore): Promise<Plan> {
     request.journaled,
     signal,
   );
+  const primaryLeftOut = !names.has(cluster.primary);
   const mayRun = report.trust.kind === 'known' || overrides.includes('foreign-point');
   const pkg = mayRun ? pointPackage(read.point) : undefined;
   const probes = pkg ? await ask(nodes, versionOnly(pkg)) : all.filter(({ model }) => names.has(model.name));
@@ -68,12 +69,14 @@ export async function prepareRestore(request: PrepareRestore): Promise<Plan> {
     package: undefined,
     backup: store.location.name,
     changes: true,
-    primaryLeftOut: false,
+    primaryLeftOut,
     overrides,
   });
+  const losses = report.nodes.flatMap((each) => lossesOf(each, read.point));
+  const leftOut = primaryLeftOut ? leftOutByPoint(cluster, read.point) : [];
   return planOf(request, report, probes, [
     ...checks,
-    ...judged([...report.findings, ...report.nodes.flatMap((each) => lossesOf(each, read.point))], overrides),
+    ...judged([...report.findings, ...leftOut, ...losses], overrides),
   ]);
 }
 
@@ -84,6 +87,11 @@ function chosen({ cluster, only }: PrepareRestore, point: Point): readonly NodeM
   const gone = names.filter((name) => !cluster.nodes.some((node) => node.name === name));
   if (gone.length > 0) throw notInCluster(point.id, gone, cluster.name);
   return cluster.nodes.filter(({ name }) => names.includes(name));
+}
+
+function leftOutByPoint(cluster: Cluster, point: Point): Finding[] {
+  const manifest = pointPackage(point)?.manifest;
+  return manifest ? leftOutFindings(cluster, manifest) : [];
 }
 
 /** Of the point's scripts only `version` runs before the restore. */
