@@ -15,29 +15,37 @@ export interface Seen {
   /** Text of `point.json` and `status.json`. */
   readonly point?: string;
   readonly status?: string;
-  readonly parts: readonly { readonly file: string; readonly bytes: number }[];
+  readonly parts: readonly SeenPart[];
 }
 
-/** Brings together what nodes have seen; oldest first. What has no proper name is none of ours. */
-export function merge(seen: readonly Seen[]): ListedPoint[] {
+export interface SeenPart {
+  /** Its file, or the id of its snapshot. */
+  readonly name: string;
+  /** Undefined: a snapshot, whose id vouches for its size. */
+  readonly bytes: number | undefined;
+}
+
+/**
+ * Brings together what was seen; oldest first. What has no proper name is none of ours.
+ * @param asked who answered, also with nothing; undefined among them: a server that holds the parts of all nodes
+ */
+export function merge(seen: readonly Seen[], asked: readonly Seen['node'][]): ListedPoint[] {
   const byId = new Map<string, Seen[]>();
   for (const each of seen) {
     if (readPointId(each.id)) byId.set(each.id, [...(byId.get(each.id) ?? []), each]);
   }
-  return [...byId.entries()].sort(([a], [b]) => (a < b ? -1 : 1)).map(([id, parts]) => describe(id, parts));
+  return [...byId.entries()].sort(([a], [b]) => (a < b ? -1 : 1)).map(([id, parts]) => describe(id, parts, asked));
 }
 
-function describe(id: string, seen: readonly Seen[]): ListedPoint {
+function describe(id: string, seen: readonly Seen[], asked: readonly Seen['node'][]): ListedPoint {
   const { cluster = '', created = '' } = readPointId(id) ?? {};
   const nothing = { id, cluster, created, point: undefined, sha256: undefined, status: undefined, bytes: 0 };
   if (!seen.some((each) => each.point !== undefined)) {
     return { ...nothing, state: stateOf({ point: undefined, status: undefined, parts: {} }) };
   }
   try {
-    const { point, sha256, status } = readSeen(id, seen);
-    const parts = Object.fromEntries(Object.keys(point.nodes).map((node) => [node, partSeen(point, node, seen)]));
-    const known = Object.entries(parts).filter((entry): entry is [string, PartSeen] => entry[1] !== undefined);
-    const state = stateOf({ point, status, parts: Object.fromEntries(known) });
+    const { point, sha256, status, parts } = readSeen(id, seen, asked);
+    const state = stateOf({ point, status, parts });
     const bytes = Object.values(point.nodes).reduce((sum, part) => sum + part.data.bytes, 0);
     return { id, cluster: point.cluster, created: point.created, state, point, sha256, status, bytes };
   } catch (error) {
@@ -45,28 +53,32 @@ function describe(id: string, seen: readonly Seen[]): ListedPoint {
   }
 }
 
-/** Undefined: nobody could look. */
-function partSeen(point: Point, node: string, seen: readonly Seen[]): PartSeen | undefined {
-  const part = point.nodes[node];
+function partSeen(point: Point, node: string, seen: readonly Seen[], asked: readonly Seen['node'][]): PartSeen {
+  if (!asked.some((each) => each === undefined || each === node)) return { kind: 'unreachable' };
   const where = seen.find((each) => each.node === undefined || each.node === node);
-  if (!part || !where) return undefined;
-  if (part.data.kind !== 'archive') return { kind: 'there' };
-  const { file, bytes } = part.data;
-  const found = where.parts.find((each) => each.file === file);
-  if (!found) return { kind: 'missing' };
-  return found.bytes === bytes ? { kind: 'there' } : { kind: 'resized', bytes: found.bytes };
+  const data = point.nodes[node]?.data;
+  const name = data?.kind === 'archive' ? data.file : data?.snapshot;
+  const found = where?.parts.find((each) => each.name === name);
+  if (!data || !found) return { kind: 'missing' };
+  const { bytes } = found;
+  return bytes === undefined || bytes === data.bytes ? { kind: 'there' } : { kind: 'resized', bytes };
 }
 
 /**
- * Reads one point from what was seen of it.
+ * Reads one point from what was seen of it. `asked` as for `merge`.
  * @throws ClusterliftError `point-unknown`, `point-differs`, and those of `decodePoint`
  */
-export function listPoint(id: string, seen: readonly Seen[], location: string): ReadPoint {
+export function listPoint(
+  id: string,
+  seen: readonly Seen[],
+  asked: readonly Seen['node'][],
+  location: string,
+): ReadPoint {
   if (!seen.some((each) => each.point !== undefined)) throw unknownPoint(id, location);
-  return readSeen(id, seen);
+  return readSeen(id, seen, asked);
 }
 
-function readSeen(id: string, seen: readonly Seen[]): ReadPoint {
+function readSeen(id: string, seen: readonly Seen[], asked: readonly Seen['node'][]): ReadPoint {
   const texts = [...new Set(seen.map((each) => each.point).filter((each) => each !== undefined))];
   const [text = ''] = texts;
   // A torn copy is told as torn, not as different.
@@ -82,7 +94,8 @@ function readSeen(id: string, seen: readonly Seen[]): ReadPoint {
     });
   }
   const sha256 = sha256Hex(text);
-  return { point, sha256, status: newest(id, sha256, seen) };
+  const parts = Object.keys(point.nodes).map((node) => [node, partSeen(point, node, seen, asked)] as const);
+  return { point, sha256, status: newest(id, sha256, seen), parts: Object.fromEntries(parts) };
 }
 
 /** Each node has a copy of the status, and may have missed an update: of each verdict, the newest counts. */

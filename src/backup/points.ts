@@ -7,9 +7,9 @@ import { encode, type Part, type Point, POINT_SCHEMA, type PointStatus, type Ver
 import { probe } from './probe';
 import { type CleanPlan, planClean } from './retention';
 import { backupSpace, type NodeNeed } from './space';
-import { type PointState, stateOf } from './state';
+import { type PartSeen, type PointState, stateOf } from './state';
 import type { BackupNode, PartContext, PartVerdict, ReadPoint, Store } from './store';
-import { forgetTrust, recordTrust } from './trust';
+import { forgetTrust, recordTrust, type Trust, trustOf } from './trust';
 
 /** The life of a restore point, in pieces that the engine journals as steps of a run. Each may be repeated. */
 
@@ -131,21 +131,34 @@ export async function recordVerdicts(
 /** What `backup verify` tells. */
 export interface Verification {
   readonly state: PointState;
+  readonly trust: Trust;
   readonly verdicts: Readonly<Record<string, PartVerdict>>;
   /** Nodes whose part could not be judged, and why. */
   readonly unknown: readonly { readonly node: string; readonly error: unknown }[];
 }
 
-/** Verifies all parts of a point, and keeps the result with it. */
+/**
+ * Verifies a point, or some of its parts, and keeps the result with it. What nobody made is not read, whatever its digests say.
+ * @throws ClusterliftError `point-changed`; `point-node` when it has no part of a node of `only`
+ */
 export async function verifyPoint(
   store: Store,
   id: string,
   nodes: readonly BackupNode[],
-  options: { readonly by: string; readonly now: Date; readonly signal?: AbortSignal },
+  options: {
+    readonly by: string;
+    readonly now: Date;
+    /** Names of nodes; undefined: all that the point has. */
+    readonly only?: readonly string[] | undefined;
+    /** As for `trustOf`. */
+    readonly journaled?: string | undefined;
+    readonly signal?: AbortSignal;
+  },
 ): Promise<Verification> {
-  const { by, now, signal } = options;
+  const { by, now, only, journaled, signal } = options;
   const read = await store.readPoint(id, nodes, signal);
-  const holders = Object.keys(read.point.nodes);
+  const holders = only?.map((name) => partOf(read.point, name).node) ?? Object.keys(read.point.nodes);
+  const trust = await trustOf(read, nodes, journaled, signal);
   const verdicts: Record<string, PartVerdict> = {};
   const unknown: { node: string; error: unknown }[] = [];
   await mapLimit(holders, NODES_AT_ONCE, async (name) => {
@@ -160,8 +173,10 @@ export async function verifyPoint(
   const there = nodes.filter((each) => !unknown.some((other) => other.node === each.name));
   const status =
     Object.keys(verdicts).length > 0 ? await recordVerdicts(store, read, there, verdicts, by, now) : read.status;
-  const parts = Object.fromEntries(Object.keys(verdicts).map((node) => [node, { kind: 'there' } as const]));
-  return { state: stateOf({ point: read.point, status, parts }), verdicts, unknown };
+  const parts: Record<string, PartSeen> = { ...read.parts };
+  for (const node of Object.keys(verdicts)) parts[node] = { kind: 'there' };
+  for (const { node } of unknown) parts[node] = { kind: 'unreachable' };
+  return { state: stateOf({ point: read.point, status, parts }), trust, verdicts, unknown };
 }
 
 /** Removes what may go, oldest first. With `dryRun` only tells. @throws ClusterliftError of the first removal that failed */

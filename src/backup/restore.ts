@@ -93,12 +93,15 @@ function preview(
   return { node: part.node, to: part.version ?? undefined, paths, bytes: part.treeBytes };
 }
 
-function pointFindings({ point, status }: ReadPoint, nodes: readonly BackupNode[]): Finding[] {
+function pointFindings({ point, status, parts: seen }: ReadPoint, nodes: readonly BackupNode[]): Finding[] {
   const some: Point = {
     ...point,
     nodes: Object.fromEntries(nodes.map((each) => [each.name, partOf(point, each.name)])),
   };
-  const parts = Object.fromEntries(nodes.map((each): [string, PartSeen] => [each.name, { kind: 'there' }]));
+  // Of these parts only what is gone for sure counts; the rest is read when it is brought.
+  const parts = Object.fromEntries(
+    nodes.map(({ name }): [string, PartSeen] => [name, { kind: seen[name]?.kind === 'missing' ? 'missing' : 'there' }]),
+  );
   const state = stateOf({ point: some, status, parts });
   const finding = { node: undefined, path: undefined };
   if (state.kind === 'broken') {

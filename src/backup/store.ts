@@ -1,7 +1,7 @@
 import type { NodeConnection } from '../ssh/connection';
 import type { Location } from './location';
 import type { Part, Point, PointStatus, Verdict } from './point';
-import type { PointState } from './state';
+import type { PartSeen, PointState } from './state';
 import type { NodeTask, RunTask } from './task';
 
 /** A node as this room sees it. */
@@ -73,6 +73,8 @@ export interface ReadPoint {
   readonly point: Point;
   readonly sha256: string;
   readonly status: PointStatus | undefined;
+  /** By node; what could be seen of each part without reading it. No entry: nobody looked. */
+  readonly parts: Readonly<Record<string, PartSeen>>;
 }
 
 /** What the job of a restore needs to get at a part. */

@@ -10,7 +10,7 @@ import { askNode, runOnNode } from './task';
  */
 export type Trust =
   | { readonly kind: 'known' }
-  /** No node and no journal knows it: a rebuilt machine, or somebody else's point. `--override foreign-point` */
+  /** No node knows it: a rebuilt machine, or somebody else's point. `--override foreign-point` */
   | { readonly kind: 'foreign'; readonly scripts: readonly { readonly name: string; readonly sha256: string }[] };
 
 const NODES_AT_ONCE = 16;
@@ -31,8 +31,8 @@ export async function forgetTrust(id: string, nodes: readonly BackupNode[]): Pro
 }
 
 /**
- * Finds out whether a point is the one that was made. A node that cannot be asked vouches for nothing.
- * @param journaled digest from the journal or the plan of the run, when it is at hand
+ * Finds out whether a point is the one that was made. Only a node vouches; one that cannot be asked vouches for nothing.
+ * @param journaled digest from the journal of the run, when it is at hand: it must not be another, and does not vouch alone
  * @throws ClusterliftError `point-changed` when somebody who must know recorded another digest: no override helps
  */
 export async function trustOf(
@@ -47,13 +47,13 @@ export async function trustOf(
     const entries = await askNode(node.connection, [filesScript], { args, ...(signal && { signal }) });
     return { who: node.name, digest: entries.text('digest')?.trim() };
   });
-  const known = answers.flatMap((each) =>
+  const nodesKnow = answers.flatMap((each) =>
     each.status === 'fulfilled' && each.value.digest !== undefined ? [each.value] : [],
   );
-  if (journaled !== undefined) known.push({ who: 'the journal of the run', digest: journaled });
-  const other = known.find((each) => each.digest !== sha256);
+  const other = nodesKnow.find((each) => each.digest !== sha256);
   if (other) throw changed(point.id, other.who);
-  if (known.length > 0) return { kind: 'known' };
+  demandDigest(read, journaled, 'the journal of the run');
+  if (nodesKnow.length > 0) return { kind: 'known' };
   const scripts = Object.entries(point.scripts).map(([name, script]) => ({ name, sha256: script.sha256 }));
   return { kind: 'foreign', scripts };
 }

@@ -61,7 +61,7 @@ export const BACKUP_COMMANDS: readonly CommandSpec[] = [
     name: 'backup verify',
     summary: 'Read a restore point back from where it lies.',
     about: [
-      'Digest, completeness and listing are compared with what was recorded. Only a verified point can be restored.',
+      'Digest, completeness and listing are compared with what was recorded, and point.json with what the nodes remember of it. Only a verified point can be restored. With --nodes, only the parts of those.',
     ],
     words: [place('point', pointId, 'Id of the restore point, as backup list shows it.')],
     options: [...NET, 'location'],
@@ -84,7 +84,9 @@ export const BACKUP_COMMANDS: readonly CommandSpec[] = [
     kind: 'backup-clean',
     name: 'backup clean',
     summary: 'Remove old restore points.',
-    about: ['Keeps the last n of each cluster. Never removes a point of an open run, nor the last verified one.'],
+    about: [
+      'Keeps the last n of each cluster. Never removes a point of an open run, nor the last verified one. A point is one of the whole cluster and goes with all of its parts, so --nodes has no place here.',
+    ],
     words: [
       place('location', locationName, 'Name of the location.'),
       {
@@ -96,7 +98,7 @@ export const BACKUP_COMMANDS: readonly CommandSpec[] = [
         about: 'How many to keep.',
       },
     ],
-    options: [...NET, 'dryRun', 'confirm'],
+    options: [...NET.filter((key) => key !== 'nodes'), 'dryRun', 'confirm'],
     changes: true,
     examples: [{ line: 'backup clean nightly keep 5', about: '' }],
   },

@@ -82,7 +82,7 @@ async function makePoint(
   const nodes = names.map((name) => backupNode(ctx, name));
   const sha256 = await insistOnServer(ctx, () => completePoint(store, point, nodes));
   await ctx.record({ type: 'point', id, location, state: 'complete', sha256 });
-  return { point, sha256, status: undefined };
+  return { point, sha256, status: undefined, parts: {} };
 }
 
 /** One node's part as a step: what it is stands in the journal, so that a resumed run does not take it again. */

@@ -1,4 +1,5 @@
 import type { RunContext } from './context';
+import type { Lane } from './events';
 import type { Plan, PlanNode } from './plan';
 import type { RunPackage } from './runpackage';
 
@@ -58,11 +59,12 @@ export function environmentOf(
   node: string,
   action: ScriptAction,
   directory: string,
+  lane: Lane = 'main',
 ): Record<string, string> {
   const { cluster, run, primary, nodes }: Plan = ctx.plan;
   const own = ctx.node(node);
   // A restore goes where its plan says; a rollback goes back from there.
-  const back = action === 'restore' && ctx.plan.action !== 'restore';
+  const back = (action === 'restore' || lane === 'rollback') && ctx.plan.action !== 'restore';
   return scriptEnvironment({
     action,
     cluster,

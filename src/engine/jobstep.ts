@@ -38,7 +38,7 @@ export async function scriptJob(ctx: RunContext, pkg: RunPackage, job: ScriptJob
     {
       command: { kind: 'file', path: script },
       cwd: directory,
-      env: environmentOf(ctx, job.node, job.action, directory),
+      env: environmentOf(ctx, job.node, job.action, directory, lane),
       requests: { node: job.node },
       ...(job.step === 'upgrade' ? { record: recordOf(ctx, pkg, ctx.node(job.node)) } : {}),
     },

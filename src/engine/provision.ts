@@ -1,18 +1,19 @@
 import { outcomeOf } from './bracket';
 import { ClusterliftError, ExitStatus } from '../base/errors';
-import type { RunContext } from './context';
+import { errorRecord, type RunContext } from './context';
 import { finishRun, refuseRun } from './finish';
 import { fenceOf, lockAll, unlockAll } from './locks';
 import { clearRequest } from './node/requests';
 import { scriptJob } from './jobstep';
-import type { Lane } from './events';
 import { isGood } from './outcome';
 import type { RunPackage } from './runpackage';
 import { proveTogether } from './settle';
+import type { NodeView } from './view';
 
 /**
  * Runs the cluster's provision script once, on the primary, when the manifest always wants it or a node asked for it
  * (in this run, or in an earlier one whose request is still kept). Fulfilled requests are then cleared on every node.
+ * @throws ClusterliftError of the provision step, or `primary-left-out`, which is no node's failure
  */
 export async function provisionIfAsked(ctx: RunContext, pkg: RunPackage): Promise<void> {
   if (!provisionIsDue(ctx, pkg)) return;
@@ -43,10 +44,11 @@ function provisionIsDue(ctx: RunContext, pkg: RunPackage): boolean {
   return provision === 'always' || Object.values(ctx.view.nodes).some((node) => node.wantsProvision);
 }
 
-/** @throws ClusterliftError of the provision step; the primary's part is then closed with it */
+/** @throws ClusterliftError of the provision step */
 async function provision(ctx: RunContext, pkg: RunPackage): Promise<void> {
   await ctx.record({ type: 'phase', phase: 'provision' });
-  await runProvisionScript(ctx, pkg, 'main');
+  const { idempotent: repeatable } = pkg.manifest;
+  await scriptJob(ctx, pkg, { node: ctx.plan.primary, step: 'provision', action: 'provision', repeatable });
   await Promise.all(ctx.plan.nodes.map(({ name }) => clear(ctx, name)));
   // A node counts as provisioned only where that was all there was to do.
   for (const { name } of ctx.plan.nodes) {
@@ -55,31 +57,35 @@ async function provision(ctx: RunContext, pkg: RunPackage): Promise<void> {
   }
 }
 
-async function runProvisionScript(ctx: RunContext, pkg: RunPackage, lane: Lane): Promise<void> {
-  const node = ctx.plan.primary;
-  const { idempotent: repeatable } = pkg.manifest;
-  try {
-    await scriptJob(ctx, pkg, { node, step: 'provision', action: 'provision', lane, repeatable });
-  } catch (error) {
-    ctx.signal.throwIfAborted();
-    await ctx.finishNode(node, outcomeOf(error), error);
-    throw error;
-  }
-}
-
-/** After a rollback the cluster is provisioned when the package always wants it, or a script of the way back asked for it. */
+/**
+ * After a rollback the cluster is provisioned when the package always wants it, or a script of the way back asked for it:
+ * from the version that failed to the one that is back. The nodes are back whatever comes of it, so a script that fails is
+ * told, and what was asked for stays; one of unknown outcome may still run, so the primary is unknown with it.
+ */
 export async function provisionAfterRollback(ctx: RunContext, pkg: RunPackage): Promise<void> {
-  const { provision: when, scripts } = pkg.manifest;
-  const asked = Object.values(ctx.view.nodes).some(({ steps }) =>
-    steps.some(({ lane, data }) => lane === 'rollback' && data?.['provision'] === true),
-  );
+  const { provision: when, scripts, idempotent: repeatable } = pkg.manifest;
+  const asked = Object.values(ctx.view.nodes).some(askedOnTheWayBack);
   if (scripts.provision === undefined || when === 'never' || !(when === 'always' || asked)) return;
   const primary = ctx.plan.nodes.find(({ name }) => name === ctx.plan.primary);
   // Only where the primary has the package: it changed, too.
   if (primary?.action !== 'change') return;
-  await runProvisionScript(ctx, pkg, 'rollback').catch((error: unknown) => {
-    if (!(error instanceof ClusterliftError)) throw error;
-  });
+  const node = primary.name;
+  try {
+    await scriptJob(ctx, pkg, { node, step: 'provision', action: 'provision', lane: 'rollback', repeatable });
+    const back = Object.values(ctx.view.nodes).filter(({ outcome }) => outcome === 'rolled-back');
+    await Promise.all(back.map(({ name }) => clear(ctx, name)));
+  } catch (error) {
+    ctx.signal.throwIfAborted();
+    if (outcomeOf(error) === 'unknown') return ctx.finishNode(node, 'unknown', error);
+    const { code, message } = errorRecord(error);
+    const text = `The nodes are rolled back, but not provisioned: ${message}. Mend it, then run \`clusterlift provision\``;
+    await ctx.record({ type: 'warning', node, code, message: text });
+  }
+}
+
+/** Has a script of the rollback asked for a provision? */
+export function askedOnTheWayBack({ steps }: NodeView): boolean {
+  return steps.some(({ lane, data }) => lane === 'rollback' && data?.['provision'] === true);
 }
 
 /** The request stays on the nodes, so that a later run, or `provision`, fulfils it. */

@@ -21,6 +21,7 @@ import { recordOf, scriptJob, taskRunner } from './jobstep';
 import { fenceOf } from './locks';
 import { layRunFiles } from './node/files';
 import { clearRequest } from './node/requests';
+import { askedOnTheWayBack } from './provision';
 import type { RunPackage } from './runpackage';
 import { runStep } from './steps';
 import { backupNode, insistWithServer, storeOf } from './store';
@@ -73,24 +74,39 @@ export async function bringPart(ctx: RunContext, way: WayBack, node: string): Pr
 }
 
 /**
- * `stop → swap → restore script → start → version → health` of one node. What was replaced is kept until it is healthy.
+ * `stop → swap → restore script → start` of one node. What was replaced is kept.
  * @throws ClusterliftError of the step that failed
  */
 export async function putBack(ctx: RunContext, way: WayBack, node: string): Promise<void> {
   const { pkg, lane } = way;
-  const target = partOf(way.read.point, node).version ?? undefined;
   if (pkg) await scriptJob(ctx, pkg, { node, step: 'stop', action: 'restore', lane, repeatable: true });
   await swap(ctx, way, node);
   if (pkg) {
     await scriptJob(ctx, pkg, { node, step: 'restore-script', action: 'restore', lane, repeatable: false });
     // Where nothing was installed there is nothing to start.
-    if (target !== undefined)
+    if (restoredVersion(way, node) !== undefined)
       await scriptJob(ctx, pkg, { node, step: 'start', action: 'restore', lane, repeatable: true });
+  }
+}
+
+/**
+ * `version → health` of a node that was put back; only then what was replaced there goes.
+ * @throws ClusterliftError of the step that failed
+ */
+export async function proveRestored(ctx: RunContext, way: WayBack, node: string): Promise<void> {
+  const { pkg, lane } = way;
+  if (pkg) {
+    const target = restoredVersion(way, node);
     await proveVersion(ctx, pkg, { node, lane, target, otherwise: otherVersion });
     if (target !== undefined) await waitUntilHealthy(ctx, pkg, node, 'health', lane);
     await keepRecord(ctx, pkg, node);
   }
   await letGoOrTell(ctx, way, node);
+}
+
+/** Undefined: nothing was installed there. */
+function restoredVersion(way: WayBack, node: string): string | undefined {
+  return partOf(way.read.point, node).version ?? undefined;
 }
 
 async function swap(ctx: RunContext, way: WayBack, node: string): Promise<void> {
@@ -207,7 +223,9 @@ async function keepRecord(ctx: RunContext, pkg: RunPackage, node: string): Promi
   await keepInstalled(ctx, pkg, node);
   // What a script of the upgrade asked for is void with the upgrade.
   if (ctx.plan.action === 'restore') return;
-  const { stateDir, requests } = ctx.node(node);
+  const { stateDir } = ctx.node(node);
+  const requests: string[] = [...ctx.node(node).requests];
+  if (askedOnTheWayBack(ctx.nodeView(node))) requests.push('provision');
   const fence = fenceOf(ctx, node);
   await ctx.insist(node, async (connection) => {
     for (const kind of ['provision', 'reboot'] as const) {

@@ -1,14 +1,15 @@
+import { hasCode } from '../base/errors';
 import { outcomeOf } from './bracket';
 import { readPinned } from './store';
 import { onAll, verifyAll } from './backup';
-import type { RunContext } from './context';
+import { errorRecord, type RunContext } from './context';
 import { finishRun, refuseRun } from './finish';
 import { lockAll, unlockAll } from './locks';
 import { isGood } from './outcome';
 import { pointPackage } from './pointpackage';
 import { provisionIfAsked } from './provision';
-import { bringPart, dropPart, goBack, putBack, type WayBack } from './putback';
-import { proveTogether } from './settle';
+import { bringPart, dropPart, goBack, proveRestored, putBack, type WayBack } from './putback';
+import { settleAll } from './settle';
 import { bracketBegun } from './view';
 
 /** The action `restore`: every node back to what the restore point holds, or, where that fails, to where it was. */
@@ -22,9 +23,9 @@ export async function runRestore(ctx: RunContext): Promise<void> {
     return refuseRun(ctx, error);
   }
   if (way) {
-    await change(ctx, way);
+    const provisioned = await change(ctx, way);
     const good = ctx.plan.nodes.every(({ name }) => isGood(ctx.nodeView(name).outcome));
-    if (good) await commit(ctx, way);
+    if (provisioned && good) await commit(ctx, way);
   }
   await unlockAll(ctx);
   await finishRun(ctx);
@@ -60,38 +61,82 @@ async function bring(ctx: RunContext, way: WayBack): Promise<void> {
   );
 }
 
-async function change(ctx: RunContext, way: WayBack): Promise<void> {
+/**
+ * Every node put back and started, then provisioned together, then proven one by one.
+ * @returns false: a provision is due and could not be run
+ */
+async function change(ctx: RunContext, way: WayBack): Promise<boolean> {
   await ctx.record({ type: 'phase', phase: 'change' });
-  const open = ctx.plan.nodes.filter(({ name }) => ctx.nodeView(name).outcome === undefined);
   await Promise.all(
-    open.map(async ({ name }) => {
-      if (bracketBegun(ctx.nodeView(name)) || !ctx.view.stopRequested) return restore(ctx, way, name);
+    open(ctx).map(async (name) => {
+      if (bracketBegun(ctx.nodeView(name)) || !ctx.view.stopRequested) return orBack(ctx, way, name, putBack);
       await dropPart(ctx, way, name);
       await ctx.finishNode(name, 'not-started');
     }),
   );
+  // With a node that failed or is unknown, the cluster is not what it is to be provisioned for.
+  const whole = ctx.plan.nodes.every(({ name }) => open(ctx).includes(name) || isGood(ctx.nodeView(name).outcome));
+  const provisioned = !whole || (await provisionRestored(ctx, way));
+  await Promise.all(
+    open(ctx).map((name) =>
+      orBack(ctx, way, name, async () => {
+        await proveRestored(ctx, way, name);
+        await ctx.finishNode(name, 'restored');
+      }),
+    ),
+  );
+  return provisioned;
 }
 
-async function restore(ctx: RunContext, way: WayBack, name: string): Promise<void> {
+function open(ctx: RunContext): string[] {
+  return ctx.plan.nodes.map(({ name }) => name).filter((name) => ctx.nodeView(name).outcome === undefined);
+}
+
+/** A provision is everybody's: where it fails, every node goes back; where nobody knows how it went, all wait for that answer. */
+async function provisionRestored(ctx: RunContext, way: WayBack): Promise<boolean> {
   try {
-    await putBack(ctx, way, name);
-    await ctx.finishNode(name, 'restored');
+    if (way.pkg) await provisionIfAsked(ctx, way.pkg);
+    return true;
   } catch (error) {
     ctx.signal.throwIfAborted();
-    if (outcomeOf(error) === 'unknown') return ctx.finishNode(name, 'unknown', error);
-    try {
-      await goBack(ctx, way, name);
-      await ctx.finishNode(name, 'failed', error);
-    } catch (stuck) {
-      ctx.signal.throwIfAborted();
-      await ctx.finishNode(name, outcomeOf(stuck), stuck);
+    if (hasCode(error, 'primary-left-out')) {
+      const { code, message } = errorRecord(error);
+      await ctx.record({ type: 'warning', code, message });
+      return false;
     }
+    await Promise.all(open(ctx).map((name) => closeBack(ctx, way, name, error)));
+    return false;
   }
 }
 
-async function commit(ctx: RunContext, way: WayBack): Promise<void> {
-  const { pkg } = way;
-  if (pkg && !(await proveTogether(ctx, pkg, () => provisionIfAsked(ctx, pkg)))) return;
+/** Does something to a node; where that fails, what was there before the restore is put back. */
+async function orBack(
+  ctx: RunContext,
+  way: WayBack,
+  name: string,
+  act: (ctx: RunContext, way: WayBack, name: string) => Promise<void>,
+): Promise<void> {
+  try {
+    await act(ctx, way, name);
+  } catch (error) {
+    ctx.signal.throwIfAborted();
+    await closeBack(ctx, way, name, error);
+  }
+}
+
+async function closeBack(ctx: RunContext, way: WayBack, name: string, error: unknown): Promise<void> {
+  if (outcomeOf(error) === 'unknown') return ctx.finishNode(name, 'unknown', error);
+  try {
+    await goBack(ctx, way, name);
+    await ctx.finishNode(name, 'failed', error);
+  } catch (stuck) {
+    ctx.signal.throwIfAborted();
+    await ctx.finishNode(name, outcomeOf(stuck), stuck);
+  }
+}
+
+async function commit(ctx: RunContext, { pkg }: WayBack): Promise<void> {
+  if (pkg && !(await settleAll(ctx, pkg))) return;
   await ctx.record({ type: 'phase', phase: 'commit' });
   await ctx.record({ type: 'committed' });
 }

@@ -5,7 +5,7 @@ import { errorRecord, type RunContext } from './context';
 import { budgetAllows } from './order';
 import { tally } from './outcome';
 import { provisionAfterRollback } from './provision';
-import { bringPart, putBack, type WayBack } from './putback';
+import { bringPart, proveRestored, putBack, type WayBack } from './putback';
 import type { RunPackage } from './runpackage';
 import { jobId } from './steps';
 import { readPinned } from './store';
@@ -71,6 +71,7 @@ async function rollBackNode(ctx: RunContext, way: WayBack, name: string): Promis
     await nothingRuns(ctx, name);
     await bringPart(ctx, way, name);
     await putBack(ctx, way, name);
+    await proveRestored(ctx, way, name);
     await ctx.finishNode(name, 'rolled-back');
   } catch (error) {
     ctx.signal.throwIfAborted();

@@ -15,29 +15,34 @@ export async function proveTogether(
 ): Promise<boolean> {
   try {
     await provision();
-    await settleAll(ctx, pkg);
-    return true;
   } catch (error) {
     ctx.signal.throwIfAborted();
     if (!(error instanceof ClusterliftError)) throw error;
-    if (error.node === undefined) await ctx.record({ type: 'warning', code: error.code, message: error.message });
+    const { node, code, message } = error;
+    if (node === undefined) await ctx.record({ type: 'warning', code, message });
+    else await ctx.finishNode(node, outcomeOf(error), error);
     return false;
   }
+  return settleAll(ctx, pkg);
 }
 
-/** Health of all nodes together, after the last change: what was healthy alone must be healthy in company. */
-async function settleAll(ctx: RunContext, pkg: RunPackage): Promise<void> {
+/**
+ * Health of all nodes together, after the last change: what was healthy alone must be healthy in company.
+ * @returns false: one is not, and its part of the run is closed with the reason
+ */
+export async function settleAll(ctx: RunContext, pkg: RunPackage): Promise<boolean> {
   await ctx.record({ type: 'phase', phase: 'health' });
-  const results = await Promise.allSettled(
+  const settled = await Promise.all(
     ctx.plan.nodes.map(async ({ name }) => {
       try {
         await waitUntilHealthy(ctx, pkg, name, 'settle');
+        return true;
       } catch (error) {
         ctx.signal.throwIfAborted();
         await ctx.finishNode(name, outcomeOf(error), error);
-        throw error;
+        return false;
       }
     }),
   );
-  for (const result of results) if (result.status === 'rejected') throw result.reason;
+  return settled.every(Boolean);
 }

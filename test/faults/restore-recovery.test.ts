@@ -87,6 +87,19 @@ describe('recovery of a restore', function () {
     await endsWell(command);
   });
 
+  it('provision: the primary dies, and no node is proven until a person decides', async () => {
+    const { lab, n1, n2 } = scene();
+    await setKnob(n2, 'start', 'ask', 'provision=required');
+    await setKnob(n1, 'provision', 'wait');
+    const command = restore();
+    await underWayOn(n1, 'provision');
+    await powerLoss(n1, () => clearKnob(n1, 'provision', 'wait'));
+    const result = await command.done;
+    assert.equal(result.status, 4, said(result));
+    both(result, 'unknown');
+    await endsWell(start(lab, ['resume', '--decide', 'n1=retry']));
+  });
+
   it('restore script: the node dies, and a person decides', async () => {
     const { lab, n2 } = scene();
     await setKnob(n2, 'restore' as 'stop', 'wait');

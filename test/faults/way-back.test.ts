@@ -78,6 +78,40 @@ describe('a restore that does not come out as it should', function () {
     await isBack(scene());
   });
 
+  it('asked for a provision: it runs once, on the primary, when all have started and before any is proven', async () => {
+    const { n1, n2, nodes } = scene();
+    await setKnob(n2, 'start', 'ask', 'provision=required');
+    const result = await restore(0);
+    both(result, 'restored');
+    const steps = result.events.filter(({ type }) => type === 'step.finished' || type === 'step.started');
+    const at = (type: string, step: string): number[] =>
+      steps.flatMap((each, index) => (each.type === type && each['step'] === step ? [index] : []));
+    const [provision = -1, ...more] = at('step.finished', 'provision');
+    assert.deepEqual(more, []);
+    assert.ok(Math.max(...at('step.finished', 'start')) < provision, said(result));
+    assert.ok(provision < Math.min(...at('step.started', 'version'), ...at('step.started', 'health')), said(result));
+    assert.equal((await executions([n1], 'provision')).length, 1);
+    await nothingLeft(nodes);
+  });
+
+  it('without the primary: the plan says that a provision could not run there', async () => {
+    const { lab, point } = scene();
+    const { events } = await run(lab, ['backup', 'restore', point, '--nodes', 'n2', '--dry-run'], 0);
+    assert.match(JSON.stringify(events[0]), /"primary-left-out"/);
+  });
+
+  it('not provisioned: every node is put back to what was there, and runs, status 1', async () => {
+    const { n1, n2, nodes } = scene();
+    await setKnob(n2, 'start', 'ask', 'provision=required');
+    await setKnob(n1, 'provision', 'fail', 5);
+    const result = await restore(1);
+    both(result, 'failed');
+    assert.ok(codes(result).includes('provision-failed'), said(result));
+    assert.deepEqual(await censusOf(nodes), before);
+    for (const node of nodes) assert.ok(await node.exists('/var/lib/acme/running'));
+    await nothingLeft(nodes);
+  });
+
   it('healthy, but what was replaced cannot be removed: it stays restored, never half of it goes back', async () => {
     const { n2, nodes } = scene();
     const busy =
@@ -125,6 +159,28 @@ describe('a rollback that cannot reach everything', function () {
     both(result, 'rolled-back');
     await isBack(scene(), before);
   }
+
+  it('a provision that the way back asks for is for the version that is back; one that fails is told and stays asked for', async () => {
+    const { lab, n1, n2 } = scene();
+    const requests = (): Promise<string> => n2.must('ls -A /var/lib/clusterlift/requests 2>/dev/null || :');
+    await setKnob(n2, 'upgrade', 'fail', 7);
+    await setKnob(n2, 'start', 'ask', 'provision=required');
+    await setKnob(n1, 'provision', 'run', 'echo "$CLUSTERLIFT_FROM $CLUSTERLIFT_TO" > /var/acme-knobs/seen');
+    await setKnob(n1, 'provision', 'fail', 5);
+    const failed = await (await upgrade('files', 'patient')).done;
+    assert.equal(failed.status, 1, said(failed));
+    await rolledBack(failed);
+    assert.ok(
+      failed.events.some((event) => event.type === 'warning' && event['code'] === 'provision-failed'),
+      said(failed),
+    );
+    assert.equal(await n1.must('cat /var/acme-knobs/seen'), '2.0 1.0\n');
+    assert.equal((await requests()).trim(), 'provision');
+    await clearKnob(n1, 'provision', 'fail');
+    await clearKnob(n2, 'start', 'ask');
+    await run(lab, ['provision', '--yes'], 0);
+    assert.equal((await requests()).trim(), '');
+  });
 
   it('a node that is away when its turn comes keeps its lock, status 4, and resume rolls it back later', async () => {
     const { lab, n1, n2 } = scene();

@@ -4,7 +4,7 @@ import type { Entries } from '../../ssh/script';
 import archiveScript from '../archive.sh';
 import { compressionOf, partOf, tarOf } from '../created';
 import filesScript from '../files.sh';
-import { listPoint, merge, type Seen } from '../found';
+import { listPoint, merge, type Seen, type SeenPart } from '../found';
 import type { Location } from '../location';
 import { encode, MAX_POINT_BYTES, type Part, type Point, type PointStatus } from '../point';
 import { literalPattern, topMembers } from '../quoting';
@@ -65,7 +65,8 @@ export class DirectoryStore implements Store {
   }
 
   async listPoints(nodes: readonly BackupNode[], signal?: AbortSignal): Promise<ListedPoint[]> {
-    return merge(answersOf(await this.look(nodes, 'list', [], signal)).flat());
+    const results = await this.look(nodes, 'list', [], signal);
+    return merge(answersOf(results).flat(), answered(nodes, results));
   }
 
   async readPoint(id: string, nodes: readonly BackupNode[], signal?: AbortSignal): Promise<ReadPoint> {
@@ -73,7 +74,7 @@ export class DirectoryStore implements Store {
     const seen = results.filter((each) => each.status === 'fulfilled').flatMap((each) => each.value);
     const failed = results.find((each) => each.status === 'rejected');
     if (seen.length === 0 && failed) throw failed.reason;
-    return listPoint(id, seen, this.location.name);
+    return listPoint(id, seen, answered(nodes, results), this.location.name);
   }
 
   async verifyPart({ point, part, node, signal }: PartContext): Promise<PartVerdict> {
@@ -138,6 +139,11 @@ export class DirectoryStore implements Store {
   }
 }
 
+/** The names of the nodes that gave an answer. */
+export function answered(nodes: readonly BackupNode[], results: readonly PromiseSettledResult<unknown>[]): string[] {
+  return nodes.filter((_, index) => results[index]?.status === 'fulfilled').map(({ name }) => name);
+}
+
 /** What files.sh tells of points. */
 function seenBy(node: string, entries: Entries): Seen[] {
   const seen: {
@@ -145,7 +151,7 @@ function seenBy(node: string, entries: Entries): Seen[] {
     node: string;
     point?: string;
     status?: string;
-    parts: { bytes: number; file: string }[];
+    parts: SeenPart[];
   }[] = [];
   for (const { key, value } of entries.list()) {
     const text = value.toString('utf8');
@@ -154,8 +160,8 @@ function seenBy(node: string, entries: Entries): Seen[] {
     else if (key === 'point' && last) last.point = text;
     else if (key === 'status' && last) last.status = text;
     else if (key === 'part' && last) {
-      const [bytes = '', file = ''] = text.split(' ');
-      last.parts.push({ bytes: Number(bytes), file });
+      const [bytes = '', name = ''] = text.split(' ');
+      last.parts.push({ bytes: Number(bytes), name });
     }
   }
   return seen;

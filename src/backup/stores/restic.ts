@@ -23,7 +23,7 @@ import type {
 } from '../store';
 import tarScript from '../tar.sh';
 import { askNode, checkEnd, nodeTask, runOnNode } from '../task';
-import { NODES_AT_ONCE, readVerdict, wrongKind } from './directory';
+import { answered, NODES_AT_ONCE, readVerdict, wrongKind } from './directory';
 
 const SCRIPTS = [tarScript, resticScript, snapshotScript];
 const DAY = 24 * 3_600_000;
@@ -122,7 +122,7 @@ export class ResticStore implements Store {
 
   async listPoints(nodes: readonly BackupNode[], signal?: AbortSignal): Promise<ListedPoint[]> {
     const results = await mapLimit(nodes, NODES_AT_ONCE, (node) => this.look(node, undefined, signal));
-    return merge(answersOf(results).flat());
+    return merge(answersOf(results).flat(), answered(nodes, results));
   }
 
   async readPoint(id: string, nodes: readonly BackupNode[], signal?: AbortSignal): Promise<ReadPoint> {
@@ -131,7 +131,7 @@ export class ResticStore implements Store {
     const seen = results.filter((each) => each.status === 'fulfilled').flatMap((each) => each.value);
     const failed = results.find((each) => each.status === 'rejected');
     if (seen.length === 0 && failed) throw failed.reason;
-    return listPoint(id, seen, this.location.name);
+    return listPoint(id, seen, answered(nodes, results), this.location.name);
   }
 
   async verifyPart({ point, part, node, signal }: PartContext): Promise<PartVerdict> {
@@ -221,7 +221,9 @@ export class ResticStore implements Store {
         node: node.name,
         ...(main && { point: await this.dump(node, main, 'point.json', signal) }),
         ...(status && { status: await this.dump(node, status, 'status.json', signal) }),
-        parts: [],
+        parts: snapshots
+          .filter((each) => each.point === point && each.kind === 'part')
+          .map((each) => ({ name: each.id, bytes: undefined })),
       });
     }
     return seen;

@@ -72,13 +72,16 @@ export class SftpStore implements Store {
     const ids = entries.filter((each) => each.directory && POINT_ID.test(each.name)).map((each) => each.name);
     const seen = await mapLimit(ids, POINTS_AT_ONCE, (id) => this.look(id, signal));
     for (const each of seen) if (each.status === 'rejected') throw each.reason;
-    return merge(seen.flatMap((each) => (each.status === 'fulfilled' && each.value ? [each.value] : [])));
+    return merge(
+      seen.flatMap((each) => (each.status === 'fulfilled' && each.value ? [each.value] : [])),
+      [undefined],
+    );
   }
 
   async readPoint(id: string, _nodes: readonly BackupNode[], signal?: AbortSignal): Promise<ReadPoint> {
     const seen = POINT_ID.test(id) ? await this.look(id, signal) : undefined;
     if (!seen) throw unknownPoint(id, this.location.name);
-    return listPoint(id, [seen], this.location.name);
+    return listPoint(id, [seen], [undefined], this.location.name);
   }
 
   async verifyPart({ point, part, onProgress, signal }: PartContext): Promise<PartVerdict> {
@@ -263,7 +266,7 @@ export class SftpStore implements Store {
       node: undefined,
       ...(point && { point: point.toString('utf8') }),
       ...(status && { status: status.toString('utf8') }),
-      parts: entries.filter((each) => !each.directory).map(({ name, bytes }) => ({ file: name, bytes })),
+      parts: entries.filter((each) => !each.directory).map(({ name, bytes }) => ({ name, bytes })),
     };
   }
 

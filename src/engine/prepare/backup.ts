@@ -1,5 +1,6 @@
 import { mapLimit } from '../../base/async';
 import { ClusterliftError } from '../../base/errors';
+import { excludedPaths } from '../../backup/exclude';
 import { LOCAL_BACKUP } from '../../backup/location';
 import type { Finding } from '../../backup/paths';
 import { newPointId } from '../../backup/point';
@@ -45,7 +46,11 @@ export async function draftBackup(
   return {
     point: { location: name, uri, id: newPointId(cluster.name, new Date()), sha256: undefined },
     backup: { reason: draft.reason, paths, exclude, quiet: isQuiet(manifest), nodes: Object.fromEntries(own) },
-    findings: [...check.findings, ...(name === LOCAL_BACKUP ? [diesWithNode()] : [])],
+    findings: [
+      ...check.findings,
+      ...excludedPaths(paths, exclude, store.location.kind),
+      ...(name === LOCAL_BACKUP ? [diesWithNode()] : []),
+    ],
   };
 }
 

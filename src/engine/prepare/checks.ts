@@ -355,15 +355,17 @@ function clusterFindings({ cluster, package: pkg, backup, changes, primaryLeftOu
       cluster.production ? block('plain-http', undefined, message, fix) : warn('plain-http', undefined, message, fix),
     );
   }
-  if (pkg && primaryLeftOut && pkg.manifest.provision !== 'never' && pkg.manifest.scripts.provision !== undefined) {
-    const due = pkg.manifest.provision === 'always';
-    const message = `The primary ${cluster.primary} is left out by --nodes, and ${due ? 'the package provisions on it' : 'provisioning would run on it if it becomes due'}`;
-    const fix = `Add ${cluster.primary} to --nodes; --override primary-left-out goes on without.`;
-    findings.push(
-      due ? block('primary-left-out', undefined, message, fix) : warn('primary-left-out', undefined, message, fix),
-    );
-  }
+  if (pkg && primaryLeftOut) findings.push(...leftOutFindings(cluster, pkg.manifest));
   return findings;
+}
+
+/** What it means that the primary is not among the nodes of a run with this package. */
+export function leftOutFindings({ primary }: Pick<Cluster, 'primary'>, { provision, scripts }: Manifest): Finding[] {
+  if (provision === 'never' || scripts.provision === undefined) return [];
+  const due = provision === 'always';
+  const message = `The primary ${primary} is left out by --nodes, and ${due ? 'the package provisions on it' : 'provisioning would run on it if it becomes due'}`;
+  const fix = `Add ${primary} to --nodes; --override primary-left-out goes on without.`;
+  return [(due ? block : warn)('primary-left-out', undefined, message, fix)];
 }
 
 function block(code: string, node: string | undefined, message: string, fix: string): Finding {

@@ -10,7 +10,7 @@ import { pointPackage } from '../pointpackage';
 import type { RunPackage } from '../runpackage';
 import { newRunId } from '../runs';
 import { backupNodes } from './backup';
-import { checkAll, judged, type NodeProbe } from './checks';
+import { checkAll, judged, leftOutFindings, type NodeProbe } from './checks';
 import { probeNodes } from './probe';
 
 export interface PrepareRestore {
@@ -59,6 +59,7 @@ export async function prepareRestore(request: PrepareRestore): Promise<Plan> {
     request.journaled,
     signal,
   );
+  const primaryLeftOut = !names.has(cluster.primary);
   const mayRun = report.trust.kind === 'known' || overrides.includes('foreign-point');
   const pkg = mayRun ? pointPackage(read.point) : undefined;
   const probes = pkg ? await ask(nodes, versionOnly(pkg)) : all.filter(({ model }) => names.has(model.name));
@@ -68,12 +69,14 @@ export async function prepareRestore(request: PrepareRestore): Promise<Plan> {
     package: undefined,
     backup: store.location.name,
     changes: true,
-    primaryLeftOut: false,
+    primaryLeftOut,
     overrides,
   });
+  const losses = report.nodes.flatMap((each) => lossesOf(each, read.point));
+  const leftOut = primaryLeftOut ? leftOutByPoint(cluster, read.point) : [];
   return planOf(request, report, probes, [
     ...checks,
-    ...judged([...report.findings, ...report.nodes.flatMap((each) => lossesOf(each, read.point))], overrides),
+    ...judged([...report.findings, ...leftOut, ...losses], overrides),
   ]);
 }
 
@@ -84,6 +87,11 @@ function chosen({ cluster, only }: PrepareRestore, point: Point): readonly NodeM
   const gone = names.filter((name) => !cluster.nodes.some((node) => node.name === name));
   if (gone.length > 0) throw notInCluster(point.id, gone, cluster.name);
   return cluster.nodes.filter(({ name }) => names.includes(name));
+}
+
+function leftOutByPoint(cluster: Cluster, point: Point): Finding[] {
+  const manifest = pointPackage(point)?.manifest;
+  return manifest ? leftOutFindings(cluster, manifest) : [];
 }
 
 /** Of the point's scripts only `version` runs before the restore. */
@@ -128,7 +136,7 @@ function planOf(
   const { point, sha256, trust } = report;
   const pkg = pointPackage(point);
   const verified = (name: string): boolean => report.status?.nodes[name]?.result === 'verified';
-  const nodes = probes.map((probe) => planNode(probe, report.nodes, pkg, verified(probe.model.name)));
+  const nodes = probes.map((probe) => planNode(probe, report.nodes, pkg, verified(probe.model.name), cluster.primary));
   return {
     schema: 1,
     run: newRunId(cluster.name),
@@ -160,9 +168,11 @@ function planNode(
   previews: readonly RestorePreview[],
   pkg: RunPackage | undefined,
   verified: boolean,
+  primary: string,
 ): PlanNode {
   const to = previews.find(({ node }) => node === model.name)?.to;
-  const { stop, start, restore, health } = pkg?.manifest.scripts ?? {};
+  const { stop, start, restore, provision, health } = pkg?.manifest.scripts ?? {};
+  const provisions = provision !== undefined && pkg?.manifest.provision === 'always' && model.name === primary;
   const step = (name: StepName, wanted: boolean): StepName[] => (wanted ? [name] : []);
   return {
     name: model.name,
@@ -181,6 +191,7 @@ function planNode(
       'restore',
       ...step('restore-script', restore !== undefined),
       ...step('start', start !== undefined && to !== undefined),
+      ...step('provision', provisions),
       ...step('version', pkg !== undefined),
       ...step('health', health !== undefined && to !== undefined),
       'unlock',

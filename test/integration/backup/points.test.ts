@@ -16,7 +16,7 @@ import {
 } from '../../../src/backup/points';
 import { checkRestore, restoreNode, restoreState, settleRestore, undoRestore } from '../../../src/backup/restore';
 import type { Store } from '../../../src/backup/store';
-import { demandTrust } from '../../../src/backup/trust';
+import { demandTrust, forgetTrust } from '../../../src/backup/trust';
 import { linkLost } from '../../../src/ssh/trouble';
 import { succeed } from '../../lab/tools';
 import { Sshd, whyNoSshd } from '../ssh/sshd';
@@ -165,6 +165,15 @@ describe('restore points of a cluster', function () {
     assert.equal(whole.state.kind, 'verified');
   });
 
+  it('are verified node by node, where only those are named', async () => {
+    const point = await make();
+    const some = await verifyPoint(store, point.id, nodes(), { ...by, only: ['n2'] });
+    assert.deepEqual([some.verdicts, some.unknown, some.state.kind], [{ n2: { result: 'verified' } }, [], 'complete']);
+    const rest = await verifyPoint(store, point.id, nodes(), { ...by, only: ['n1'] });
+    assert.deepEqual([Object.keys(rest.verdicts), rest.state.kind], [['n1'], 'verified']);
+    await assert.rejects(verifyPoint(store, point.id, nodes(), { ...by, only: ['n3'] }), withCode('point-node'));
+  });
+
   it('are cleaned away, but not the last verified one', async () => {
     const first = await make('2026-11-20T00:00:00Z');
     const second = await make('2026-11-21T00:00:00Z');
@@ -279,6 +288,7 @@ describe('restore points of a cluster', function () {
         checkRestore(store, await store.readPoint(point.id, nodes()), nodes(), nodes(), undefined),
         withCode('point-changed'),
       );
+      await assert.rejects(verifyPoint(store, point.id, nodes(), by), withCode('point-changed'));
       await writeFile(join(shared, point.id, 'point.json'), text);
       assert.equal(
         (await checkRestore(store, await store.readPoint(point.id, nodes()), nodes(), nodes(), encode(point).sha256))
@@ -289,6 +299,14 @@ describe('restore points of a cluster', function () {
         checkRestore(store, await store.readPoint(point.id, nodes()), nodes(), nodes(), '0'.repeat(64)),
         withCode('point-changed'),
       );
+    });
+
+    it('the journal of a run does not vouch alone for what no node knows', async () => {
+      await forgetTrust(point.id, nodes());
+      const read = await store.readPoint(point.id, nodes());
+      const report = await checkRestore(store, read, nodes(), nodes(), encode(point).sha256);
+      assert.equal(report.trust.kind, 'foreign');
+      assert.equal((await verifyPoint(store, point.id, nodes(), by)).trust.kind, 'foreign');
     });
 
     it('a foreign point needs a person, who sees the digests of its scripts', async () => {
@@ -332,6 +350,7 @@ describe('restore points of a cluster', function () {
           withCode('restore-members'),
         );
         assert.equal(await files(), before);
+        await forgetTrust(point.id, nodes());
         const { verdicts } = await verifyPoint(store, point.id, nodes(), by);
         assert.equal(verdicts['n1']?.result, 'broken');
       });

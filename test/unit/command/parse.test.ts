@@ -197,6 +197,7 @@ describe('a wrong command line', () => {
     ['upgrade --decide n=done', /^usage-option-not-here: It belongs to: resume\.$/],
     ['status a.iso', /^usage-unexpected-word/],
     ['status --batch 1', /^usage-option-not-here/],
+    ['backup clean nightly keep 3 --nodes n1', /^usage-option-not-here/],
     ['resume --decide n=maybe', /^usage-bad-value/],
     ['resume --decide n=done --decide n=retry', /^usage-conflict/],
     ['unlock', /^usage-missing-option/],

@@ -52,29 +52,36 @@ function rowOf({ id, cluster, created, state, point, status, bytes }: ListedPoin
   };
 }
 
-/** `backup verify <point>`: reads every part back, and keeps the verdict with the point. Status 3 when it is broken. */
+/** `backup verify <point>`: reads every part back, or those of `--nodes`, and keeps the verdict with the point. Status 3 when one is broken. */
 export async function verifyPoint(ctx: CommandContext, id: string, options: Options): Promise<ExitStatus> {
   const site = await openSite(ctx, clusterOf(id, options));
   try {
     const signal = AbortSignal.any([ctx.stop, ctx.detach]);
     const { store } = await findPoint(ctx, site, id, options.location);
     ctx.face.busy(`reading ${id} back`);
-    const { state, verdicts, unknown } = await verify(store, id, stateless(site, site.cluster.nodes), {
+    const only = options.nodes ? site.nodes.map(({ name }) => name) : undefined;
+    const { state, trust, verdicts, unknown } = await verify(store, id, stateless(site, site.cluster.nodes), {
       by: ctx.by,
       now: new Date(),
+      only,
+      journaled: await journaledDigest(ctx, id),
       signal,
     });
     ctx.face.busy(undefined);
     const rows = Object.entries(verdicts).map(([node, verdict]) => ({ id, node, ...verdict }));
     const away = unknown.map(({ node, error }) => ({ id, node, result: 'unknown', reason: messageOf(error) }));
-    ctx.face.list([...rows, ...away, { id, state: state.kind }], () => [
+    ctx.face.list([...rows, ...away, { id, state: state.kind, trust: trust.kind }], () => [
       ...[...rows, ...away].map(
         (each) => `${each.node}: ${each.result}${each.reason === undefined ? '' : ` (${each.reason})`}`,
       ),
       `Restore point ${id} is ${describeState(state)}.`,
+      ...(trust.kind === 'known'
+        ? []
+        : ['No node that could be asked knows it: a restore needs --override foreign-point.']),
     ]);
     if (unknown.length > 0) return ExitStatus.unknown;
-    return state.kind === 'verified' ? ExitStatus.ok : ExitStatus.refused;
+    const good = only ? rows.every(({ result }) => result === 'verified') : state.kind === 'verified';
+    return good ? ExitStatus.ok : ExitStatus.refused;
   } finally {
     await site.close();
   }
@@ -139,6 +146,13 @@ function pointOf(plan: Buffer): string | undefined {
   } catch {
     return undefined;
   }
+}
+
+/** The digest that a run on this machine wrote down when it made the point. */
+export async function journaledDigest(ctx: CommandContext, id: string): Promise<string | undefined> {
+  const runs = await ctx.runs.list();
+  return runs.find(({ plan, view }) => plan.point?.id === id && plan.backup !== undefined && view.point?.sha256)?.view
+    .point?.sha256;
 }
 
 /** The id names its cluster: nobody has to say it again where the file has one of that name. */

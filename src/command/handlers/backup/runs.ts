@@ -9,7 +9,7 @@ import { formatRun } from '../../format';
 import { GIVE_UP } from '../../resolve';
 import { openSite } from '../../site';
 import { execute } from '../execute';
-import { clusterOf, findPoint } from './points';
+import { clusterOf, findPoint, journaledDigest } from './points';
 
 /** `backup create <location>`: a restore point of the cluster, verified, as a run like any other. */
 export async function createPoint(
@@ -56,7 +56,7 @@ export async function restorePoint(
       only: options.nodes ? site.nodes : undefined,
       store,
       read,
-      journaled: await journaled(ctx, id),
+      journaled: await journaledDigest(ctx, id),
       options: planOptions(options, 'none'),
       overrides: options.override ?? [],
       command: formatRun({ ...command, options: { ...options, location: store.location.name } }),
@@ -81,13 +81,6 @@ function planOptions({ giveUp, limitRate }: Options, backup: string): PlanOption
     distribution: 'direct',
     provisionMode: 'fast',
   };
-}
-
-/** The digest that a run on this machine wrote down when it made the point. */
-async function journaled(ctx: CommandContext, id: string): Promise<string | undefined> {
-  const runs = await ctx.runs.list();
-  return runs.find(({ plan, view }) => plan.point?.id === id && plan.backup !== undefined && view.point?.sha256)?.view
-    .point?.sha256;
 }
 
 function question(plan: Plan): string {
