@@ -1,6 +1,7 @@
+import type { Cluster, NodeModel } from '../cluster/model';
 import type { RunContext } from './context';
 import type { Lane } from './events';
-import type { Plan, PlanNode } from './plan';
+import type { Plan, PlanMember } from './plan';
 import type { RunPackage } from './runpackage';
 
 /** Why a script of the package runs (design 5, `CLUSTERLIFT_ACTION`). */
@@ -11,8 +12,9 @@ export interface ScriptSituation {
   readonly cluster: string;
   readonly run: string;
   readonly primary: string;
-  readonly node: PlanNode;
-  readonly nodes: readonly PlanNode[];
+  readonly node: Pick<NodeModel, 'name' | 'roles'>;
+  /** All nodes of the cluster, also those that the run leaves out. */
+  readonly members: readonly PlanMember[];
   /** Directory of the unpacked package, on the node. */
   readonly directory: string;
   readonly from: string | undefined;
@@ -21,19 +23,24 @@ export interface ScriptSituation {
 
 /** The variables of design 5 that every script of a package gets. None of them is secret. */
 export function scriptEnvironment(situation: ScriptSituation): Record<string, string> {
-  const { action, cluster, run, primary, node, nodes, directory, from, to } = situation;
+  const { action, cluster, run, primary, node, members, directory, from, to } = situation;
   return {
     CLUSTERLIFT_ACTION: action,
     CLUSTERLIFT_PACKAGE: directory,
     CLUSTERLIFT_CLUSTER: cluster,
     CLUSTERLIFT_NODE: node.name,
-    CLUSTERLIFT_ROLES: node.model.roles.join(' '),
-    CLUSTERLIFT_NODES: nodes.map((each) => `${each.name}=${each.model.address}`).join(' '),
+    CLUSTERLIFT_ROLES: node.roles.join(' '),
+    CLUSTERLIFT_NODES: members.map((each) => `${each.name}=${each.address}`).join(' '),
     CLUSTERLIFT_PRIMARY: primary,
     CLUSTERLIFT_FROM: from ?? '',
     CLUSTERLIFT_TO: to ?? '',
     CLUSTERLIFT_RUN: run,
   };
+}
+
+/** What the scripts are told of the nodes of a cluster. */
+export function membersOf({ nodes }: Pick<Cluster, 'nodes'>): PlanMember[] {
+  return nodes.map(({ name, address }) => ({ name, address }));
 }
 
 /** Where the files of the run's package lie on a node. */
@@ -61,7 +68,7 @@ export function environmentOf(
   directory: string,
   lane: Lane = 'main',
 ): Record<string, string> {
-  const { cluster, run, primary, nodes }: Plan = ctx.plan;
+  const { cluster, run, primary, nodes, members }: Plan = ctx.plan;
   const own = ctx.node(node);
   // A restore goes where its plan says; a rollback goes back from there.
   const back = (action === 'restore' || lane === 'rollback') && ctx.plan.action !== 'restore';
@@ -70,9 +77,10 @@ export function environmentOf(
     cluster,
     run,
     primary,
-    nodes,
+    // A plan that was made before they were in it has the nodes of the run only.
+    members: members ?? nodes.map(({ model }) => ({ name: model.name, address: model.address })),
     directory,
-    node: own,
+    node: own.model,
     from: back ? own.to : own.from,
     to: back ? own.from : (own.to ?? own.from),
   });

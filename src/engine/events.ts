@@ -27,8 +27,9 @@ export type RunOutcome = 'succeeded' | 'failed' | 'rolled-back' | 'stopped' | 'u
 
 export interface NodeResult {
   readonly outcome: NodeOutcome;
-  readonly from: string | undefined;
-  readonly to: string | undefined;
+  /** Null: not installed, or not known. */
+  readonly from: string | null;
+  readonly to: string | null;
 }
 
 /** What is kept of an error in the journal: no stack, no cause object. */

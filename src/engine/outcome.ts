@@ -39,7 +39,7 @@ export function nodeResults(view: RunView): Record<string, NodeResult> {
   return Object.fromEntries(
     Object.values(view.nodes).map((node) => [
       node.name,
-      { outcome: node.outcome ?? 'not-started', from: node.from, to: node.to },
+      { outcome: node.outcome ?? 'not-started', from: node.from ?? null, to: node.to ?? null },
     ]),
   );
 }

@@ -58,6 +58,12 @@ export interface PlanNode {
   readonly steps: readonly StepName[];
 }
 
+export interface PlanMember {
+  readonly name: string;
+  /** How other nodes reach it. */
+  readonly address: string;
+}
+
 /** The package of a run. The digest pins it; the source is for people and carries no secret. */
 export interface PlanPackage {
   readonly product: string;
@@ -110,6 +116,8 @@ export interface Plan {
   readonly configFile: string;
   readonly production: boolean;
   readonly primary: string;
+  /** All nodes of the cluster in the order of the file, for the scripts to know of. */
+  readonly members?: readonly PlanMember[] | undefined;
   /** In the frozen order of the run. */
   readonly nodes: readonly PlanNode[];
   /** Names of `nodes` that change, in waves. */

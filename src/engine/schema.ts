@@ -42,6 +42,7 @@ const planSchema = z.object({
   configFile: text,
   production: z.boolean(),
   primary: name,
+  members: optional(z.array(z.object({ name, address: text })).max(10_000)),
   nodes: z
     .array(
       z.object({

@@ -40,6 +40,10 @@ const ADVICE: Readonly<Record<string, Advice>> = {
   },
   'stage-missing': { hint: 'Run the command again: it stages the package first.', exit: ExitStatus.failed },
   'stage-source': { hint: 'Name a regular file that the login user can read.', exit: ExitStatus.refused },
+  'packages-many': {
+    hint: 'The newest cannot be told for sure: name the package, or move old images to another directory.',
+    exit: ExitStatus.refused,
+  },
   'stage-tools': { hint: 'Install `sha256sum` (coreutils) or `openssl` there.', exit: ExitStatus.refused },
   'fetch-tools': { hint: 'Install `curl` there, or leave --fetch primary out.', exit: ExitStatus.refused },
   'fetch-busy': { hint: 'Wait until it has ended, then try again.', exit: ExitStatus.refused },

@@ -7,7 +7,7 @@ import type { Options } from '../command';
 import type { CommandContext } from '../context';
 import type { Site } from '../site';
 import { runHost } from './host';
-import { refusal, refused } from './upgrade';
+import { endUnrun, refused } from './upgrade';
 
 /** A plan that is ready to be shown, asked about and carried out. */
 interface Prepared {
@@ -25,10 +25,13 @@ export async function execute(ctx: CommandContext, site: Site, prepared: Prepare
   const blocks = blocksOf(plan.checks);
   if (options.dryRun) {
     ctx.face.plan(plan);
-    return blocks.length > 0 ? refusal(blocks) : ExitStatus.ok;
+    return endUnrun(ctx, plan);
   }
   ctx.face.report(plan.checks);
-  if (blocks.length > 0) throw refused(blocks, plan.cluster);
+  if (blocks.length > 0) {
+    endUnrun(ctx, plan);
+    throw refused(blocks, plan.cluster);
+  }
   if (plan.production) await ctx.face.confirm(text, plan.cluster);
   else if (always) await ctx.face.confirm(text);
   ctx.face.begin(plan);

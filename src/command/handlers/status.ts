@@ -3,8 +3,9 @@ import { line } from '../../base/text';
 import { manifestOf } from '../../package/manifest';
 import type { NodeModel } from '../../cluster/model';
 import { mapLimit } from '../../base/async';
+import { membersOf, scriptEnvironment } from '../../engine/environment';
 import { gatherFacts, type GatheredFacts } from '../../engine/node/facts';
-import { parseRecord, type InstallRecord } from '../../engine/node/record';
+import { installedVersion, parseRecord, type InstallRecord } from '../../engine/node/record';
 import { parseVersionOutput } from '../../engine/version';
 import { runScripts } from '../../ssh/short';
 import { ClusterliftError } from '../../base/errors';
@@ -40,14 +41,25 @@ async function statusOf(ctx: CommandContext, site: Site, node: NodeModel): Promi
   const { record, manifest: text, files } = installed;
   const lastRun = `${record.run} (${record.state === 'done' ? 'ended well' : record.state})`;
   if (text === undefined || files === undefined) {
-    return { ...base, version: record.to ?? undefined, health: 'not-asked', lastRun };
+    return { ...base, version: installedVersion(record), health: 'not-asked', lastRun };
   }
   const { scripts, timeouts } = manifestOf(JSON.parse(text));
   const asked = [
     { name: 'version', path: scripts.version, timeoutMs: timeouts.version },
     ...(scripts.health === undefined ? [] : [{ name: 'health', path: scripts.health, timeoutMs: 60_000 }]),
   ];
-  const env = { CLUSTERLIFT_ACTION: 'status', CLUSTERLIFT_NODE: node.name, CLUSTERLIFT_CLUSTER: site.cluster.name };
+  const installedNow = installedVersion(record);
+  const env = scriptEnvironment({
+    action: 'status',
+    cluster: site.cluster.name,
+    run: '',
+    primary: site.cluster.primary,
+    node,
+    members: membersOf(site.cluster),
+    directory: '',
+    from: installedNow,
+    to: installedNow,
+  });
   const [version, health] = await runScripts(connection, { from: { dir: files }, scripts: asked, env, signal });
   return {
     ...base,

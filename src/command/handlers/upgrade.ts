@@ -1,5 +1,6 @@
 import { ClusterliftError, ExitStatus } from '../../base/errors';
 import { findLocation } from '../../backup/location';
+import type { NodeResult } from '../../engine/events';
 import { startRun } from '../../engine/run';
 import type { Plan, PlanOptions } from '../../engine/plan';
 import { blocksOf } from '../../engine/prepare/checks';
@@ -17,15 +18,18 @@ export async function upgrade(ctx: CommandContext, command: UpgradeCommand): Pro
   const site = await openSite(ctx, command.options);
   try {
     const resolved = resolveUpgrade(command, site.cluster, site.file);
-    const prepared = await prepare(ctx, site, command, resolved, true);
+    const prepared = await prepare(ctx, site, command, resolved, resolved.dryRun);
     const { plan } = prepared;
     tell(ctx, prepared);
     const blocks = blocksOf(plan.checks);
     if (resolved.dryRun) {
       ctx.face.plan(plan);
-      return blocks.length > 0 ? refusal(blocks) : ExitStatus.ok;
+      return endUnrun(ctx, plan);
     }
-    if (blocks.length > 0) throw refused(blocks, site.cluster.name);
+    if (blocks.length > 0) {
+      endUnrun(ctx, plan);
+      throw refused(blocks, site.cluster.name);
+    }
     if (nothingToDo(plan)) return sayNothingToDo(ctx, plan);
     if (site.cluster.production) await ctx.face.confirm(question(plan), site.cluster.name);
     ctx.face.begin(plan);
@@ -42,18 +46,20 @@ export async function upgrade(ctx: CommandContext, command: UpgradeCommand): Pro
 
 /** `check`: the report only; no lock, and nothing is written but a temporary directory that is removed at once. */
 export async function check(ctx: CommandContext, given: string | undefined, options: Options): Promise<ExitStatus> {
+  ctx.face.expectRun();
   const site = await openSite(ctx, options);
   try {
     const command: UpgradeCommand = { kind: 'upgrade', ...(given === undefined ? {} : { package: given }), options };
     const resolved = resolveUpgrade(command, site.cluster, site.file);
-    const prepared = await prepare(ctx, site, command, resolved, false);
+    const prepared = await prepare(ctx, site, command, resolved, true);
     const { checks } = prepared.plan;
     tell(ctx, prepared);
     if (ctx.face.json) ctx.face.list(checks, () => []);
     const blocks = blocksOf(checks);
-    if (blocks.length > 0) return refusal(blocks);
+    const status = endUnrun(ctx, prepared.plan);
+    if (blocks.length > 0) return status;
     ctx.face.say(`${site.cluster.name} is ready for ${prepared.package.product} ${prepared.package.version}.`);
-    return ExitStatus.ok;
+    return status;
   } finally {
     await site.close();
   }
@@ -64,7 +70,7 @@ async function prepare(
   site: Site,
   command: UpgradeCommand,
   resolved: ResolvedUpgrade,
-  changes: boolean,
+  lookOnly: boolean,
 ): Promise<PreparedUpgrade> {
   const { cluster, nodes } = site;
   return prepareUpgrade({
@@ -75,15 +81,13 @@ async function prepare(
     options: planOptions(resolved, cluster.upgrade.healthStable),
     batch: resolved.batch,
     overrides: resolved.overrides,
-    changes,
-    dryRun: resolved.dryRun,
     store: resolved.backup === 'none' ? undefined : site.openStore(findLocation(resolved.backup, site.file.locations)),
     command: formatRun(command),
     cwd: ctx.cwd,
     cache: packageCache(ctx),
     urlAuth: ctx.secrets.get('url-auth'),
     fetch: resolved.fetch,
-    lookOnly: !changes || resolved.dryRun,
+    lookOnly,
     sink: ctx.face.sink,
     signal: AbortSignal.any([ctx.stop, ctx.detach]),
     connect: (node) => site.connect(node),
@@ -110,9 +114,20 @@ function sayNothingToDo(ctx: CommandContext, plan: Plan): ExitStatus {
   ctx.face.say(
     `Nothing to do: all ${String(plan.nodes.length)} nodes of ${plan.cluster} have ${target} and are healthy.`,
   );
-  const nodes = plan.nodes.map(({ name, from }) => [name, { outcome: 'unchanged' as const, from, to: from }] as const);
-  ctx.face.result({ outcome: 'succeeded', status: ExitStatus.ok, nodes: Object.fromEntries(nodes) });
-  return ExitStatus.ok;
+  return endUnrun(ctx, plan);
+}
+
+/** How it ended where no run was made of the plan. */
+export function endUnrun(ctx: CommandContext, plan: Plan): ExitStatus {
+  const blocks = blocksOf(plan.checks);
+  const status = blocks.length > 0 ? refusal(blocks) : ExitStatus.ok;
+  const nodes = plan.nodes.map(({ name, action, from }): [string, NodeResult] => [
+    name,
+    { outcome: action === 'skip' ? 'unchanged' : 'not-started', from: from ?? null, to: from ?? null },
+  ]);
+  const outcome = status === ExitStatus.ok ? 'succeeded' : 'refused';
+  ctx.face.result({ outcome, status, nodes: Object.fromEntries(nodes) });
+  return status;
 }
 
 function question(plan: Plan): string {

@@ -30,7 +30,7 @@ case $mode in
       for file in "$DIR"/*.iso "$DIR"/*.ISO; do
         [ -f "$file" ] || continue
         count=$((count + 1))
-        [ "$count" -le "$MOST" ] || break
+        [ "$count" -le "$MOST" ] || die packages-many "more than $MOST images lie in $*"
         tell "$file"
       done
     done

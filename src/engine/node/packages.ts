@@ -14,7 +14,10 @@ export interface FileOnNode {
 /** Hashing gigabytes on a slow disk. Milliseconds. */
 const LONG = 2 * 3_600_000;
 
-/** Images in these directories of a node (`~` is the login user's), 200 at most. */
+/**
+ * Images in these directories of a node (`~` is the login user's).
+ * @throws ClusterliftError `packages-many` above 200: the newest might be one that was not looked at
+ */
 export async function listPackages(
   connection: NodeConnection,
   dirs: readonly string[],

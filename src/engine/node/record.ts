@@ -36,6 +36,11 @@ export function parseRecord(text: string): InstallRecord | undefined {
   }
 }
 
+/** The version that a node has, as far as its record tells: an upgrade that did not get through counts for nothing. */
+export function installedVersion({ state, from, to }: InstallRecord): string | undefined {
+  return (state === 'done' || state === 'script-ok' ? to : from) ?? undefined;
+}
+
 export interface FinishedInstall {
   readonly stateDir: string;
   readonly fence: Fence;

@@ -9,7 +9,7 @@ import type { BackupNode, Store } from '../../backup/store';
 import type { Cluster, NodeModel } from '../../cluster/model';
 import type { Manifest } from '../../package/manifest';
 import type { NodeConnection } from '../../ssh/connection';
-import { scriptEnvironment } from '../environment';
+import { membersOf, scriptEnvironment } from '../environment';
 import type { Plan, PlanBackup, PlanNode, PlanOptions, PlanPoint } from '../plan';
 import type { RunPackage } from '../runpackage';
 import { newRunId } from '../runs';
@@ -113,7 +113,6 @@ export async function prepareBackup(
     probes: asked,
     package: undefined,
     backup: store.location.name,
-    changes: true,
     primaryLeftOut: false,
     overrides: request.overrides,
   });
@@ -126,6 +125,7 @@ export async function prepareBackup(
     configFile: cluster.file,
     production: cluster.production,
     primary: cluster.primary,
+    members: membersOf(cluster),
     nodes: asked.map(planNode),
     batches: [asked.map(({ model }) => model.name)],
     package: pkg && {
@@ -188,8 +188,8 @@ async function versions(
       cluster: cluster.name,
       run: '',
       primary: cluster.primary,
-      node: planNode(probe),
-      nodes: probes.map(planNode),
+      node: probe.model,
+      members: membersOf(cluster),
       directory: '',
       from: undefined,
       to: undefined,

@@ -7,6 +7,7 @@ import type { Manifest } from '../../package/manifest';
 import { compareVersions, inRange } from '../../package/version';
 import type { ShortResult } from '../../ssh/short';
 import type { HeldLock } from '../node/lock';
+import { parseRecord } from '../node/record';
 import type { CheckResult } from '../plan';
 
 /** What is known of a node before the run: its facts and what the package's scripts said, or why it could not be asked. */
@@ -38,8 +39,6 @@ export interface CheckInput {
   readonly probes: readonly NodeProbe[];
   readonly package: CheckedPackage | undefined;
   readonly backup: string;
-  /** The run changes something, so locks and unfinished runs matter. */
-  readonly changes: boolean;
   /** The primary is not among the nodes of the run. */
   readonly primaryLeftOut: boolean;
   readonly overrides: readonly string[];
@@ -107,7 +106,8 @@ function nodeFindings(input: CheckInput, probe: NodeProbe): Finding[] {
     ...clockFindings(facts, name),
     ...stateFindings(facts, name),
     ...(input.package ? packageFindings(input.package, probe, facts) : []),
-    ...(input.changes ? openFindings(input, probe, facts) : []),
+    ...openFindings(input, probe, facts),
+    ...unfinishedFindings(probe, facts),
     ...requestFindings(facts, name),
     ...scriptFindings(probe),
   ];
@@ -195,7 +195,8 @@ function packageFindings(pkg: CheckedPackage, probe: NodeProbe, facts: NodeFacts
   }
   findings.push(...spaceFindings(pkg, facts, name));
   const { version } = probe;
-  if (version === undefined) return [...findings, ...otherProduct(pkg, facts, name)];
+  findings.push(...otherProduct(pkg, facts, name));
+  if (version === undefined) return findings;
   if (compareVersions(version, pkg.version) > 0) {
     findings.push(
       block(
@@ -219,8 +220,9 @@ function packageFindings(pkg: CheckedPackage, probe: NodeProbe, facts: NodeFacts
 }
 
 function otherProduct(pkg: CheckedPackage, facts: NodeFacts, node: string): Finding[] {
-  const other = facts.products.find((each) => each.product !== pkg.product && each.record !== undefined);
-  if (!other) return [];
+  const recorded = facts.products.filter((each) => each.record !== undefined);
+  const other = recorded.find((each) => each.product !== pkg.product);
+  if (!other || recorded.some((each) => each.product === pkg.product)) return [];
   return [
     block(
       'product',
@@ -302,6 +304,27 @@ function lockFindings(input: CheckInput, held: HeldLock, node: string): Finding[
   ];
 }
 
+/**
+ * Runs that the node has never seen the end of. Told, not refused: what they left is in the versions that were asked for.
+ * The holder of the lock is told as such, and a later run that ended well has settled what was before it.
+ */
+function unfinishedFindings({ model, lock }: NodeProbe, facts: NodeFacts): Finding[] {
+  const settled = facts.products
+    .flatMap(({ record }) => (record === undefined ? [] : [parseRecord(record)]))
+    .flatMap((record) => (record?.state === 'done' ? [record.run] : []))
+    .reduce((last, run) => (run > last ? run : last), '');
+  return facts.openRuns
+    .filter((run) => run !== lock?.owner.run && run > settled)
+    .map((run) =>
+      warn(
+        'unfinished-run',
+        model.name,
+        `Run ${run} began on ${model.name}, and ${model.name} has not seen its end`,
+        `Go on with it: \`clusterlift resume ${run}\` (from another machine with --from-nodes); a new run goes on from what it left.`,
+      ),
+    );
+}
+
 function requestFindings(facts: NodeFacts, node: string): Finding[] {
   return facts.requests.map((request) =>
     warn(
@@ -336,9 +359,9 @@ function scriptFindings(probe: NodeProbe): Finding[] {
   return findings;
 }
 
-function clusterFindings({ cluster, package: pkg, backup, changes, primaryLeftOut }: CheckInput): Finding[] {
+function clusterFindings({ cluster, package: pkg, backup, primaryLeftOut }: CheckInput): Finding[] {
   const findings: Finding[] = [];
-  if (pkg && changes && backup === 'none') {
+  if (pkg && backup === 'none') {
     findings.push(
       warn(
         'no-backup',

@@ -14,6 +14,7 @@ export interface UpgradePlanInput {
   readonly configFile: string;
   readonly production: boolean;
   readonly primary: string;
+  readonly members: Plan['members'];
   readonly package: ReadyPackage;
   readonly probes: readonly NodeProbe[];
   readonly checks: readonly CheckResult[];
@@ -44,6 +45,7 @@ export function planUpgrade(input: UpgradePlanInput): Plan {
     configFile: input.configFile,
     production: input.production,
     primary: input.primary,
+    members: input.members,
     nodes,
     batches: batchesOf(changing, options.mode, input.batch),
     package: {

@@ -5,10 +5,9 @@ import type { Manifest } from '../../package/manifest';
 import { sameVersion } from '../../package/version';
 import type { NodeConnection } from '../../ssh/connection';
 import { runScripts, type ShortFile, type ShortRequest, type ShortResult } from '../../ssh/short';
-import { scriptEnvironment, type ScriptAction } from '../environment';
+import { membersOf, scriptEnvironment, type ScriptAction } from '../environment';
 import { gatherFacts, type GatheredFacts } from '../node/facts';
-import { parseRecord } from '../node/record';
-import type { PlanNode } from '../plan';
+import { installedVersion, parseRecord } from '../node/record';
 import { parseVersionOutput, versionScriptFailed } from '../version';
 import type { NodeProbe } from './checks';
 
@@ -97,37 +96,24 @@ function environment(
   model: NodeModel,
   facts: GatheredFacts,
 ): Record<string, string> {
-  const planned = (node: NodeModel): PlanNode => plannedNode(node, facts.state.path);
   return scriptEnvironment({
     action: request.action,
     cluster: request.cluster.name,
     run: '',
     primary: request.cluster.primary,
-    node: planned(model),
-    nodes: request.cluster.nodes.map(planned),
+    node: model,
+    members: membersOf(request.cluster),
     directory: '',
-    from: installedVersion(facts, pkg.product),
+    from: recordedVersion(facts, pkg.product),
     to: pkg.version,
   });
 }
 
-function plannedNode(model: NodeModel, stateDir: string): PlanNode {
-  return {
-    name: model.name,
-    model,
-    stateDir,
-    from: undefined,
-    to: undefined,
-    action: 'change',
-    requests: [],
-    steps: [],
-  };
-}
-
 /** The version that the node's own record names. */
-function installedVersion(facts: GatheredFacts, product: string): string | undefined {
+function recordedVersion(facts: GatheredFacts, product: string): string | undefined {
   const text = facts.products.find((each) => each.product === product)?.record;
-  return (text === undefined ? undefined : parseRecord(text)?.to) ?? undefined;
+  const record = text === undefined ? undefined : parseRecord(text);
+  return record && installedVersion(record);
 }
 
 /** Where nothing can be run, nothing is tried: the finding is in the facts. */

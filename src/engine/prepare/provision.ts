@@ -1,6 +1,7 @@
 import { ClusterliftError, ExitStatus } from '../../base/errors';
 import type { Cluster, NodeModel } from '../../cluster/model';
 import type { NodeConnection } from '../../ssh/connection';
+import { membersOf } from '../environment';
 import type { Plan, PlanOptions, StepName } from '../plan';
 import type { RunPackage } from '../runpackage';
 import { newRunId } from '../runs';
@@ -38,7 +39,6 @@ export async function prepareProvision(request: PrepareProvision): Promise<{ pla
     probes,
     package: undefined,
     backup: 'none',
-    changes: true,
     primaryLeftOut,
     overrides: request.overrides,
   });
@@ -55,6 +55,7 @@ export async function prepareProvision(request: PrepareProvision): Promise<{ pla
     configFile: cluster.file,
     production: cluster.production,
     primary: cluster.primary,
+    members: membersOf(cluster),
     nodes: probes.map((probe) => ({
       name: probe.model.name,
       model: probe.model,

@@ -5,6 +5,7 @@ import { checkRestore, type RestorePreview, type RestoreReport } from '../../bac
 import type { ReadPoint, Store } from '../../backup/store';
 import type { Cluster, NodeModel } from '../../cluster/model';
 import type { NodeConnection } from '../../ssh/connection';
+import { membersOf } from '../environment';
 import type { Plan, PlanNode, PlanOptions, StepName } from '../plan';
 import { pointPackage } from '../pointpackage';
 import type { RunPackage } from '../runpackage';
@@ -68,7 +69,6 @@ export async function prepareRestore(request: PrepareRestore): Promise<Plan> {
     probes,
     package: undefined,
     backup: store.location.name,
-    changes: true,
     primaryLeftOut,
     overrides,
   });
@@ -146,6 +146,7 @@ function planOf(
     configFile: cluster.file,
     production: cluster.production,
     primary: cluster.primary,
+    members: membersOf(cluster),
     nodes,
     batches: [nodes.map(({ name }) => name)],
     package: undefined,

@@ -3,9 +3,10 @@ import type { PackageCache } from '../../package/sources/cache';
 import type { Store } from '../../backup/store';
 import { manifestOf } from '../../package/manifest';
 import type { NodeConnection } from '../../ssh/connection';
+import { membersOf } from '../environment';
 import type { EventSink } from '../events';
 import { gatherFacts } from '../node/facts';
-import { parseRecord } from '../node/record';
+import { installedVersion, parseRecord } from '../node/record';
 import type { Plan, PlanOptions } from '../plan';
 import { newRunId } from '../runs';
 import { backupNodes, draftBackup } from './backup';
@@ -23,10 +24,6 @@ export interface PrepareUpgrade {
   readonly options: PlanOptions;
   readonly batch: readonly string[] | undefined;
   readonly overrides: readonly string[];
-  /** False: the report only. */
-  readonly changes: boolean;
-  /** Nothing but a temporary directory is written anywhere. */
-  readonly dryRun: boolean;
   /** Where the backup goes; undefined: there is none. */
   readonly store: Store | undefined;
   readonly command: string;
@@ -85,7 +82,6 @@ export async function prepareUpgrade(request: PrepareUpgrade): Promise<PreparedU
     probes,
     package: pkg,
     backup: request.options.backup,
-    changes: request.changes,
     primaryLeftOut: !nodes.some((node) => node.name === cluster.primary),
     overrides: request.overrides,
   });
@@ -96,6 +92,7 @@ export async function prepareUpgrade(request: PrepareUpgrade): Promise<PreparedU
     configFile: cluster.file,
     production: cluster.production,
     primary: cluster.primary,
+    members: membersOf(cluster),
     package: pkg,
     probes,
     checks,
@@ -121,7 +118,7 @@ async function withBackup(request: PrepareUpgrade, plan: Plan, probes: readonly 
     reason: 'upgrade',
     nodes: backupNodes(changing, (node) => request.connect(node)),
     manifest: manifestOf(plan.package?.manifest),
-    how: request.changes && !request.dryRun ? 'write' : 'look',
+    how: request.lookOnly ? 'look' : 'write',
     purpose: plan.options.onFailure === 'rollback' ? 'restore' : 'backup',
     signal,
   });
@@ -137,9 +134,9 @@ async function installedOn(
   const facts = await gatherFacts(connection, { stateDir: primary.stateDir, signal });
   const records = facts.products
     .map((each) => (each.record === undefined ? undefined : parseRecord(each.record)))
-    .filter((record) => record?.state === 'done')
     .filter((record) => record !== undefined)
     .sort((a, b) => b.time - a.time);
-  const last = records[0];
-  return last?.to ? { product: last.product, version: last.to } : undefined;
+  const [last] = records;
+  const version = last && installedVersion(last);
+  return last && version !== undefined ? { product: last.product, version } : undefined;
 }

@@ -2,7 +2,7 @@ import type { NodeModel } from '../../../src/cluster/model';
 import type { Plan } from '../../../src/engine/plan';
 
 /** A node as clusters.json would give it. */
-function nodeModel(name: string, over: Partial<NodeModel> = {}): NodeModel {
+export function nodeModel(name: string, over: Partial<NodeModel> = {}): NodeModel {
   return {
     name,
     connection: 'ssh',

@@ -200,10 +200,10 @@ describe('--json', () => {
     await face.end({
       outcome: 'refused',
       status: 3,
-      nodes: { n1: { outcome: 'not-started', from: '1', to: undefined } },
+      nodes: { n1: { outcome: 'not-started', from: '1', to: null } },
     });
     assert.deepEqual(stream.lines, [
-      { type: 'run.finished', outcome: 'refused', status: 3, nodes: { n1: { outcome: 'not-started', from: '1' } } },
+      { type: 'run.finished', outcome: 'refused', status: 3, nodes: { n1: { outcome: 'not-started', from: '1', to: null } } },
     ]);
   });
 

@@ -1,0 +1,172 @@
+import { strict as assert } from 'node:assert';
+import type { NodeFacts } from '../../../src/cluster/facts';
+import type { Cluster } from '../../../src/cluster/model';
+import type { HeldLock } from '../../../src/engine/node/lock';
+import { recordText } from '../../../src/engine/node/record';
+import {
+  blocksOf,
+  checkAll,
+  type CheckedPackage,
+  type CheckInput,
+  type NodeProbe,
+} from '../../../src/engine/prepare/checks';
+import { manifestOf } from '../../../src/package/manifest';
+import { nodeModel } from './plans';
+
+const OLD = '20260101T000000Z-test-aaaa';
+const NEW = '20260301T000000Z-test-bbbb';
+
+describe('the checks', () => {
+  it('without a plan to change anything name locks, living jobs and the missing backup, too', () => {
+    assert.deepEqual(codes({ facts: {}, lock: held() }), ['locked', 'no-backup']);
+    assert.deepEqual(
+      blocksOf(checked({ facts: {}, lock: held() })).map(({ code }) => code),
+      ['locked'],
+    );
+    const jobs = [{ id: `${OLD}.n1.upgrade.1`, run: OLD, state: 'running' as const }];
+    assert.deepEqual(codes({ facts: { openJobs: jobs } }), ['job-running', 'no-backup']);
+  });
+
+  it('name a run that the node has not seen the end of, and refuse nothing for it', () => {
+    const [told] = checked({ facts: { openRuns: [OLD] } });
+    assert.equal(told?.code, 'unfinished-run');
+    assert.equal(told.level, 'warn');
+    assert.match(told.fix, new RegExp(`clusterlift resume ${OLD}`));
+  });
+
+  it('do not name a run twice that holds the lock, nor one that a later run has settled', () => {
+    assert.deepEqual(codes({ facts: { openRuns: [OLD] }, lock: held() }), ['locked', 'no-backup']);
+    const later = product('acme', 'done', NEW);
+    assert.deepEqual(codes({ facts: { openRuns: [OLD], products: [later] } }), ['no-backup']);
+    const failed = product('acme', 'failed', NEW);
+    assert.deepEqual(codes({ facts: { openRuns: [OLD], products: [failed] } }), ['unfinished-run', 'no-backup']);
+  });
+
+  it('block another product, whatever the version script prints', () => {
+    const products = [product('other', 'done', OLD)];
+    for (const version of [undefined, '1.0']) {
+      assert.deepEqual(codes({ facts: { products }, version }), ['product', 'no-backup']);
+    }
+    const both = [...products, product('acme', 'done', NEW)];
+    assert.deepEqual(codes({ facts: { products: both }, version: '1.0' }), ['no-backup']);
+  });
+});
+
+interface Situation {
+  readonly facts: Partial<NodeFacts>;
+  readonly lock?: HeldLock;
+  readonly version?: string | undefined;
+}
+
+function checked({ facts, lock, version }: Situation): ReturnType<typeof checkAll> {
+  const probe: NodeProbe = {
+    model: nodeModel('n1'),
+    error: undefined,
+    facts: { ...FACTS, ...facts },
+    lock,
+    version,
+    versionError: undefined,
+    check: undefined,
+    healthy: undefined,
+  };
+  const input: CheckInput = {
+    cluster: CLUSTER,
+    probes: [probe],
+    package: PACKAGE,
+    backup: 'none',
+    primaryLeftOut: false,
+    overrides: [],
+  };
+  return checkAll(input);
+}
+
+function codes(situation: Situation): string[] {
+  return checked(situation).map(({ code }) => code);
+}
+
+function product(name: string, state: 'done' | 'failed', run: string): NodeFacts['products'][number] {
+  const text = recordText({ run, product: name, from: '1.0', to: '2.0', sha256: '0'.repeat(64) });
+  return { product: name, record: text.replace('"begun"', `"${state}"`), manifest: undefined, files: undefined };
+}
+
+function held(): HeldLock {
+  return {
+    kind: 'held',
+    owner: {
+      run: OLD,
+      epoch: 1,
+      heartbeat: 0,
+      age: 1,
+      user: 'ann',
+      command: 'upgrade',
+      host: 'laptop',
+      bootId: 'b',
+      pid: 1,
+      pidStart: '1',
+    },
+    stale: false,
+    staleReason: undefined,
+    jobsAlive: [],
+    runClosed: false,
+  };
+}
+
+const PACKAGE: CheckedPackage = {
+  product: 'acme',
+  version: '2.0',
+  sha256: '0'.repeat(64),
+  size: 1000,
+  unpackedSize: 1000,
+  manifest: manifestOf({
+    schema: 1,
+    product: 'acme',
+    version: '2.0',
+    scripts: { version: 'bin/version', upgrade: 'bin/upgrade' },
+  }),
+  unvouched: false,
+};
+
+const CLUSTER: Cluster = {
+  name: 'test',
+  file: '/clusters.json',
+  nodes: [nodeModel('n1')],
+  primary: 'n1',
+  roleOrder: undefined,
+  packageDirs: [],
+  production: false,
+  upgrade: {
+    mode: 'fast',
+    backup: 'none',
+    batch: undefined,
+    maxFailures: '0',
+    onFailure: 'stop',
+    healthStable: undefined,
+    trustedSigners: [],
+    requireSignature: false,
+  },
+  backup: undefined,
+  recipe: undefined,
+};
+
+const FACTS: NodeFacts = {
+  node: 'n1',
+  hostname: 'n1',
+  arch: 'x86_64',
+  kernel: '6',
+  os: { id: 'debian', like: [], version: '12', name: 'Debian' },
+  bootId: 'b',
+  clock: { node: 0, here: 0, uncertainty: 0 },
+  login: { user: 'root', home: '/root' },
+  root: true,
+  systemd: false,
+  killsUserProcesses: false,
+  state: { path: '/var/lib/clusterlift', exists: true, foreign: false, noexec: false, readOnly: false },
+  space: [{ path: '/var/lib/clusterlift', free: 1e12, mount: '/' }],
+  commands: {},
+  tar: { kind: 'gnu', version: '1.34', posix: true, acls: true, xattrs: true },
+  requests: [],
+  products: [],
+  packages: [],
+  openJobs: [],
+  openRuns: [],
+};
