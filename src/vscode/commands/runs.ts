@@ -127,6 +127,13 @@ async function save(command: Command, ref: ClusterRef): Promise<void> {
   if (!definition) return;
   const whole: TaskDefinition = explicit(definition, { mode, backup });
   await saveTask(whole, nameOf(whole), ref.folder);
+  const given = 'package' in command ? command.package : undefined;
+  if (given !== whole.package)
+    void tell.info(
+      l10n.t(
+        'The address was saved without its user, password and query. Where they are needed, write them into "package" as ${input:…}: the task asks for them each time.',
+      ),
+    );
 }
 
 function refOf({ runs, clusters }: CommandDeps, run: string): ReturnType<CommandDeps['clusters']['find']> {

@@ -2,7 +2,7 @@ import * as vscode from 'vscode';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ClusterliftError, ExitStatus } from '../../base/errors';
 import { home } from '../../base/paths';
-import { formatArgv, formatCommand } from '../../command/format';
+import { formatCommand, wholeArgv } from '../../command/format';
 import { looksOnly } from '../commands/argv';
 import type { Command } from '../../command/command';
 import { renderError, renderUnexpected } from '../../command/terminal/error';
@@ -134,7 +134,7 @@ export class RunTerminal extends Store implements vscode.Pseudoterminal {
   }
 
   async #lookAt(command: Command, cwd: string): Promise<ExitStatus> {
-    const { status, lines, error } = await this.deps.looker.look(formatArgv(command), cwd, this.#abort.signal);
+    const { status, lines, error } = await this.deps.looker.look(wholeArgv(command), cwd, this.#abort.signal);
     this.#live.print(lines);
     if (error) this.#tell(new ClusterliftError({ ...error, exit: status as ExitStatus }));
     return status as ExitStatus;
@@ -144,7 +144,7 @@ export class RunTerminal extends Store implements vscode.Pseudoterminal {
     demandTrust();
     const leave = this.#listen();
     try {
-      const request = { argv: formatArgv(command), cwd, by: me(), secrets: await this.deps.secrets() };
+      const request = { argv: wholeArgv(command), cwd, by: me(), secrets: await this.deps.secrets() };
       const end = await this.#session.start(this.deps.launcher, request);
       return await this.#ended(end);
     } finally {

@@ -1,6 +1,6 @@
 import * as vscode from 'vscode';
 import type { UpgradeCommand } from '../../command/command';
-import { formatCommand } from '../../command/format';
+import { formatCommand, publicPackage } from '../../command/format';
 import type { ClusterRef } from '../clusters/model';
 import type { StatusCache } from '../clusters/status';
 import { argvFor, cwdOf, forCluster } from '../commands/argv';
@@ -269,7 +269,7 @@ function commandFor({ package: source, mode, backup, nodes }: UpgradeState, ref:
 
 /** A row is narrow: of a long path the name is enough, so that the words after it are seen. */
 function shortened(command: UpgradeCommand): UpgradeCommand {
-  const { package: source } = command;
+  const source = publicPackage(command.package);
   if (source === undefined || source.length <= LONG_PATH) return command;
   const name = source.slice(source.lastIndexOf('/') + 1);
   return { ...command, package: `.../${name.slice(-LONG_PATH)}` };
