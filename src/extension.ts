@@ -45,7 +45,7 @@ export function activate(context: vscode.ExtensionContext): void {
   // A run that goes on again is no news to the folders' watcher.
   store.add(hub.onDidChange(() => void runs.refresh()));
   const looker = store.add(new Looker(launcher, asker, none));
-  const points = store.add(new PointsModel(clusters, looker));
+  const points = store.add(new PointsModel(clusters, looker, runs));
   const tree = store.add(new ClustersTree(clusters, status, runs, hub));
   store.add(new PointsTree(points, clusters));
   store.add(new RunsTree(runs, hub));

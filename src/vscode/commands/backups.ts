@@ -73,6 +73,7 @@ export function backupCommands(deps: CommandDeps): Handlers {
         deps,
         forCluster({ kind: 'backup-verify', point: point.id, options: { location: location.name } }, location.ref),
         location.ref,
+        () => void points.reread(location),
       );
     },
     backupClean: async (...args) => {
@@ -93,7 +94,8 @@ export function backupCommands(deps: CommandDeps): Handlers {
   };
 }
 
-async function clean(deps: CommandDeps, { name, ref }: LocationRef): Promise<void> {
+async function clean(deps: CommandDeps, location: LocationRef): Promise<void> {
+  const { name, ref } = location;
   const keep = valueOf(
     await askText(alone(l10n.t('Clean up {0}', name)), {
       prompt: l10n.t('How many restore points of each cluster are kept?'),
@@ -108,7 +110,12 @@ async function clean(deps: CommandDeps, { name, ref }: LocationRef): Promise<voi
     button: l10n.t('Clean Up'),
   });
   if (yes)
-    await start(deps, forCluster({ kind: 'backup-clean', location: name, keep: Number(keep), options: yes }, ref), ref);
+    await start(
+      deps,
+      forCluster({ kind: 'backup-clean', location: name, keep: Number(keep), options: yes }, ref),
+      ref,
+      () => void deps.points.reread(location),
+    );
 }
 
 function nameProblem(name: string, known: readonly string[]): string | undefined {

@@ -45,6 +45,13 @@ export interface TerminalDeps {
   readonly onDetached: (run: string | undefined, pty: RunTerminal) => void;
 }
 
+export interface OwnTerminal {
+  /** A terminal of its own stays until a key is pressed; one of a task is kept by the editor. */
+  readonly stays: boolean;
+  /** Called once its command is over; not when it was closed before. */
+  readonly ended?: (() => void) | undefined;
+}
+
 /** Lines written just before the end can be lost (microsoft/vscode#92868). Milliseconds. */
 const LAST_LINES_MS = 150;
 /** Milliseconds in which the process of a run that broke off has to be gone. */
@@ -66,8 +73,7 @@ export class RunTerminal extends Store implements vscode.Pseudoterminal {
   constructor(
     private readonly job: TerminalJob,
     private readonly deps: TerminalDeps,
-    /** A terminal of its own stays until a key is pressed; one of a task is kept by the editor. */
-    private readonly stays = false,
+    private readonly own: OwnTerminal = { stays: false },
   ) {
     super();
     this.#session = this.add(new RunSession(deps.asker));
@@ -97,7 +103,7 @@ export class RunTerminal extends Store implements vscode.Pseudoterminal {
   }
 
   handleInput(data: string): void {
-    if (this.#done && this.stays) this.#close.fire(0);
+    if (this.#done && this.own.stays) this.#close.fire(0);
     else if (data.includes('\u0003')) void this.#interrupt();
   }
 
@@ -109,10 +115,11 @@ export class RunTerminal extends Store implements vscode.Pseudoterminal {
       status = this.#tell(error);
     }
     if (this.disposed) return;
+    this.own.ended?.();
     this.#done = true;
     this.#live.end();
     this.#say([tone(toneOf(status), l10n.t('Exit status {0}', String(status)))]);
-    if (this.stays) {
+    if (this.own.stays) {
       this.#say([tone('dim', l10n.t('Press any key to close this terminal.'))]);
       return;
     }

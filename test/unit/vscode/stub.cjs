@@ -2,3 +2,17 @@
 exports.l10n = {
   t: (text, ...values) => text.replace(/\{(\d)\}/g, (all, index) => String(values[Number(index)] ?? all)),
 };
+
+exports.EventEmitter = class {
+  #listeners = new Set();
+  event = (listener) => {
+    this.#listeners.add(listener);
+    return { dispose: () => this.#listeners.delete(listener) };
+  };
+  fire(value) {
+    for (const listener of [...this.#listeners]) listener(value);
+  }
+  dispose() {
+    this.#listeners.clear();
+  }
+};
