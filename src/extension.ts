@@ -57,7 +57,7 @@ export function activate(context: vscode.ExtensionContext): void {
   const terminal: TerminalDeps = {
     ...{ launcher, asker, hub, looker, runs, secrets: none },
     answersAgain: (question) => secrets.again(question),
-    onDetached: (run, pty) => detached.closed(run, pty),
+    onDetached: (what, pty) => detached.closed(what, pty),
   };
   const tasks = new ClusterliftTasks(clusters, runs, terminal);
   store.add(vscode.tasks.registerTaskProvider(TASK_TYPE, tasks));

@@ -1,10 +1,11 @@
 import * as vscode from 'vscode';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { ClusterliftError, ExitStatus } from '../../base/errors';
+import { ClusterliftError, ExitStatus, messageOf } from '../../base/errors';
 import { home } from '../../base/paths';
 import { formatCommand, wholeArgv } from '../../command/format';
 import { looksOnly } from '../commands/argv';
-import type { Command } from '../../command/command';
+import type { Command, CommandKind } from '../../command/command';
+import { commandSpec } from '../../command/grammar';
 import { renderError, renderUnexpected } from '../../command/terminal/error';
 import { LiveTerminal } from '../../command/terminal/live-terminal';
 import { lookOf, paint, tone, type Look, type Tone } from '../../command/terminal/look';
@@ -18,6 +19,7 @@ import { me } from '../launch';
 import { demandTrust, type Looker } from '../looker';
 import { setting } from '../settings';
 import { Store } from '../store';
+import { tell } from '../tell';
 import type { RunHub } from './hub';
 import type { RunsModel } from './model';
 import { Screen, screenEnv } from './screen';
@@ -42,8 +44,14 @@ export interface TerminalDeps {
   /** Would this question be answered again without a person? */
   readonly answersAgain: (question: Question) => Promise<boolean>;
   /** The terminal was closed while its run goes on. */
-  readonly onDetached: (run: string | undefined, pty: RunTerminal) => void;
+  readonly onDetached: (what: GoesOn, pty: RunTerminal) => void;
 }
+
+/** What goes on without its terminal: a run, or one that is being prepared, which has no name yet. */
+export type GoesOn = { readonly run: string } | { readonly preparing: string; readonly stop: () => Promise<void> };
+
+/** Commands that become a run once they are planned. */
+const RUNS: ReadonlySet<CommandKind> = new Set(['upgrade', 'provision', 'backup-create', 'backup-restore', 'resume']);
 
 export interface OwnTerminal {
   /** A terminal of its own stays until a key is pressed; one of a task is kept by the editor. */
@@ -69,6 +77,8 @@ export class RunTerminal extends Store implements vscode.Pseudoterminal {
   #asking = false;
   #done = false;
   #resumed = false;
+  /** Closed before there was a plan: the window stays with the run until then, to answer its questions and to stop it. */
+  #preparing = false;
 
   constructor(
     private readonly job: TerminalJob,
@@ -76,7 +86,12 @@ export class RunTerminal extends Store implements vscode.Pseudoterminal {
     private readonly own: OwnTerminal = { stays: false },
   ) {
     super();
-    this.#session = this.add(new RunSession(deps.asker));
+    this.#session = new RunSession(deps.asker);
+    this.add({
+      dispose: () => {
+        if (!this.#preparing) this.#session.dispose();
+      },
+    });
     this.#live = new LiveTerminal({
       stream: this.#screen,
       env: screenEnv(),
@@ -96,10 +111,29 @@ export class RunTerminal extends Store implements vscode.Pseudoterminal {
 
   /** The terminal is gone, and that cannot be refused: let go, the run goes on. */
   close(): void {
-    if (!this.#done) this.deps.onDetached(this.#session.view?.run, this);
+    if (!this.#done) this.#letGo();
     this.#abort.abort();
     this.#live.end();
     this.dispose();
+  }
+
+  #letGo(): void {
+    const session = this.#session;
+    const { view } = session;
+    if (view) {
+      this.deps.onDetached({ run: view.run }, this);
+      return;
+    }
+    const { job } = this;
+    if (job.kind !== 'command' || looksOnly(job.command) || !RUNS.has(job.command.kind)) return;
+    this.#preparing = true;
+    session.onPlanned(() => session.dispose());
+    const stop = async (): Promise<void> => {
+      if (session.view)
+        await vscode.commands.executeCommand('clusterlift.stop', { kind: 'run', run: session.view.run });
+      else await session.stop(me());
+    };
+    this.deps.onDetached({ preparing: titleOf(job.command), stop }, this);
   }
 
   handleInput(data: string): void {
@@ -175,13 +209,16 @@ export class RunTerminal extends Store implements vscode.Pseudoterminal {
   #listen(): () => void {
     if (this.#session.attached || this.#session.view) {
       this.#session.dispose();
-      this.#session = this.add(new RunSession(this.deps.asker));
+      this.#session = new RunSession(this.deps.asker);
     }
     const joined = this.deps.hub.join(this.#session);
     const events = this.#session.onEvents((list) => {
+      if (this.disposed) return;
       for (const event of list) this.#live.sink(event);
     });
-    const said = this.#session.onSaid((lines) => this.#live.print(lines));
+    const said = this.#session.onSaid((lines) => {
+      if (!this.disposed) this.#live.print(lines);
+    });
     const planned = this.#session.onPlanned((plan) => {
       this.#say([
         tone('dim', l10n.t('Run {0}. Ctrl+C: stop or let go; closing this terminal stops nothing.', plan.run)),
@@ -295,13 +332,25 @@ export class RunTerminal extends Store implements vscode.Pseudoterminal {
 
   #tell(error: unknown): ExitStatus {
     const ours = error instanceof ClusterliftError;
+    const status = ours ? error.exit : ExitStatus.failed;
+    if (this.#preparing) {
+      if (status !== ExitStatus.interrupted) this.#tellAfterwards(messageOf(error));
+      return status;
+    }
     const lines = ours ? renderError(error, this.#look()) : renderUnexpected(error, undefined, this.#look());
     // The live block is over where there is an error to show.
     for (const each of lines) this.#screen.write(`${each}\n`);
-    return ours ? error.exit : ExitStatus.failed;
+    return status;
+  }
+
+  #tellAfterwards(why: string): void {
+    const { job } = this;
+    const what = job.kind === 'command' ? titleOf(job.command) : '';
+    void tell.warning(l10n.t('{0} ended before anything was changed: {1}', what, why));
   }
 
   #say(parts: Parameters<typeof paint>[0]): void {
+    if (this.disposed) return;
     const text = paint(parts, { ...this.#look(), columns: 10_000 });
     if (this.#done || this.#session.view?.state !== 'running') this.#screen.write(`${text}\n`);
     else this.#live.print([text]);
@@ -310,6 +359,12 @@ export class RunTerminal extends Store implements vscode.Pseudoterminal {
   #look(): Look {
     return lookOf(this.#screen, screenEnv());
   }
+}
+
+/** `upgrade staging` */
+function titleOf({ kind, options: { cluster } }: Command): string {
+  const { name } = commandSpec(kind);
+  return cluster === undefined ? name : `${name} ${cluster}`;
 }
 
 function toneOf(status: ExitStatus): Tone {

@@ -1,5 +1,4 @@
 import { strict as assert } from 'node:assert';
-import { EventEmitter } from 'vscode';
 import type { ClusterRef } from '../../../src/vscode/clusters/model';
 import { PointsModel } from '../../../src/vscode/points/model';
 import type { EndedRun } from '../../../src/vscode/runs/model';
@@ -17,7 +16,11 @@ const clusterRef = (name: string): ClusterRef =>
 
 describe('The restore points that a window knows', () => {
   const staging = clusterRef('staging');
-  const ended = new EventEmitter<EndedRun>();
+  let ended: (run: EndedRun) => unknown = () => undefined;
+  const onDidEnd = (listener: typeof ended): { dispose: () => void } => {
+    ended = listener;
+    return { dispose: () => undefined };
+  };
   const asked: string[] = [];
   const byName = (name: string, file?: string): ClusterRef | undefined =>
     name === 'staging' && file === FILE ? staging : undefined;
@@ -27,9 +30,9 @@ describe('The restore points that a window knows', () => {
       return Promise.resolve([{ id: `p${String(asked.length)}`, state: 'verified' }]);
     },
   };
-  const points = new PointsModel({ clusters: [staging], byName }, looker, { onDidEnd: ended.event });
-  const endOf = (location: string, configFile = FILE): void =>
-    ended.fire({
+  const points = new PointsModel({ clusters: [staging], byName }, looker, { onDidEnd });
+  const endOf = (location: string, configFile = FILE): unknown =>
+    ended({
       record: { plan: { cluster: 'staging', configFile, point: { location } } },
     } as unknown as EndedRun);
 

@@ -16,3 +16,14 @@ exports.EventEmitter = class {
     this.#listeners.clear();
   }
 };
+
+exports.workspace = { isTrusted: true, getConfiguration: () => ({ get: () => undefined }) };
+
+/** Notifications that were shown. */
+exports.shown = [];
+exports.window = {
+  showWarningMessage: (text) => {
+    exports.shown.push(text);
+    return Promise.resolve(undefined);
+  },
+};
