@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import * as vscode from 'vscode';
+import { line } from '../../base/text';
 import { formatArgv } from '../../command/format';
 import { parseCommand } from '../../command/parse';
 import type { Command } from '../../command/command';
@@ -69,7 +70,7 @@ export function runCommands(deps: CommandDeps): Handlers {
       const command = parseCommand(wordsOf(record.plan.command).slice(1));
       const yes = await confirmed(ref, {
         message: l10n.t('Run {0} again for {1}?', record.plan.action, nodes.join(', ')),
-        detail: record.plan.command,
+        detail: [...nodes.map((node) => versionsOf(record, node)), '', record.plan.command].join('\n'),
         button: l10n.t('Retry'),
       });
       if (yes) await start(deps, { ...command, options: { ...command.options, nodes, ...yes } } as Command, ref);
@@ -151,6 +152,12 @@ function isCommand(value: unknown): value is Command {
 
 function titleOf({ plan }: RunRecord): string {
   return `${plan.action} ${plan.cluster}`;
+}
+
+/** `n1: 24.1 → 24.2`, as it was planned. */
+function versionsOf({ plan }: RunRecord, name: string): string {
+  const node = plan.nodes.find((each) => each.name === name);
+  return `${name}: ${line(node?.from ?? l10n.t('not installed'), 80)} → ${line(node?.to ?? node?.from ?? '?', 80)}`;
 }
 
 /** A run needs no cluster of this window: everything is in its plan. */
