@@ -19,14 +19,14 @@ export interface TaskDefinition {
   readonly point?: string;
   readonly location?: string;
   readonly nodes?: readonly string[];
-  readonly batch?: readonly string[];
-  readonly maxFailures?: string;
+  readonly batch?: readonly (string | number)[];
+  readonly maxFailures?: string | number;
   readonly onFailure?: 'stop' | 'continue' | 'rollback';
   readonly sha256?: string;
   readonly override?: readonly string[];
   readonly fetch?: 'here' | 'primary';
   readonly distribution?: 'auto' | 'direct' | 'relay';
-  readonly limitRate?: string;
+  readonly limitRate?: string | number;
   readonly giveUp?: string;
   readonly dryRun?: boolean;
   readonly confirm?: string;
@@ -37,7 +37,6 @@ const COMMANDS = {
   check: 'check',
   status: 'status',
   'backup create': 'backup-create',
-  backup: 'backup-create',
   restore: 'backup-restore',
   provision: 'provision',
 } as const;
@@ -152,7 +151,7 @@ export function explicit(
 
 /** A short name for people: `upgrade staging`. */
 export function nameOf({ command, cluster, backup }: TaskDefinition): string {
-  const what = command === 'backup create' || command === 'backup' ? `backup create ${backup ?? '?'}` : command;
+  const what = command === 'backup create' ? `backup create ${backup ?? '?'}` : command;
   return cluster === undefined ? what : `${what} ${cluster}`;
 }
 
@@ -201,7 +200,9 @@ function optionsOf(definition: Rec, kind: Command['kind']): Options {
 function readOption(option: AnyOption, value: unknown): unknown {
   const { value: kind } = option;
   if (!kind) return value === true ? true : value === false ? undefined : null;
-  const texts: unknown[] = Array.isArray(value) ? value : [value];
+  const given: unknown[] = Array.isArray(value) ? value : [value];
+  // `"maxFailures": 1` is what people write.
+  const texts = given.map((each) => (typeof each === 'number' ? String(each) : each));
   if (!texts.every((each) => typeof each === 'string')) return null;
   if (option.form === 'value') return kind.read(texts.join()) ?? null;
   const read = texts.map((each) => kind.read(each));

@@ -1,4 +1,5 @@
 import { strict as assert } from 'node:assert';
+import manifest from '../../../package.json';
 import { ClusterliftError } from '../../../src/base/errors';
 import { formatCommand, wholeArgv } from '../../../src/command/format';
 import { parseCommand } from '../../../src/command/parse';
@@ -62,6 +63,20 @@ describe('Tasks of tasks.json', () => {
       command: 'provision',
       cluster: 'prod',
     });
+  });
+
+  it('take numbers where people write numbers, and what the schema of the editor takes', () => {
+    assert.equal(
+      lineOf({ command: 'upgrade', maxFailures: 1, batch: [1, '50%'], limitRate: 1024 }),
+      'clusterlift upgrade --batch 1,50% --max-failures 1 --limit-rate 1KiB',
+    );
+    const [schema] = manifest.contributes.taskDefinitions;
+    assert.ok(schema);
+    const { command, maxFailures, batch, limitRate } = schema.properties;
+    for (const { type } of [maxFailures, batch.items, limitRate]) assert.deepEqual(type, ['string', 'integer']);
+    for (const each of command.enum)
+      lineOf({ command: each, backup: 'nightly', ...(each === 'restore' && { point: 'p' }) });
+    assert.throws(() => lineOf({ command: 'backup', backup: 'nightly' }));
   });
 
   it('keep no secret of a URL, but the run that is started gets all of it', () => {
