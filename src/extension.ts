@@ -38,12 +38,13 @@ export function activate(context: vscode.ExtensionContext): void {
   const none = (): Promise<Readonly<Record<string, string>>> => Promise.resolve({});
 
   const hub = store.add(new RunHub());
-  const channels = store.add(new OutputChannels(hub));
   const clusters = store.add(new ClustersModel());
+  const channels = store.add(new OutputChannels(hub, clusters));
   const status = store.add(new StatusCache(context.workspaceState));
   const runs = store.add(new RunsModel(launcher.stateHome));
   // A run that goes on again is no news to the folders' watcher.
   store.add(hub.onDidChange(() => void runs.refresh()));
+  store.add(clusters.onDidChange(() => status.keep(clusters.files)));
   const looker = store.add(new Looker(launcher, asker, none));
   const points = store.add(new PointsModel(clusters, looker, runs));
   const tree = store.add(new ClustersTree(clusters, status, runs, hub));

@@ -77,7 +77,7 @@ export function runCommands(deps: CommandDeps): Handlers {
     },
     showNodeOutput: async (...args) => {
       const target = await targets.node(args, l10n.t('Show Node Output'));
-      if (target) await channels.show(target.cluster, target.node, target.folder);
+      if (target) await channels.show(target);
     },
     openNodeLog: async (...args) => {
       const target = await targets.node(args, l10n.t('Open Node Log'));

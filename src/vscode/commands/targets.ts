@@ -21,6 +21,7 @@ export type Args = readonly [item?: Item, items?: readonly Item[]];
 /** A node of a cluster, with the run that it is looked at in. */
 export interface NodeTarget {
   readonly cluster: string;
+  readonly configFile: string;
   readonly node: string;
   /** Folder of the run whose log is meant; undefined: there is none. */
   readonly folder: string | undefined;
@@ -94,6 +95,7 @@ export class Targets {
       const { plan, folder } = record;
       return {
         cluster: plan.cluster,
+        configFile: plan.configFile,
         node: item.node,
         folder,
         ref: this.clusterModel.byName(plan.cluster, plan.configFile),
@@ -104,7 +106,7 @@ export class Targets {
     const node = item?.kind === 'node' ? item.node.name : await this.#pickNode(ref, title);
     if (node === undefined) return undefined;
     const folder = this.runs.latest(ref.cluster.name, ref.file.path)?.folder;
-    return { cluster: ref.cluster.name, node, folder, ref };
+    return { cluster: ref.cluster.name, configFile: ref.file.path, node, folder, ref };
   }
 
   async #pickNode(ref: ClusterRef, title: string): Promise<string | undefined> {

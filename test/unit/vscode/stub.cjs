@@ -19,6 +19,9 @@ exports.EventEmitter = class {
 
 exports.workspace = { isTrusted: true, getConfiguration: () => ({ get: () => undefined }) };
 
+exports.env = { language: 'en' };
+exports.Uri = { joinPath: (base, ...path) => ({ toString: () => [base, ...path].join('/') }) };
+
 /** Notifications that were shown. */
 exports.shown = [];
 exports.window = {
@@ -27,3 +30,5 @@ exports.window = {
     return Promise.resolve(undefined);
   },
 };
+
+exports.ThemeColor = exports.ThemeIcon = class {};
