@@ -75,6 +75,11 @@ export function activate(context: vscode.ExtensionContext): void {
         (await late()).rollBack.restore(panel, kept),
     }),
   );
+  store.add(
+    vscode.window.registerTerminalProfileProvider('clusterlift.ssh', {
+      provideTerminalProfile: async () => (await late()).terminalProfile(),
+    }),
+  );
 
   const refreshOld = (): void => {
     if (tree.view.visible && vscode.workspace.isTrusted && setting('refreshOnShow') && clusters.clusters.length > 0)

@@ -14,7 +14,8 @@ import { definitionOf, explicit, nameOf, type TaskDefinition } from '../tasks/de
 import { saveTask } from '../tasks/save';
 import { wordsOf } from '../tasks/tasks-json';
 import type { CommandDeps, Handlers } from './deps';
-import { confirmed, openShell, openTerminal, start, sure } from './start';
+import type { Args } from './targets';
+import { confirmed, openTerminal, shellOptions, start, sure } from './start';
 import { tell } from '../tell';
 
 const { l10n } = vscode;
@@ -93,10 +94,8 @@ export function runCommands(deps: CommandDeps): Handlers {
       if (record) await openText(join(record.folder, 'journal.jsonl'), l10n.t('The run has no journal yet.'));
     },
     openTerminal: async (...args) => {
-      const target = await targets.node(args, l10n.t('Open SSH Terminal'));
-      const node = target?.ref?.cluster.nodes.find(({ name }) => name === target.node);
-      if (!node || !target?.ref) return;
-      openShell(deps, target.ref, node);
+      const shell = await nodeShell(deps, args);
+      if (shell) vscode.window.createTerminal(shell).show();
     },
     saveAsTask: async (...args) => {
       const [item] = args;
@@ -120,6 +119,16 @@ export function runCommands(deps: CommandDeps): Handlers {
       channels.engine.show();
     },
   };
+}
+
+/** A terminal on the node that the arguments name, else on one that is asked for; undefined: cancelled. */
+export async function nodeShell(
+  { targets, looker }: Pick<CommandDeps, 'targets' | 'looker'>,
+  args: Args,
+): Promise<ReturnType<typeof shellOptions> | undefined> {
+  const target = await targets.node(args, l10n.t('Open SSH Terminal'));
+  const node = target?.ref?.cluster.nodes.find(({ name }) => name === target.node);
+  return node && target?.ref && shellOptions({ looker }, target.ref, node);
 }
 
 async function save(command: Command, ref: ClusterRef): Promise<void> {

@@ -35,13 +35,14 @@ export function openTerminal(deps: TerminalDeps, job: TerminalJob, name: string,
 }
 
 /** A terminal on a node, over our own connection; on this machine an ordinary one. */
-export function openShell({ looker }: Pick<TerminalDeps, 'looker'>, ref: ClusterRef, node: NodeModel): void {
+export function shellOptions(
+  { looker }: Pick<TerminalDeps, 'looker'>,
+  ref: ClusterRef,
+  node: NodeModel,
+): vscode.TerminalOptions | vscode.ExtensionTerminalOptions {
   const name = `${ref.label}/${node.name}`;
-  const terminal =
-    node.connection === 'local'
-      ? vscode.window.createTerminal({ name })
-      : vscode.window.createTerminal({ name, pty: new SshTerminal(ref, node.name, looker), isTransient: true });
-  terminal.show();
+  if (node.connection === 'local') return { name };
+  return { name, pty: new SshTerminal(ref, node.name, looker), isTransient: true };
 }
 
 /**
