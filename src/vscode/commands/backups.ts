@@ -66,15 +66,11 @@ export function backupCommands(deps: CommandDeps): Handlers {
       if (yes) await start(deps, forCluster({ kind: 'backup-create', location: name, options: yes }, ref), ref);
     },
     backupVerify: async (...args) => {
-      const found = await targets.point(args, l10n.t('Verify Restore Point'));
-      if (!found) return;
-      const { location, point } = found;
-      await start(
-        deps,
-        forCluster({ kind: 'backup-verify', point: point.id, options: { location: location.name } }, location.ref),
-        location.ref,
-        () => void points.reread(location),
-      );
+      for (const { location, point } of await targets.restorePoints(args, l10n.t('Verify Restore Point'))) {
+        const { name, ref } = location;
+        const command = { kind: 'backup-verify', point: point.id, options: { location: name } } as const;
+        await start(deps, forCluster(command, ref), ref, () => void points.reread(location));
+      }
     },
     backupClean: async (...args) => {
       const location = await targets.location(args, l10n.t('Clean Up Restore Points'));

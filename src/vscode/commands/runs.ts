@@ -34,30 +34,32 @@ export function runCommands(deps: CommandDeps): Handlers {
       if (record) openTerminal(deps.terminal, { kind: 'follow', run: record.run }, titleOf(record));
     },
     stop: async (...args) => {
-      const record = await targets.run(args, l10n.t('Stop Run'), ({ state }) => state === 'live');
-      if (!record) return;
+      const records = await targets.several(args, l10n.t('Stop Run'), ({ state }) => state === 'live');
+      if (records.length === 0) return;
       const yes = await sure(
-        l10n.t('Stop {0}?', titleOf(record)),
+        l10n.t('Stop {0}?', records.map(titleOf).join(', ')),
         l10n.t('No further node begins; those begun are finished.'),
         l10n.t('Stop Run'),
       );
-      if (yes) await stop(record);
+      if (yes) await Promise.all(records.map(stop));
     },
     resume: async (...args) => {
       const record = await targets.run(args, l10n.t('Resume Run'), isOpen);
       if (record) await inTerminal(deps, record, { kind: 'resume', run: record.run, options: { yes: true } });
     },
     abandon: async (...args) => {
-      const record = await targets.run(args, l10n.t('Abandon Run'), isOpen);
-      if (!record) return;
+      const records = await targets.several(args, l10n.t('Abandon Run'), isOpen);
+      if (records.length === 0) return;
       const yes = await sure(
-        l10n.t('Abandon {0}?', titleOf(record)),
+        l10n.t('Abandon {0}?', records.map(titleOf).join(', ')),
         l10n.t(
           'It cannot be resumed afterwards. Nothing is changed on the nodes; their locks are freed unless a job still lives.',
         ),
         l10n.t('Abandon'),
       );
-      if (yes) await inTerminal(deps, record, { kind: 'runs-abandon', run: record.run, options: { yes: true } });
+      if (!yes) return;
+      for (const record of records)
+        await inTerminal(deps, record, { kind: 'runs-abandon', run: record.run, options: { yes: true } });
     },
     retryFailed: async (...args) => {
       const record = await targets.run(
