@@ -65,7 +65,15 @@ export class Late extends Store {
     try {
       demandTrust();
       const shell = await nodeShell({ targets: this.#targets, looker: this.core.looker }, []);
-      return shell && new vscode.TerminalProfile(shell);
+      if (!shell) return undefined;
+      // The editor leaves a closed panel closed.
+      const opened = vscode.window.onDidOpenTerminal((terminal) => {
+        if (terminal.name !== shell.name) return;
+        opened.dispose();
+        terminal.show();
+      });
+      this.add(opened);
+      return new vscode.TerminalProfile(shell);
     } catch (error) {
       tellError(error, this.core.channels);
       return undefined;

@@ -118,8 +118,8 @@ describe('Connecting from the window', function () {
   it('opens a terminal by its profile, on a node that is asked for', async () => {
     const { workbench } = editor;
     await knows(await right());
-    await workbench.command('Terminal: Create New Terminal (With Profile)');
-    await (await workbench.quickInput().open()).choose(/Cluster Node \(SSH\)/);
+    await workbench.command('Create New Terminal (With Profile)');
+    await workbench.quickInput().choose(/Cluster Node \(SSH\)/);
     const pick = workbench.quickInput();
     await until('the clusters', async () => (await pick.placeholder()).includes('Which cluster?'));
     await pick.choose('plain');
