@@ -38,14 +38,15 @@ export function activate(context: vscode.ExtensionContext): void {
   const none = (): Promise<Readonly<Record<string, string>>> => Promise.resolve({});
 
   const hub = store.add(new RunHub());
-  const channels = store.add(new OutputChannels(hub));
   const clusters = store.add(new ClustersModel());
+  const channels = store.add(new OutputChannels(hub, clusters));
   const status = store.add(new StatusCache(context.workspaceState));
   const runs = store.add(new RunsModel(launcher.stateHome));
   // A run that goes on again is no news to the folders' watcher.
   store.add(hub.onDidChange(() => void runs.refresh()));
+  store.add(clusters.onDidChange(() => status.keep(clusters.files)));
   const looker = store.add(new Looker(launcher, asker, none));
-  const points = store.add(new PointsModel(clusters, looker));
+  const points = store.add(new PointsModel(clusters, looker, runs));
   const tree = store.add(new ClustersTree(clusters, status, runs, hub));
   store.add(new PointsTree(points, clusters));
   store.add(new RunsTree(runs, hub));
@@ -57,7 +58,7 @@ export function activate(context: vscode.ExtensionContext): void {
   const terminal: TerminalDeps = {
     ...{ launcher, asker, hub, looker, runs, secrets: none },
     answersAgain: (question) => secrets.again(question),
-    onDetached: (run, pty) => detached.closed(run, pty),
+    onDetached: (what, pty) => detached.closed(what, pty),
   };
   const tasks = new ClusterliftTasks(clusters, runs, terminal);
   store.add(vscode.tasks.registerTaskProvider(TASK_TYPE, tasks));
@@ -72,6 +73,11 @@ export function activate(context: vscode.ExtensionContext): void {
     vscode.window.registerWebviewPanelSerializer('clusterlift.rollBack', {
       deserializeWebviewPanel: async (panel, kept: KeptState | undefined) =>
         (await late()).rollBack.restore(panel, kept),
+    }),
+  );
+  store.add(
+    vscode.window.registerTerminalProfileProvider('clusterlift.ssh', {
+      provideTerminalProfile: async () => (await late()).terminalProfile(),
     }),
   );
 

@@ -21,8 +21,19 @@ export function formatRun(command: Command): string {
 
 /** The same as words, without the name of the program. */
 export function formatArgv(command: Command): string[] {
+  return argvOf(command, wordsOf(command));
+}
+
+/** The words for a process of our own, with the whole URL of a package: for its control channel, never to be shown or kept. */
+export function wholeArgv(command: Command): string[] {
+  const given = 'package' in command ? { package: command.package } : {};
+  return argvOf(command, { ...wordsOf(command), ...given });
+}
+
+type Words = Readonly<Partial<Record<WordKey, string | undefined>>>;
+
+function argvOf(command: Command, words: Words): string[] {
   const spec = commandSpec(command.kind);
-  const words = wordsOf(command);
   const rest = spec.words.flatMap((word) => written(word, words[word.key]));
   const options = spec.options.flatMap((key) => {
     const option: AnyOption = OPTIONS[key];
@@ -52,13 +63,13 @@ function optionWords({ name, form, value }: AnyOption, given: unknown): string[]
   });
 }
 
-function wordsOf(command: Command): Readonly<Partial<Record<WordKey, string | undefined>>> {
+function wordsOf(command: Command): Words {
   switch (command.kind) {
     case 'upgrade':
-      return { package: packageWord(command.package), mode: command.mode, backup: command.backup };
+      return { package: publicPackage(command.package), mode: command.mode, backup: command.backup };
     case 'check':
     case 'package-inspect':
-      return { package: packageWord(command.package) };
+      return { package: publicPackage(command.package) };
     case 'provision':
       return { mode: command.mode };
     case 'backup-add':
@@ -93,7 +104,7 @@ function wordsOf(command: Command): Readonly<Partial<Record<WordKey, string | un
 const PASSWORD = /(:\/\/)([^/@\s:]*):(?!\d{0,5}(?:\/|$))[^@\s]*@/;
 
 /** A URL without user, password, query and fragment; anything else as it is. */
-function packageWord(source: string | undefined): string | undefined {
+export function publicPackage(source: string | undefined): string | undefined {
   if (source === undefined || !/^https?:\/\//i.test(source) || !URL.canParse(source)) return source;
   const url = new URL(source);
   if (url.username === '' && url.password === '' && url.search === '' && url.hash === '') return source;

@@ -1,6 +1,7 @@
-import type * as vscode from 'vscode';
+import * as vscode from 'vscode';
 import { handlersOf, tellError } from './commands/register';
 import type { CommandDeps, Handlers } from './commands/deps';
+import { nodeShell } from './commands/runs';
 import { Targets, type Args } from './commands/targets';
 import { demandTrust } from './looker';
 import { actOn } from './rollback/act';
@@ -16,6 +17,7 @@ export type Core = Omit<CommandDeps, 'targets' | 'packages' | 'wizard' | 'rollBa
 export class Late extends Store {
   readonly rollBack: RollBackPanels;
   readonly #handlers: Handlers;
+  readonly #targets: Targets;
   readonly #trusted: ReadonlySet<string>;
 
   constructor(
@@ -37,11 +39,12 @@ export class Late extends Store {
         act: (...what) => actOn({ points, tasks, terminal }, ...what),
       }),
     );
+    this.#targets = new Targets(clusters, runs, points);
     this.#handlers = handlersOf({
       ...core,
       packages,
       rollBack: this.rollBack,
-      targets: new Targets(clusters, runs, points),
+      targets: this.#targets,
       wizard: new UpgradeWizard({ looker, packages, status }),
     });
   }
@@ -54,6 +57,26 @@ export class Late extends Store {
       await this.#handlers[name]?.(...args);
     } catch (error) {
       tellError(error, this.core.channels);
+    }
+  }
+
+  /** The terminal profile: on a node that is asked for. */
+  async terminalProfile(): Promise<vscode.TerminalProfile | undefined> {
+    try {
+      demandTrust();
+      const shell = await nodeShell({ targets: this.#targets, looker: this.core.looker }, []);
+      if (!shell) return undefined;
+      // The editor leaves a closed panel closed.
+      const opened = vscode.window.onDidOpenTerminal((terminal) => {
+        if (terminal.name !== shell.name) return;
+        opened.dispose();
+        terminal.show();
+      });
+      this.add(opened);
+      return new vscode.TerminalProfile(shell);
+    } catch (error) {
+      tellError(error, this.core.channels);
+      return undefined;
     }
   }
 }

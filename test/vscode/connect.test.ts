@@ -115,6 +115,21 @@ describe('Connecting from the window', function () {
     await workbench.page.locator('.terminal-wrapper').waitFor({ state: 'detached' });
   });
 
+  it('opens a terminal by its profile, on a node that is asked for', async () => {
+    const { workbench } = editor;
+    await knows(await right());
+    await workbench.command('Create New Terminal (With Profile)');
+    await workbench.quickInput().choose(/Cluster Node \(SSH\)/);
+    const pick = workbench.quickInput();
+    await until('the clusters', async () => (await pick.placeholder()).includes('Which cluster?'));
+    await pick.choose('plain');
+    await workbench.terminalShows(/[#$] ?$/);
+    await workbench.terminalType('echo "size:$(stty size)"\n');
+    await workbench.terminalShows(/size:\d+ \d+/);
+    await workbench.terminalType('exit\n');
+    await workbench.page.locator('.terminal-wrapper').waitFor({ state: 'detached' });
+  });
+
   it('refuses a key that has changed without a question, and says what to do', async () => {
     const other = join(sshd.dir, 'other');
     keygen(other, 'ed25519');

@@ -84,6 +84,11 @@ export class ClustersModel extends Store {
     return named.find((each) => each.file.path === file) ?? (file === undefined ? named[0] : undefined);
   }
 
+  /** A name for the cluster of a run that no other cluster has in this window. */
+  labelOf(name: string, file: string): string {
+    return this.byName(name, file)?.label ?? `${name} (${file})`;
+  }
+
   /** Reads all files again. */
   async reload(): Promise<void> {
     this.#reading = this.#reading.then(() => this.#read());

@@ -2,6 +2,7 @@ import * as vscode from 'vscode';
 import type { NodeView } from '../../engine/view';
 import type { StatusRow } from '../../command/terminal/status';
 import { Store } from '../store';
+import type { FileState } from './model';
 
 /** What a node said when it was last asked. */
 export interface NodeStatus extends StatusRow {
@@ -42,6 +43,22 @@ export class StatusCache extends Store {
     return all.length === 0 ? 0 : Math.min(...all.map((each) => each.asked));
   }
 
+  /** Forgets clusters and nodes that their file does not have any more. A file that is not there, or wrong, says nothing. */
+  keep(files: readonly Pick<FileState, 'path' | 'file' | 'problems'>[]): void {
+    for (const { path, file, problems } of files) {
+      if (!file || problems.length > 0) continue;
+      const listed = new Map(file.clusters.map(({ name, nodes }) => [`${path}#${name}`, nodes]));
+      for (const [id, known] of this.#byCluster) {
+        if (!id.startsWith(`${path}#`)) continue;
+        const names = new Set(listed.get(id)?.map(({ name }) => name));
+        const gone = [...known.keys()].filter((name) => !names.has(name));
+        for (const name of gone) known.delete(name);
+        if (known.size === 0) this.#byCluster.delete(id);
+        if (gone.length > 0) this.#changedOf(id);
+      }
+    }
+  }
+
   /** An unreachable node keeps what was known of it. */
   put(cluster: string, rows: readonly StatusRow[], now = Date.now()): void {
     const known = this.#byCluster.get(cluster) ?? new Map<string, NodeStatus>();
@@ -57,6 +74,10 @@ export class StatusCache extends Store {
       });
     }
     this.#byCluster.set(cluster, known);
+    this.#changedOf(cluster);
+  }
+
+  #changedOf(cluster: string): void {
     const all = Object.fromEntries([...this.#byCluster].map(([id, nodes]) => [id, [...nodes.values()]]));
     void this.memento.update(KEY, all);
     this.#changed.fire(cluster);

@@ -1,6 +1,6 @@
 import { dirname } from 'node:path';
 import type { Command, Options } from '../../command/command';
-import { formatArgv } from '../../command/format';
+import { wholeArgv } from '../../command/format';
 import { commandSpec } from '../../command/grammar';
 import type { ClusterRef } from '../clusters/model';
 
@@ -19,9 +19,9 @@ export function looksOnly(command: Command): boolean {
   return !commandSpec(command.kind).changes || command.options.dryRun === true;
 }
 
-/** The words of a command for a cluster. */
+/** The words of a command for a cluster, for the service: not to be shown. */
 export function argvFor(command: Command, ref: ClusterRef): string[] {
-  return formatArgv(forCluster(command, ref));
+  return wholeArgv(forCluster(command, ref));
 }
 
 /** Where relative paths of a command are meant. */

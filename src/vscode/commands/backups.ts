@@ -66,14 +66,11 @@ export function backupCommands(deps: CommandDeps): Handlers {
       if (yes) await start(deps, forCluster({ kind: 'backup-create', location: name, options: yes }, ref), ref);
     },
     backupVerify: async (...args) => {
-      const found = await targets.point(args, l10n.t('Verify Restore Point'));
-      if (!found) return;
-      const { location, point } = found;
-      await start(
-        deps,
-        forCluster({ kind: 'backup-verify', point: point.id, options: { location: location.name } }, location.ref),
-        location.ref,
-      );
+      for (const { location, point } of await targets.restorePoints(args, l10n.t('Verify Restore Point'))) {
+        const { name, ref } = location;
+        const command = { kind: 'backup-verify', point: point.id, options: { location: name } } as const;
+        await start(deps, forCluster(command, ref), ref, () => void points.reread(location));
+      }
     },
     backupClean: async (...args) => {
       const location = await targets.location(args, l10n.t('Clean Up Restore Points'));
@@ -93,7 +90,8 @@ export function backupCommands(deps: CommandDeps): Handlers {
   };
 }
 
-async function clean(deps: CommandDeps, { name, ref }: LocationRef): Promise<void> {
+async function clean(deps: CommandDeps, location: LocationRef): Promise<void> {
+  const { name, ref } = location;
   const keep = valueOf(
     await askText(alone(l10n.t('Clean up {0}', name)), {
       prompt: l10n.t('How many restore points of each cluster are kept?'),
@@ -108,7 +106,12 @@ async function clean(deps: CommandDeps, { name, ref }: LocationRef): Promise<voi
     button: l10n.t('Clean Up'),
   });
   if (yes)
-    await start(deps, forCluster({ kind: 'backup-clean', location: name, keep: Number(keep), options: yes }, ref), ref);
+    await start(
+      deps,
+      forCluster({ kind: 'backup-clean', location: name, keep: Number(keep), options: yes }, ref),
+      ref,
+      () => void deps.points.reread(location),
+    );
 }
 
 function nameProblem(name: string, known: readonly string[]): string | undefined {

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import * as vscode from 'vscode';
+import { line } from '../../base/text';
 import { formatArgv } from '../../command/format';
 import { parseCommand } from '../../command/parse';
 import type { Command } from '../../command/command';
@@ -13,7 +14,8 @@ import { definitionOf, explicit, nameOf, type TaskDefinition } from '../tasks/de
 import { saveTask } from '../tasks/save';
 import { wordsOf } from '../tasks/tasks-json';
 import type { CommandDeps, Handlers } from './deps';
-import { confirmed, openShell, openTerminal, start, sure } from './start';
+import type { Args } from './targets';
+import { confirmed, openTerminal, shellOptions, start, sure } from './start';
 import { tell } from '../tell';
 
 const { l10n } = vscode;
@@ -32,30 +34,32 @@ export function runCommands(deps: CommandDeps): Handlers {
       if (record) openTerminal(deps.terminal, { kind: 'follow', run: record.run }, titleOf(record));
     },
     stop: async (...args) => {
-      const record = await targets.run(args, l10n.t('Stop Run'), ({ state }) => state === 'live');
-      if (!record) return;
+      const records = await targets.several(args, l10n.t('Stop Run'), ({ state }) => state === 'live');
+      if (records.length === 0) return;
       const yes = await sure(
-        l10n.t('Stop {0}?', titleOf(record)),
+        l10n.t('Stop {0}?', records.map(titleOf).join(', ')),
         l10n.t('No further node begins; those begun are finished.'),
         l10n.t('Stop Run'),
       );
-      if (yes) await stop(record);
+      if (yes) await Promise.all(records.map(stop));
     },
     resume: async (...args) => {
       const record = await targets.run(args, l10n.t('Resume Run'), isOpen);
       if (record) await inTerminal(deps, record, { kind: 'resume', run: record.run, options: { yes: true } });
     },
     abandon: async (...args) => {
-      const record = await targets.run(args, l10n.t('Abandon Run'), isOpen);
-      if (!record) return;
+      const records = await targets.several(args, l10n.t('Abandon Run'), isOpen);
+      if (records.length === 0) return;
       const yes = await sure(
-        l10n.t('Abandon {0}?', titleOf(record)),
+        l10n.t('Abandon {0}?', records.map(titleOf).join(', ')),
         l10n.t(
           'It cannot be resumed afterwards. Nothing is changed on the nodes; their locks are freed unless a job still lives.',
         ),
         l10n.t('Abandon'),
       );
-      if (yes) await inTerminal(deps, record, { kind: 'runs-abandon', run: record.run, options: { yes: true } });
+      if (!yes) return;
+      for (const record of records)
+        await inTerminal(deps, record, { kind: 'runs-abandon', run: record.run, options: { yes: true } });
     },
     retryFailed: async (...args) => {
       const record = await targets.run(
@@ -69,14 +73,14 @@ export function runCommands(deps: CommandDeps): Handlers {
       const command = parseCommand(wordsOf(record.plan.command).slice(1));
       const yes = await confirmed(ref, {
         message: l10n.t('Run {0} again for {1}?', record.plan.action, nodes.join(', ')),
-        detail: record.plan.command,
+        detail: [...nodes.map((node) => versionsOf(record, node)), '', record.plan.command].join('\n'),
         button: l10n.t('Retry'),
       });
       if (yes) await start(deps, { ...command, options: { ...command.options, nodes, ...yes } } as Command, ref);
     },
     showNodeOutput: async (...args) => {
       const target = await targets.node(args, l10n.t('Show Node Output'));
-      if (target) await channels.show(target.cluster, target.node, target.folder);
+      if (target) await channels.show(target);
     },
     openNodeLog: async (...args) => {
       const target = await targets.node(args, l10n.t('Open Node Log'));
@@ -92,10 +96,8 @@ export function runCommands(deps: CommandDeps): Handlers {
       if (record) await openText(join(record.folder, 'journal.jsonl'), l10n.t('The run has no journal yet.'));
     },
     openTerminal: async (...args) => {
-      const target = await targets.node(args, l10n.t('Open SSH Terminal'));
-      const node = target?.ref?.cluster.nodes.find(({ name }) => name === target.node);
-      if (!node || !target?.ref) return;
-      openShell(deps, target.ref, node);
+      const shell = await nodeShell(deps, args);
+      if (shell) vscode.window.createTerminal(shell).show();
     },
     saveAsTask: async (...args) => {
       const [item] = args;
@@ -121,12 +123,29 @@ export function runCommands(deps: CommandDeps): Handlers {
   };
 }
 
+/** A terminal on the node that the arguments name, else on one that is asked for; undefined: cancelled. */
+export async function nodeShell(
+  { targets, looker }: Pick<CommandDeps, 'targets' | 'looker'>,
+  args: Args,
+): Promise<ReturnType<typeof shellOptions> | undefined> {
+  const target = await targets.node(args, l10n.t('Open SSH Terminal'));
+  const node = target?.ref?.cluster.nodes.find(({ name }) => name === target.node);
+  return node && target?.ref && shellOptions({ looker }, target.ref, node);
+}
+
 async function save(command: Command, ref: ClusterRef): Promise<void> {
   const { mode, backup } = ref.cluster.upgrade;
   const definition = definitionOf(command);
   if (!definition) return;
   const whole: TaskDefinition = explicit(definition, { mode, backup });
   await saveTask(whole, nameOf(whole), ref.folder);
+  const given = 'package' in command ? command.package : undefined;
+  if (given !== whole.package)
+    void tell.info(
+      l10n.t(
+        'The address was saved without its user, password and query. Where they are needed, write them into "package" as ${input:…}: the task asks for them each time.',
+      ),
+    );
 }
 
 function refOf({ runs, clusters }: CommandDeps, run: string): ReturnType<CommandDeps['clusters']['find']> {
@@ -144,6 +163,12 @@ function isCommand(value: unknown): value is Command {
 
 function titleOf({ plan }: RunRecord): string {
   return `${plan.action} ${plan.cluster}`;
+}
+
+/** `n1: 24.1 → 24.2`, as it was planned. */
+function versionsOf({ plan }: RunRecord, name: string): string {
+  const node = plan.nodes.find((each) => each.name === name);
+  return `${name}: ${line(node?.from ?? l10n.t('not installed'), 80)} → ${line(node?.to ?? node?.from ?? '?', 80)}`;
 }
 
 /** A run needs no cluster of this window: everything is in its plan. */

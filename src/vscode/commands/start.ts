@@ -12,32 +12,37 @@ import { cwdOf } from './argv';
 
 const { l10n } = vscode;
 
-/** Starts a command for a cluster: as a task where tasks.json has a word for it, else in a terminal of its own. */
+/**
+ * Starts a command for a cluster: as a task where tasks.json has a word for it, else in a terminal of its own.
+ * @param ended called once the command of such a terminal is over
+ */
 export async function start(
   { tasks, terminal }: { readonly tasks: ClusterliftTasks; readonly terminal: TerminalDeps },
   command: Command,
   ref: ClusterRef,
+  ended?: () => void,
 ): Promise<void> {
   const task = tasks.taskOf(command, ref);
   if (task) await vscode.tasks.executeTask(task);
-  else openTerminal(terminal, { kind: 'command', command, cwd: cwdOf(ref) }, formatCommand(command).slice(0, 60));
+  else
+    openTerminal(terminal, { kind: 'command', command, cwd: cwdOf(ref) }, formatCommand(command).slice(0, 60), ended);
 }
 
 /** A terminal that is no task. */
-export function openTerminal(deps: TerminalDeps, job: TerminalJob, name: string): vscode.Terminal {
-  const terminal = vscode.window.createTerminal({ name, pty: new RunTerminal(job, deps, true), isTransient: true });
-  terminal.show();
-  return terminal;
+export function openTerminal(deps: TerminalDeps, job: TerminalJob, name: string, ended?: () => void): void {
+  const pty = new RunTerminal(job, deps, { stays: true, ended });
+  vscode.window.createTerminal({ name, pty, isTransient: true }).show();
 }
 
 /** A terminal on a node, over our own connection; on this machine an ordinary one. */
-export function openShell({ looker }: Pick<TerminalDeps, 'looker'>, ref: ClusterRef, node: NodeModel): void {
+export function shellOptions(
+  { looker }: Pick<TerminalDeps, 'looker'>,
+  ref: ClusterRef,
+  node: NodeModel,
+): vscode.TerminalOptions | vscode.ExtensionTerminalOptions {
   const name = `${ref.label}/${node.name}`;
-  const terminal =
-    node.connection === 'local'
-      ? vscode.window.createTerminal({ name })
-      : vscode.window.createTerminal({ name, pty: new SshTerminal(ref, node.name, looker), isTransient: true });
-  terminal.show();
+  if (node.connection === 'local') return { name };
+  return { name, pty: new SshTerminal(ref, node.name, looker), isTransient: true };
 }
 
 /**

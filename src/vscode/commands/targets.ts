@@ -21,6 +21,7 @@ export type Args = readonly [item?: Item, items?: readonly Item[]];
 /** A node of a cluster, with the run that it is looked at in. */
 export interface NodeTarget {
   readonly cluster: string;
+  readonly configFile: string;
   readonly node: string;
   /** Folder of the run whose log is meant; undefined: there is none. */
   readonly folder: string | undefined;
@@ -85,6 +86,17 @@ export class Targets {
     return valueOf(end);
   }
 
+  /** Of the runs that are selected those that it makes sense for; else the one that was clicked, or is picked. */
+  async several(args: Args, title: string, fits: (record: RunRecord) => boolean): Promise<RunRecord[]> {
+    const named = new Set(itemsOf(args).flatMap((item) => ('run' in item ? [item.run] : [])));
+    if (named.size < 2) {
+      const one = await this.run(args, title, fits);
+      return one ? [one] : [];
+    }
+    await this.runs.refresh();
+    return this.runs.records.filter((record) => named.has(record.run) && fits(record));
+  }
+
   /** A node, of the tree of clusters or of a run. */
   async node(args: Args, title: string): Promise<NodeTarget | undefined> {
     const [item] = clicked(args);
@@ -94,6 +106,7 @@ export class Targets {
       const { plan, folder } = record;
       return {
         cluster: plan.cluster,
+        configFile: plan.configFile,
         node: item.node,
         folder,
         ref: this.clusterModel.byName(plan.cluster, plan.configFile),
@@ -104,7 +117,7 @@ export class Targets {
     const node = item?.kind === 'node' ? item.node.name : await this.#pickNode(ref, title);
     if (node === undefined) return undefined;
     const folder = this.runs.latest(ref.cluster.name, ref.file.path)?.folder;
-    return { cluster: ref.cluster.name, node, folder, ref };
+    return { cluster: ref.cluster.name, configFile: ref.file.path, node, folder, ref };
   }
 
   async #pickNode(ref: ClusterRef, title: string): Promise<string | undefined> {
@@ -140,18 +153,19 @@ export class Targets {
     );
   }
 
-  async point(args: Args, title: string): Promise<{ location: LocationRef; point: PointInfo } | undefined> {
-    const [item] = clicked(args);
-    if (item?.kind === 'point') return item;
+  /** @returns those that are selected, else the one that is picked; empty: cancelled, or there is none (which was said) */
+  async restorePoints(args: Args, title: string): Promise<{ location: LocationRef; point: PointInfo }[]> {
+    const named = itemsOf(args).filter((item) => item.kind === 'point');
+    if (named.length > 0) return named;
     const location = await this.location(args, title);
-    if (!location) return undefined;
+    if (!location) return [];
     const state = await vscode.window.withProgress(
       { location: { viewId: 'clusterlift.points' }, title: l10n.t('Reading {0}', location.name) },
       () => this.points.refresh(location),
     );
     if (state.points.length === 0) {
       void tell.info(state.error ?? l10n.t('There are no restore points in {0}.', location.name));
-      return undefined;
+      return [];
     }
     const point = valueOf(
       await pickOne(alone(title), {
@@ -164,7 +178,7 @@ export class Targets {
         })),
       }),
     );
-    return point && { location, point };
+    return point ? [{ location, point }] : [];
   }
 }
 

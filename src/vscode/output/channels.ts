@@ -1,6 +1,8 @@
 import * as vscode from 'vscode';
 import { plain } from '../../base/text';
 import { plainLines } from '../../command/terminal/plain';
+import type { ClustersModel } from '../clusters/model';
+import type { NodeTarget } from '../commands/targets';
 import type { HubEvents, RunHub } from '../runs/hub';
 import { setting } from '../settings';
 import { Store } from '../store';
@@ -37,7 +39,10 @@ export class OutputChannels extends Store {
   readonly #gone = new Set<string>();
   #timer: NodeJS.Timeout | undefined;
 
-  constructor(hub: Pick<RunHub, 'onEvents'>) {
+  constructor(
+    hub: Pick<RunHub, 'onEvents'>,
+    private readonly clusters: Pick<ClustersModel, 'labelOf'>,
+  ) {
     super();
     this.add(hub.onEvents((heard) => this.#take(heard)));
     this.add({
@@ -48,13 +53,14 @@ export class OutputChannels extends Store {
     });
   }
 
-  /** The channels of nodes that there are, by cluster and node, the oldest first. */
+  /** The channels of nodes that there are, by label of the cluster and node, the oldest first. */
   get open(): readonly string[] {
     return [...this.#nodes.keys()];
   }
 
   /** Shows what a node said; the channel begins with the end of its log. */
-  async show(cluster: string, node: string, folder: string | undefined): Promise<void> {
+  async show({ cluster: name, configFile, node, folder }: Omit<NodeTarget, 'ref'>): Promise<void> {
+    const cluster = this.clusters.labelOf(name, configFile);
     const known = this.#nodes.get(keyOf(cluster, node));
     if (known) {
       known.channel.show(true);
@@ -66,7 +72,8 @@ export class OutputChannels extends Store {
   }
 
   #take({ view, events, folder }: Pick<HubEvents, 'view' | 'events' | 'folder'>): void {
-    const { cluster, nodes } = view.plan;
+    const { nodes } = view.plan;
+    const cluster = this.clusters.labelOf(view.plan.cluster, view.plan.configFile);
     const small = nodes.length <= SMALL_CLUSTER && setting('nodeOutputs') === 'auto';
     for (const event of events) {
       if (event.type === 'output') {

@@ -3,6 +3,7 @@ import { ClusterliftError, messageOf } from '../../base/errors';
 import type { ClusterRef, ClustersModel } from '../clusters/model';
 import { argvFor, cwdOf } from '../commands/argv';
 import type { Looker } from '../looker';
+import type { RunsModel } from '../runs/model';
 import { Store } from '../store';
 import { pointRows, type PointInfo } from './rows';
 
@@ -32,10 +33,18 @@ export class PointsModel extends Store {
   readonly #asking = new Map<string, Promise<LocationState>>();
 
   constructor(
-    private readonly clusters: ClustersModel,
-    private readonly looker: Looker,
+    private readonly clusters: Pick<ClustersModel, 'clusters' | 'byName'>,
+    private readonly looker: Pick<Looker, 'rows'>,
+    runs: Pick<RunsModel, 'onDidEnd'>,
   ) {
     super();
+    this.add(
+      runs.onDidEnd(({ record: { plan } }) => {
+        const ref = plan.point && clusters.byName(plan.cluster, plan.configFile);
+        const location = ref && this.locationsOf(ref).find(({ name }) => name === plan.point?.location);
+        if (location) void this.reread(location);
+      }),
+    );
   }
 
   locations(): LocationRef[] {
@@ -58,6 +67,11 @@ export class PointsModel extends Store {
 
   isAsking(id: string): boolean {
     return this.#asking.has(id);
+  }
+
+  /** Its points have changed: it is read again, if somebody has seen them. */
+  async reread(location: LocationRef): Promise<void> {
+    if (this.state(location.id)) await this.refresh(location);
   }
 
   /** Reads a location again; a failure is a state, too. */

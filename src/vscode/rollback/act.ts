@@ -39,7 +39,8 @@ export async function actOn(
   }
   const options = { location: location.name };
   if (what === 'verify') {
-    await start(deps, forCluster({ kind: 'backup-verify', point: point.id, options }, ref), ref);
+    const command = forCluster({ kind: 'backup-verify', point: point.id, options }, ref);
+    await start(deps, command, ref, () => void deps.points.reread(location));
     return;
   }
   if (point.state !== 'verified') {

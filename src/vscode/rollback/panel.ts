@@ -108,9 +108,10 @@ class RollBackPanel extends Store {
     panel.webview.html = this.#html();
     const { points, clusters, status } = deps;
     this.add(panel.webview.onDidReceiveMessage((message: unknown) => void this.#heard(message)));
-    for (const event of [points.onDidChange, clusters.onDidChange, status.onDidChange]) {
-      this.add((event as vscode.Event<unknown>)(() => this.#send()));
-    }
+    this.add(points.onDidChange(() => this.#send()));
+    this.add(status.onDidChange(() => this.#send()));
+    // After a reload, the page is there before the clusters are.
+    this.add(clusters.onDidChange(() => void this.#begin()));
   }
 
   reveal(preselect: PointKey | undefined): void {
@@ -129,8 +130,7 @@ class RollBackPanel extends Store {
     const ref = this.#ref();
     switch (message.type) {
       case 'ready':
-        this.#send();
-        await this.#read(false);
+        await this.#begin();
         return;
       case 'refresh':
         this.#previews.clear();
@@ -181,6 +181,12 @@ class RollBackPanel extends Store {
   #tell(key: PointKey, state: PreviewState): void {
     this.#previews.set(keyText(key), state);
     this.#send();
+  }
+
+  /** Shows what is known, and reads what nobody has looked at yet. */
+  async #begin(): Promise<void> {
+    this.#send();
+    await this.#read(false);
   }
 
   async #read(again: boolean): Promise<void> {

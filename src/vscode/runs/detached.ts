@@ -1,6 +1,6 @@
 import * as vscode from 'vscode';
 import { Store } from '../store';
-import type { RunTerminal } from './terminal';
+import type { GoesOn } from './terminal';
 import { tell } from '../tell';
 
 const { l10n } = vscode;
@@ -10,8 +10,8 @@ const REASON_MS = 1000;
 
 /** Says once that a run goes on when its terminal was closed by a person; not when the window ends. */
 export class Detached extends Store {
-  /** Runs whose terminals are gone and that nobody was told of yet. */
-  readonly #waiting = new Map<vscode.Pseudoterminal, string>();
+  /** What goes on though its terminal is gone, and nobody was told of yet. */
+  readonly #waiting = new Map<vscode.Pseudoterminal, GoesOn>();
 
   constructor() {
     super();
@@ -20,22 +20,27 @@ export class Detached extends Store {
         const pty = 'pty' in creationOptions ? creationOptions.pty : undefined;
         // Terminals of tasks do not tell their pseudoterminal: the one that was closed just now is meant.
         const key = pty && this.#waiting.has(pty) ? pty : [...this.#waiting.keys()][0];
-        const run = key && this.#waiting.get(key);
-        if (!key || run === undefined) return;
+        const what = key && this.#waiting.get(key);
+        if (!key || !what) return;
         this.#waiting.delete(key);
-        if (exitStatus?.reason !== vscode.TerminalExitReason.Shutdown) void this.#tell(run);
+        if (exitStatus?.reason !== vscode.TerminalExitReason.Shutdown) void this.#tell(what);
       }),
     );
   }
 
-  closed(run: string | undefined, pty: RunTerminal): void {
-    if (run === undefined) return;
-    this.#waiting.set(pty, run);
+  closed(what: GoesOn, pty: vscode.Pseudoterminal): void {
+    this.#waiting.set(pty, what);
     setTimeout(() => this.#waiting.delete(pty), REASON_MS);
   }
 
-  async #tell(run: string): Promise<void> {
+  async #tell(what: GoesOn): Promise<void> {
     const stop = l10n.t('Stop Run');
+    if ('preparing' in what) {
+      const text = l10n.t('{0} is being prepared and goes on; nothing is changed yet.', what.preparing);
+      if ((await tell.info(text, stop)) === stop) await what.stop();
+      return;
+    }
+    const { run } = what;
     const follow = l10n.t('Follow');
     const cluster = /^\d+T\d+Z-(.*)-[0-9a-f]+$/.exec(run)?.[1] ?? run;
     const choice = await tell.info(l10n.t('The run of {0} goes on.', cluster), stop, follow);

@@ -23,6 +23,7 @@ export class RunSession extends Store {
   readonly #questions = new Map<string, AbortController>();
   readonly #answered: Question[] = [];
   #client: RunClient | undefined;
+  #starting: Promise<RunClient> | undefined;
   #view: RunView | undefined;
   #folder: string | undefined;
 
@@ -49,7 +50,8 @@ export class RunSession extends Store {
   /** Starts a process for a run. @throws ClusterliftError `run-process` */
   async start(launcher: Launcher, request: RunRequest): Promise<FollowEnd> {
     const { spawnRun } = await import(/* webpackChunkName: "late" */ '../../service/spawn');
-    this.#client = await spawnRun(launcher, request, this.#follower);
+    this.#starting = spawnRun(launcher, request, this.#follower);
+    this.#client = await this.#starting;
     return this.#finish(this.#client);
   }
 
@@ -67,8 +69,10 @@ export class RunSession extends Store {
     return this.#answered;
   }
 
+  /** Also while its process is being started. */
   async stop(by: string): Promise<void> {
-    await this.#client?.stop(by);
+    const client = this.#client ?? (await this.#starting);
+    await client?.stop(by);
   }
 
   get attached(): boolean {

@@ -1,10 +1,11 @@
 import * as vscode from 'vscode';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { ClusterliftError, ExitStatus } from '../../base/errors';
+import { ClusterliftError, ExitStatus, messageOf } from '../../base/errors';
 import { home } from '../../base/paths';
-import { formatArgv, formatCommand } from '../../command/format';
+import { formatCommand, wholeArgv } from '../../command/format';
 import { looksOnly } from '../commands/argv';
-import type { Command } from '../../command/command';
+import type { Command, CommandKind } from '../../command/command';
+import { commandSpec } from '../../command/grammar';
 import { renderError, renderUnexpected } from '../../command/terminal/error';
 import { LiveTerminal } from '../../command/terminal/live-terminal';
 import { lookOf, paint, tone, type Look, type Tone } from '../../command/terminal/look';
@@ -18,6 +19,7 @@ import { me } from '../launch';
 import { demandTrust, type Looker } from '../looker';
 import { setting } from '../settings';
 import { Store } from '../store';
+import { tell } from '../tell';
 import type { RunHub } from './hub';
 import type { RunsModel } from './model';
 import { Screen, screenEnv } from './screen';
@@ -42,7 +44,20 @@ export interface TerminalDeps {
   /** Would this question be answered again without a person? */
   readonly answersAgain: (question: Question) => Promise<boolean>;
   /** The terminal was closed while its run goes on. */
-  readonly onDetached: (run: string | undefined, pty: RunTerminal) => void;
+  readonly onDetached: (what: GoesOn, pty: RunTerminal) => void;
+}
+
+/** What goes on without its terminal: a run, or one that is being prepared, which has no name yet. */
+export type GoesOn = { readonly run: string } | { readonly preparing: string; readonly stop: () => Promise<void> };
+
+/** Commands that become a run once they are planned. */
+const RUNS: ReadonlySet<CommandKind> = new Set(['upgrade', 'provision', 'backup-create', 'backup-restore', 'resume']);
+
+export interface OwnTerminal {
+  /** A terminal of its own stays until a key is pressed; one of a task is kept by the editor. */
+  readonly stays: boolean;
+  /** Called once its command is over; not when it was closed before. */
+  readonly ended?: (() => void) | undefined;
 }
 
 /** Lines written just before the end can be lost (microsoft/vscode#92868). Milliseconds. */
@@ -62,15 +77,21 @@ export class RunTerminal extends Store implements vscode.Pseudoterminal {
   #asking = false;
   #done = false;
   #resumed = false;
+  /** Closed before there was a plan: the window stays with the run until then, to answer its questions and to stop it. */
+  #preparing = false;
 
   constructor(
     private readonly job: TerminalJob,
     private readonly deps: TerminalDeps,
-    /** A terminal of its own stays until a key is pressed; one of a task is kept by the editor. */
-    private readonly stays = false,
+    private readonly own: OwnTerminal = { stays: false },
   ) {
     super();
-    this.#session = this.add(new RunSession(deps.asker));
+    this.#session = new RunSession(deps.asker);
+    this.add({
+      dispose: () => {
+        if (!this.#preparing) this.#session.dispose();
+      },
+    });
     this.#live = new LiveTerminal({
       stream: this.#screen,
       env: screenEnv(),
@@ -90,14 +111,33 @@ export class RunTerminal extends Store implements vscode.Pseudoterminal {
 
   /** The terminal is gone, and that cannot be refused: let go, the run goes on. */
   close(): void {
-    if (!this.#done) this.deps.onDetached(this.#session.view?.run, this);
+    if (!this.#done) this.#letGo();
     this.#abort.abort();
     this.#live.end();
     this.dispose();
   }
 
+  #letGo(): void {
+    const session = this.#session;
+    const { view } = session;
+    if (view) {
+      this.deps.onDetached({ run: view.run }, this);
+      return;
+    }
+    const { job } = this;
+    if (job.kind !== 'command' || looksOnly(job.command) || !RUNS.has(job.command.kind)) return;
+    this.#preparing = true;
+    session.onPlanned(() => session.dispose());
+    const stop = async (): Promise<void> => {
+      if (session.view)
+        await vscode.commands.executeCommand('clusterlift.stop', { kind: 'run', run: session.view.run });
+      else await session.stop(me());
+    };
+    this.deps.onDetached({ preparing: titleOf(job.command), stop }, this);
+  }
+
   handleInput(data: string): void {
-    if (this.#done && this.stays) this.#close.fire(0);
+    if (this.#done && this.own.stays) this.#close.fire(0);
     else if (data.includes('\u0003')) void this.#interrupt();
   }
 
@@ -109,10 +149,11 @@ export class RunTerminal extends Store implements vscode.Pseudoterminal {
       status = this.#tell(error);
     }
     if (this.disposed) return;
+    this.own.ended?.();
     this.#done = true;
     this.#live.end();
     this.#say([tone(toneOf(status), l10n.t('Exit status {0}', String(status)))]);
-    if (this.stays) {
+    if (this.own.stays) {
       this.#say([tone('dim', l10n.t('Press any key to close this terminal.'))]);
       return;
     }
@@ -134,7 +175,7 @@ export class RunTerminal extends Store implements vscode.Pseudoterminal {
   }
 
   async #lookAt(command: Command, cwd: string): Promise<ExitStatus> {
-    const { status, lines, error } = await this.deps.looker.look(formatArgv(command), cwd, this.#abort.signal);
+    const { status, lines, error } = await this.deps.looker.look(wholeArgv(command), cwd, this.#abort.signal);
     this.#live.print(lines);
     if (error) this.#tell(new ClusterliftError({ ...error, exit: status as ExitStatus }));
     return status as ExitStatus;
@@ -144,7 +185,7 @@ export class RunTerminal extends Store implements vscode.Pseudoterminal {
     demandTrust();
     const leave = this.#listen();
     try {
-      const request = { argv: formatArgv(command), cwd, by: me(), secrets: await this.deps.secrets() };
+      const request = { argv: wholeArgv(command), cwd, by: me(), secrets: await this.deps.secrets() };
       const end = await this.#session.start(this.deps.launcher, request);
       return await this.#ended(end);
     } finally {
@@ -168,13 +209,16 @@ export class RunTerminal extends Store implements vscode.Pseudoterminal {
   #listen(): () => void {
     if (this.#session.attached || this.#session.view) {
       this.#session.dispose();
-      this.#session = this.add(new RunSession(this.deps.asker));
+      this.#session = new RunSession(this.deps.asker);
     }
     const joined = this.deps.hub.join(this.#session);
     const events = this.#session.onEvents((list) => {
+      if (this.disposed) return;
       for (const event of list) this.#live.sink(event);
     });
-    const said = this.#session.onSaid((lines) => this.#live.print(lines));
+    const said = this.#session.onSaid((lines) => {
+      if (!this.disposed) this.#live.print(lines);
+    });
     const planned = this.#session.onPlanned((plan) => {
       this.#say([
         tone('dim', l10n.t('Run {0}. Ctrl+C: stop or let go; closing this terminal stops nothing.', plan.run)),
@@ -288,13 +332,25 @@ export class RunTerminal extends Store implements vscode.Pseudoterminal {
 
   #tell(error: unknown): ExitStatus {
     const ours = error instanceof ClusterliftError;
+    const status = ours ? error.exit : ExitStatus.failed;
+    if (this.#preparing) {
+      if (status !== ExitStatus.interrupted) this.#tellAfterwards(messageOf(error));
+      return status;
+    }
     const lines = ours ? renderError(error, this.#look()) : renderUnexpected(error, undefined, this.#look());
     // The live block is over where there is an error to show.
     for (const each of lines) this.#screen.write(`${each}\n`);
-    return ours ? error.exit : ExitStatus.failed;
+    return status;
+  }
+
+  #tellAfterwards(why: string): void {
+    const { job } = this;
+    const what = job.kind === 'command' ? titleOf(job.command) : '';
+    void tell.warning(l10n.t('{0} ended before anything was changed: {1}', what, why));
   }
 
   #say(parts: Parameters<typeof paint>[0]): void {
+    if (this.disposed) return;
     const text = paint(parts, { ...this.#look(), columns: 10_000 });
     if (this.#done || this.#session.view?.state !== 'running') this.#screen.write(`${text}\n`);
     else this.#live.print([text]);
@@ -303,6 +359,12 @@ export class RunTerminal extends Store implements vscode.Pseudoterminal {
   #look(): Look {
     return lookOf(this.#screen, screenEnv());
   }
+}
+
+/** `upgrade staging` */
+function titleOf({ kind, options: { cluster } }: Command): string {
+  const { name } = commandSpec(kind);
+  return cluster === undefined ? name : `${name} ${cluster}`;
 }
 
 function toneOf(status: ExitStatus): Tone {

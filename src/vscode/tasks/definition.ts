@@ -3,6 +3,7 @@ import { ClusterliftError, ExitStatus } from '../../base/errors';
 import { commandSpec } from '../../command/grammar';
 import { OPTIONS } from '../../command/options';
 import type { Command, OptionKey, Options } from '../../command/command';
+import { publicPackage } from '../../command/format';
 import type { AnyOption } from '../../command/tokens';
 import { packageSource } from '../../command/values';
 
@@ -18,14 +19,14 @@ export interface TaskDefinition {
   readonly point?: string;
   readonly location?: string;
   readonly nodes?: readonly string[];
-  readonly batch?: readonly string[];
-  readonly maxFailures?: string;
+  readonly batch?: readonly (string | number)[];
+  readonly maxFailures?: string | number;
   readonly onFailure?: 'stop' | 'continue' | 'rollback';
   readonly sha256?: string;
   readonly override?: readonly string[];
   readonly fetch?: 'here' | 'primary';
   readonly distribution?: 'auto' | 'direct' | 'relay';
-  readonly limitRate?: string;
+  readonly limitRate?: string | number;
   readonly giveUp?: string;
   readonly dryRun?: boolean;
   readonly confirm?: string;
@@ -36,13 +37,15 @@ const COMMANDS = {
   check: 'check',
   status: 'status',
   'backup create': 'backup-create',
-  backup: 'backup-create',
   restore: 'backup-restore',
   provision: 'provision',
 } as const;
 export type TaskCommand = keyof typeof COMMANDS;
 
 export const TASK_TYPE = 'clusterlift';
+
+/** A definition as it comes: foreign data. */
+type Rec = Readonly<Record<string, unknown>>;
 
 /** Words of the command; all other properties are options. */
 const WORDS = ['type', 'command', 'package', 'mode', 'backup', 'point', 'location'] as const;
@@ -51,7 +54,7 @@ const WORDS = ['type', 'command', 'package', 'mode', 'backup', 'point', 'locatio
  * The command of a definition from tasks.json: foreign data.
  * @throws ClusterliftError `task-…` with status 2, naming the property
  */
-export function commandOf(definition: Readonly<Record<string, unknown>>): Command {
+export function commandOf(definition: Rec): Command {
   const wanted = definition['command'];
   if (typeof wanted !== 'string' || !Object.hasOwn(COMMANDS, wanted)) {
     throw wrong('command', l10n.t('"command" must be one of: {0}', Object.keys(COMMANDS).join(', ')));
@@ -84,12 +87,15 @@ export function commandOf(definition: Readonly<Record<string, unknown>>): Comman
   }
 }
 
-/** The definition that means the same as a command; undefined where tasks.json has none for it. */
+/**
+ * The definition that means the same as a command, as the editor may keep it: without the secrets of a URL, and without a
+ * name that was typed once, which is no standing answer. Undefined where tasks.json has no word for the command.
+ */
 export function definitionOf(command: Command): TaskDefinition | undefined {
   const { options } = command;
   const rest = Object.fromEntries(
     (Object.keys(options) as OptionKey[]).flatMap((key): [string, unknown][] => {
-      if (key === 'json' || key === 'yes') return [];
+      if (key === 'json' || key === 'yes' || key === 'confirm') return [];
       return [[key, taskValue(key, options[key])]];
     }),
   );
@@ -100,13 +106,13 @@ export function definitionOf(command: Command): TaskDefinition | undefined {
       return {
         ...base,
         command: 'upgrade',
-        ...word('package', source),
+        ...word('package', publicPackage(source)),
         ...word('mode', mode),
         ...word('backup', backup),
       };
     }
     case 'check':
-      return { ...base, command: 'check', ...word('package', command.package) };
+      return { ...base, command: 'check', ...word('package', publicPackage(command.package)) };
     case 'provision':
       return { ...base, command: 'provision', ...word('mode', command.mode) };
     case 'status':
@@ -121,23 +127,31 @@ export function definitionOf(command: Command): TaskDefinition | undefined {
 }
 
 /**
- * For *Save as Task*: `mode` and `backup` of an upgrade always stand there, so that a reader sees what will happen. A
- * name that was typed once is no standing answer.
+ * Adds what a person gave for a command and its definition leaves out: all of a URL, and the typed name. That one is for
+ * the first start only: whoever runs the task once more is asked.
  */
+export function givenFor(command: Command): (definition: Rec) => Rec {
+  const source = 'package' in command ? command.package : undefined;
+  let { confirm } = command.options;
+  return (definition) => {
+    const whole = { ...definition, ...word('package', source), ...word('confirm', confirm) };
+    confirm = undefined;
+    return whole;
+  };
+}
+
+/** For *Save as Task*: `mode` and `backup` of an upgrade always stand there, so that a reader sees what will happen. */
 export function explicit(
   definition: TaskDefinition,
   defaults: { mode: 'serial' | 'fast'; backup: string },
 ): TaskDefinition {
-  const rest = Object.fromEntries(
-    Object.entries(definition).filter(([key]) => key !== 'confirm'),
-  ) as unknown as TaskDefinition;
-  if (rest.command !== 'upgrade') return rest;
-  return { ...rest, mode: rest.mode ?? defaults.mode, backup: rest.backup ?? defaults.backup };
+  if (definition.command !== 'upgrade') return definition;
+  return { ...definition, mode: definition.mode ?? defaults.mode, backup: definition.backup ?? defaults.backup };
 }
 
 /** A short name for people: `upgrade staging`. */
 export function nameOf({ command, cluster, backup }: TaskDefinition): string {
-  const what = command === 'backup create' || command === 'backup' ? `backup create ${backup ?? '?'}` : command;
+  const what = command === 'backup create' ? `backup create ${backup ?? '?'}` : command;
   return cluster === undefined ? what : `${what} ${cluster}`;
 }
 
@@ -146,7 +160,7 @@ export function nameOf({ command, cluster, backup }: TaskDefinition): string {
  * What only looks may.
  */
 export function refusal(
-  definition: Readonly<Record<string, unknown>>,
+  definition: Rec,
   task: { readonly isBackground: boolean; readonly runOn: unknown },
 ): ClusterliftError | undefined {
   const looks =
@@ -165,7 +179,7 @@ export function refusal(
   });
 }
 
-function optionsOf(definition: Readonly<Record<string, unknown>>, kind: Command['kind']): Options {
+function optionsOf(definition: Rec, kind: Command['kind']): Options {
   const spec = commandSpec(kind);
   const found: [OptionKey, unknown][] = [];
   for (const [key, value] of Object.entries(definition)) {
@@ -186,7 +200,9 @@ function optionsOf(definition: Readonly<Record<string, unknown>>, kind: Command[
 function readOption(option: AnyOption, value: unknown): unknown {
   const { value: kind } = option;
   if (!kind) return value === true ? true : value === false ? undefined : null;
-  const texts: unknown[] = Array.isArray(value) ? value : [value];
+  const given: unknown[] = Array.isArray(value) ? value : [value];
+  // `"maxFailures": 1` is what people write.
+  const texts = given.map((each) => (typeof each === 'number' ? String(each) : each));
   if (!texts.every((each) => typeof each === 'string')) return null;
   if (option.form === 'value') return kind.read(texts.join()) ?? null;
   const read = texts.map((each) => kind.read(each));
@@ -199,27 +215,27 @@ function taskValue(key: OptionKey, value: unknown): unknown {
   return option.value?.write(value) ?? value;
 }
 
-function packageOf(definition: Readonly<Record<string, unknown>>): string | undefined {
+function packageOf(definition: Rec): string | undefined {
   const source = text(definition, 'package');
   if (source !== undefined && packageSource.read(source) === undefined)
     throw wrong('package', l10n.t('"{0}" must be {1}', 'package', packageSource.expects));
   return source;
 }
 
-function modeOf(definition: Readonly<Record<string, unknown>>): 'serial' | 'fast' | undefined {
+function modeOf(definition: Rec): 'serial' | 'fast' | undefined {
   const mode = text(definition, 'mode');
   if (mode === undefined || mode === 'serial' || mode === 'fast') return mode;
   throw wrong('mode', l10n.t('"{0}" must be {1}', 'mode', 'serial | fast'));
 }
 
-function text(definition: Readonly<Record<string, unknown>>, key: string): string | undefined {
+function text(definition: Rec, key: string): string | undefined {
   const value = definition[key];
   if (value === undefined || value === '') return undefined;
   if (typeof value !== 'string' || /\p{Cc}/u.test(value)) throw wrong(key, l10n.t('"{0}" must be a text', key));
   return value;
 }
 
-function needed(definition: Readonly<Record<string, unknown>>, key: string, command: string): string {
+function needed(definition: Rec, key: string, command: string): string {
   const value = text(definition, key);
   if (value === undefined) throw wrong(key, l10n.t('"{0}" needs "{1}"', command, key));
   return value;

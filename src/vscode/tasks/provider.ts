@@ -1,14 +1,16 @@
 import * as vscode from 'vscode';
 import { dirname } from 'node:path';
 import { ClusterliftError, ExitStatus } from '../../base/errors';
+import { findClustersFile } from '../../cluster/find';
 import type { Command } from '../../command/command';
-import { formatCommand, formatRun } from '../../command/format';
+import { formatCommand } from '../../command/format';
 import type { ClusterRef, ClustersModel } from '../clusters/model';
 import { demandTrust } from '../looker';
 import type { RunsModel } from '../runs/model';
 import { looksOnly, optionsFor } from '../commands/argv';
 import type { TerminalDeps, TerminalJob } from '../runs/terminal';
-import { commandOf, definitionOf, nameOf, refusal, TASK_TYPE, type TaskDefinition } from './definition';
+import { commandOf, definitionOf, givenFor, nameOf, refusal, TASK_TYPE, type TaskDefinition } from './definition';
+import { openRun } from './open-run';
 
 const { l10n } = vscode;
 
@@ -60,28 +62,31 @@ export class ClusterliftTasks implements vscode.TaskProvider {
     const scope = ref.folder ?? vscode.TaskScope.Workspace;
     const name = nameOf({ ...definition, cluster: ref.label });
     const task = new vscode.Task({ ...definition }, scope, name, 'clusterlift', undefined, []);
-    task.detail = formatCommand(command);
-    task.execution = this.#execution(task);
+    task.detail = formatCommand(commandOf({ ...definition }));
+    task.execution = this.#execution(task, givenFor(command));
     task.presentationOptions = { reveal: vscode.TaskRevealKind.Always, clear: true, showReuseMessage: false };
     return task;
   }
 
   /** Variables of the definition are resolved only in here. */
-  #execution(task: vscode.Task): vscode.CustomExecution {
+  #execution(
+    task: vscode.Task,
+    completed = (definition: vscode.TaskDefinition): Readonly<Record<string, unknown>> => definition,
+  ): vscode.CustomExecution {
     return new vscode.CustomExecution(async (definition) => {
       const { RunTerminal } = await import(/* webpackChunkName: "late" */ '../runs/terminal');
-      return new RunTerminal(this.#jobOf(definition, task), this.deps);
+      return new RunTerminal(await this.#jobOf(completed(definition), task), this.deps);
     });
   }
 
-  #jobOf(definition: vscode.TaskDefinition, task: vscode.Task): TerminalJob {
+  async #jobOf(definition: Readonly<Record<string, unknown>>, task: vscode.Task): Promise<TerminalJob> {
     try {
       demandTrust();
       const refused = refusal(definition, startsItself(task));
       if (refused) throw refused;
       const cwd = this.#cwd(definition, task);
       const command = this.#completed(commandOf(definition));
-      const open = this.#openRun(command);
+      const open = await this.#openRun(command, cwd);
       return open === undefined ? { kind: 'command', command, cwd } : { kind: 'follow', run: open };
     } catch (error) {
       if (error instanceof ClusterliftError) return { kind: 'refused', error };
@@ -98,7 +103,7 @@ export class ClusterliftTasks implements vscode.TaskProvider {
     return { ...command, options: { ...command.options, ...own, yes: true } } as Command;
   }
 
-  #cwd({ cluster }: vscode.TaskDefinition, { scope }: vscode.Task): string {
+  #cwd({ cluster }: Readonly<Record<string, unknown>>, { scope }: vscode.Task): string {
     if (typeof scope === 'object') return scope.uri.fsPath;
     const ref = typeof cluster === 'string' ? this.clusters.byName(cluster) : undefined;
     const folder = ref?.folder ?? vscode.workspace.workspaceFolders?.[0];
@@ -113,12 +118,13 @@ export class ClusterliftTasks implements vscode.TaskProvider {
     });
   }
 
-  /** A run that is on with the same command line is followed, not started a second time. */
-  #openRun(command: Command): string | undefined {
+  async #openRun(command: Command, cwd: string): Promise<string | undefined> {
     if (command.options.dryRun) return undefined;
-    const wanted = withoutAnswers(formatRun(command));
-    return this.runs.records.find(({ state, plan }) => state === 'live' && withoutAnswers(plan.command) === wanted)
-      ?.run;
+    const { env, platform } = process;
+    const { config } = command.options;
+    // Without a file, the run itself says so.
+    const file = await findClustersFile({ cwd, env, platform, config }).catch(() => undefined);
+    return file === undefined ? undefined : openRun(this.runs.records, command, file);
   }
 }
 
@@ -156,8 +162,4 @@ function isEntryOf(entry: ConfiguredTask, task: vscode.Task): boolean {
 
 function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === 'object' && value !== null;
-}
-
-function withoutAnswers(command: string): string {
-  return command.replace(/ --yes\b| --confirm \S+/g, '');
 }

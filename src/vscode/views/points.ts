@@ -28,7 +28,11 @@ export class PointsTree extends Store implements vscode.TreeDataProvider<PointIt
   ) {
     super();
     this.view = this.add(
-      vscode.window.createTreeView('clusterlift.points', { treeDataProvider: this, showCollapseAll: true }),
+      vscode.window.createTreeView('clusterlift.points', {
+        treeDataProvider: this,
+        showCollapseAll: true,
+        canSelectMany: true,
+      }),
     );
     this.add(
       clusters.onDidChange(() => {

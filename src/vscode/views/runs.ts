@@ -32,7 +32,11 @@ export class RunsTree extends Store implements vscode.TreeDataProvider<RunItem> 
   ) {
     super();
     this.view = this.add(
-      vscode.window.createTreeView('clusterlift.runs', { treeDataProvider: this, showCollapseAll: true }),
+      vscode.window.createTreeView('clusterlift.runs', {
+        treeDataProvider: this,
+        showCollapseAll: true,
+        canSelectMany: true,
+      }),
     );
     this.add(
       model.onDidChange(() => {

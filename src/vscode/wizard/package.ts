@@ -3,6 +3,7 @@ import * as vscode from 'vscode';
 import { hasCode, messageOf } from '../../base/errors';
 import { line } from '../../base/text';
 import { formatSize } from '../../base/units';
+import { publicPackage } from '../../command/format';
 import { packageSource } from '../../command/values';
 import type { ClusterRef } from '../clusters/model';
 import { argvFor, cwdOf } from '../commands/argv';
@@ -132,7 +133,7 @@ export class PackagePicker {
       return await vscode.window.withProgress(
         {
           location: vscode.ProgressLocation.Notification,
-          title: l10n.t('Looking at {0}', basename(source)),
+          title: l10n.t('Looking at {0}', basename(publicPackage(source) ?? '')),
           cancellable: true,
         },
         (_, token) => this.#about(source, ref, signalOf(token)),
@@ -154,7 +155,7 @@ export class PackagePicker {
 
   async #remember(source: string): Promise<void> {
     // A URL with a query or a user may hold a secret.
-    if (/^https?:\/\/[^/]*@|\?/i.test(source)) return;
+    if (publicPackage(source) !== source) return;
     const others = this.memento.get<string[]>(RECENT, []).filter((each) => each !== source);
     await this.memento.update(RECENT, [source, ...others].slice(0, MOST_RECENT));
   }

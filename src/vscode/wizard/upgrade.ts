@@ -1,6 +1,6 @@
 import * as vscode from 'vscode';
 import type { UpgradeCommand } from '../../command/command';
-import { formatCommand } from '../../command/format';
+import { formatCommand, publicPackage } from '../../command/format';
 import type { ClusterRef } from '../clusters/model';
 import type { StatusCache } from '../clusters/status';
 import { argvFor, cwdOf, forCluster } from '../commands/argv';
@@ -8,6 +8,7 @@ import { asLabel } from '../foreign';
 import type { Looker } from '../looker';
 import { nodesWords } from '../views/words';
 import type { PackageChoice, PackagePicker } from './package';
+import { plannedOf, type Planned } from './planned';
 import {
   alone,
   askText,
@@ -183,71 +184,112 @@ export class UpgradeWizard {
     state: UpgradeState,
     place: Place,
   ): Promise<StepEnd<UpgradeDecision>> {
-    const count = command.options.nodes?.length ?? ref.cluster.nodes.length;
-    const about = state.package?.about ?? '';
-    const items = (checks: readonly Choice<UpgradeDecision['then']>[]): Choice<UpgradeDecision['then']>[] => [
-      {
-        label: `$(cloud-upload) ${l10n.t('Upgrade {0} now', ref.label)}`,
-        description: asLabel(`${nodesWords(count)}, ${about}`),
-        detail: asLabel(formatCommand(shortened(command)), 1000),
-        copy: formatCommand(command),
-        buttons: [copyButton()],
-        value: 'start',
-      },
-      {
-        label: `$(preview) ${l10n.t('Preview')}`,
-        detail: l10n.t('Show the plan, node by node; change nothing.'),
-        value: 'preview',
-      },
-      {
-        label: `$(tasklist) ${l10n.t('Save as Task')}`,
-        detail: l10n.t('Write it into tasks.json; change nothing.'),
-        value: 'save',
-      },
-      { label: l10n.t('Checks'), kind: vscode.QuickPickItemKind.Separator },
-      ...(command.backup === 'none' ? [{ label: `$(warning) ${l10n.t('No backup: there is no way back.')}` }] : []),
-      ...checks,
-    ];
+    let planned: Planned | undefined;
     const end = await pickOne<UpgradeDecision['then']>(place, {
       placeholder: l10n.t('Ready?'),
-      items: items([{ label: `$(sync~spin) ${l10n.t('Checking all nodes…')}` }]),
+      items: summaryItems({ ref, command, state, planned }, [
+        { label: `$(sync~spin) ${l10n.t('Checking all nodes…')}` },
+      ]),
       active: 'start',
-      later: async (show, signal) => show(items(await this.#checks(command, ref, signal))),
+      later: async (show, signal) => {
+        const looked = await this.#look(command, ref, signal);
+        planned = looked.planned;
+        show(summaryItems({ ref, command, state, planned }, looked.checks));
+      },
     });
     if (end.kind !== 'next') return end;
     if (end.value !== 'start' || !ref.cluster.production)
       return { kind: 'next', value: { ref, command, then: end.value } };
-    const typed = await typeName(place, ref);
+    const typed = await typeName(place, ref, consequenceOf({ ref, command, state, planned }));
     if (typed.kind === 'back') return this.#summary(command, ref, state, place);
     if (typed.kind !== 'next') return typed;
     const confirmed = { ...command, options: { ...command.options, confirm: typed.value } };
     return { kind: 'next', value: { ref, command: confirmed, then: 'start' } };
   }
 
-  async #checks(command: UpgradeCommand, ref: ClusterRef, signal: AbortSignal): Promise<Choice<never>[]> {
-    const { package: source, options } = command;
-    const check = {
-      kind: 'check',
-      ...(source === undefined ? {} : { package: source }),
-      options: options.nodes ? { nodes: options.nodes } : {},
-    } as const;
+  /** What the upgrade would do, by a dry run; with what its checks found. */
+  async #look(
+    command: UpgradeCommand,
+    ref: ClusterRef,
+    signal: AbortSignal,
+  ): Promise<{ planned?: Planned | undefined; checks: readonly Choice<never>[] }> {
+    const dry: UpgradeCommand = { ...command, options: { ...command.options, dryRun: true } };
     try {
-      const { rows, error } = await this.deps.looker.look([...argvFor(check, ref), '--json'], cwdOf(ref), signal);
-      const found = rows.flatMap(checkItem);
-      if (error) found.unshift({ label: `$(error) ${asLabel(error.message)}`, detail: asLabel(error.hint) });
-      return found.length > 0 ? found : [{ label: `$(pass) ${l10n.t('All checks passed.')}` }];
+      const { rows, error } = await this.deps.looker.look([...argvFor(dry, ref), '--json'], cwdOf(ref), signal);
+      const planned = plannedOf(rows);
+      // That there is no backup stands there from the beginning.
+      const checks = (planned?.checks ?? []).filter(({ code }) => code !== 'no-backup').flatMap(checkItem);
+      if (error) checks.unshift({ label: `$(error) ${asLabel(error.message)}`, detail: asLabel(error.hint) });
+      return { planned, checks: checks.length > 0 ? checks : [{ label: `$(pass) ${l10n.t('All checks passed.')}` }] };
     } catch (error) {
-      return [{ label: `$(warning) ${asLabel(String(error))}` }];
+      return { checks: [{ label: `$(warning) ${asLabel(String(error))}` }] };
     }
   }
 }
 
-/** A production cluster wants its name typed. */
-export async function typeName(place: Place, { cluster }: ClusterRef): Promise<StepEnd<string>> {
+/** What the last step is about; `planned` once the nodes have answered. */
+interface Summary {
+  readonly ref: ClusterRef;
+  readonly command: UpgradeCommand;
+  readonly state: UpgradeState;
+  readonly planned: Planned | undefined;
+}
+
+function summaryItems(
+  { ref, command, state, planned }: Summary,
+  checks: readonly Choice<never>[],
+): Choice<UpgradeDecision['then']>[] {
+  const about = planned ? [planned.package, planned.versions] : [state.package?.about ?? ''];
+  return [
+    {
+      label: `$(cloud-upload) ${l10n.t('Upgrade {0} now', ref.label)}`,
+      description: asLabel([nodesWords(countOf(command, ref)), ...about].filter((each) => each !== '').join(', ')),
+      detail: asLabel(formatCommand(shortened(command)), 1000),
+      copy: formatCommand(command),
+      buttons: [copyButton()],
+      value: 'start',
+    },
+    {
+      label: `$(preview) ${l10n.t('Preview')}`,
+      detail: l10n.t('Show the plan, node by node; change nothing.'),
+      value: 'preview',
+    },
+    {
+      label: `$(tasklist) ${l10n.t('Save as Task')}`,
+      detail: l10n.t('Write it into tasks.json; change nothing.'),
+      value: 'save',
+    },
+    { label: l10n.t('Checks'), kind: vscode.QuickPickItemKind.Separator },
+    ...(command.package === undefined && planned
+      ? [{ label: `$(package) ${asLabel(planned.package)}`, description: asLabel(planned.source) }]
+      : []),
+    ...(command.backup === 'none' ? [{ label: `$(warning) ${l10n.t('No backup: there is no way back.')}` }] : []),
+    ...checks,
+  ];
+}
+
+/** What a person says yes to: nodes, versions, and whether there is a way back. */
+function consequenceOf({ ref, command, state, planned }: Summary): string {
+  const nodes = nodesWords(countOf(command, ref));
+  const versions = [planned?.versions, planned?.package, state.package?.about].find((each) => each);
+  return [
+    l10n.t('Upgrade {0}: {1}.', nodes, versions ?? l10n.t('the newest on the cluster')),
+    command.backup === 'none' ? l10n.t('No backup: there is no way back.') : '',
+  ]
+    .filter((each) => each !== '')
+    .join(' ');
+}
+
+function countOf({ options }: UpgradeCommand, { cluster }: ClusterRef): number {
+  return options.nodes?.length ?? cluster.nodes.length;
+}
+
+/** A production cluster wants its name typed. @param about what happens then */
+export async function typeName(place: Place, { cluster }: ClusterRef, about = ''): Promise<StepEnd<string>> {
   return askText(
     { ...place, step: Math.max(2, place.step) },
     {
-      prompt: l10n.t('{0} is a production cluster. Type its name to go on.', cluster.name),
+      prompt: `${about} ${l10n.t('{0} is a production cluster. Type its name to go on.', cluster.name)}`.trim(),
       placeholder: cluster.name,
       check: (value) => (value === cluster.name ? undefined : l10n.t('That is not "{0}".', cluster.name)),
     },
@@ -269,15 +311,13 @@ function commandFor({ package: source, mode, backup, nodes }: UpgradeState, ref:
 
 /** A row is narrow: of a long path the name is enough, so that the words after it are seen. */
 function shortened(command: UpgradeCommand): UpgradeCommand {
-  const { package: source } = command;
+  const source = publicPackage(command.package);
   if (source === undefined || source.length <= LONG_PATH) return command;
   const name = source.slice(source.lastIndexOf('/') + 1);
   return { ...command, package: `.../${name.slice(-LONG_PATH)}` };
 }
 
-function checkItem(row: unknown): Choice<never>[] {
-  if (typeof row !== 'object' || row === null) return [];
-  const { level, code, node, message, fix } = row as Record<string, unknown>;
+function checkItem({ level, code, node, message, fix }: Planned['checks'][number]): Choice<never>[] {
   if (typeof message !== 'string') return [];
   const where = typeof node === 'string' ? `${node}: ` : '';
   return [

@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process';
 import fc from 'fast-check';
 import { ClusterliftError } from '../../../src/base/errors';
 import { ANSWERS, SHELLS, type Command, type CommandKind, type OptionKey } from '../../../src/command/command';
-import { formatArgv, formatCommand } from '../../../src/command/format';
+import { formatArgv, formatCommand, wholeArgv } from '../../../src/command/format';
 import { commandSpec, COMMANDS } from '../../../src/command/grammar';
 import { OPTION_KEYS } from '../../../src/command/options';
 import { parseCommand } from '../../../src/command/parse';
@@ -189,6 +189,11 @@ describe('formatCommand', () => {
     assert.equal(
       formatCommand({ kind: 'upgrade', package: url, options: {} }),
       'clusterlift upgrade https://host/a.iso',
+    );
+    assert.deepEqual(
+      wholeArgv({ kind: 'upgrade', package: url, options: {} }),
+      ['upgrade', url],
+      'for our own process',
     );
     assert.equal(
       formatCommand({ kind: 'backup-add', name: 'a', uri: 'restic:rest:https://user:Tr0ub4dor@host/', options: {} }),

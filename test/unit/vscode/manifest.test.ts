@@ -117,6 +117,12 @@ describe('The manifest of the extension', () => {
       assert.match(code, new RegExp(`^    ${command.replace('clusterlift.', '')}: async`, 'm'), command);
   });
 
+  it('provides each terminal profile that it offers', () => {
+    const code = readFileSync(join(SOURCE, '../extension.ts'), 'utf8');
+    for (const { id } of manifest.contributes.terminal.profiles)
+      assert.ok(code.includes(`registerTerminalProfileProvider('${id}'`), id);
+  });
+
   it('names only its own commands in menus and welcome texts', () => {
     const placed = Object.values(manifest.contributes.menus)
       .flat()

@@ -8,6 +8,7 @@ import { asLabel, asMessage } from '../../../src/vscode/foreign';
 import { nodeLog, nodeLogPath } from '../../../src/vscode/output/node-log';
 import { pointRows } from '../../../src/vscode/points/rows';
 import { pauseAfter } from '../../../src/vscode/runs/model';
+import { plannedOf } from '../../../src/vscode/wizard/planned';
 import { hostsOf } from '../../../src/vscode/wizard/ssh-hosts';
 
 describe('Parts of the editor that need no editor', () => {
@@ -83,6 +84,29 @@ describe('Parts of the editor that need no editor', () => {
       'c',
       'e',
     ]);
+  });
+
+  it('say which image an upgrade would take, and from which versions to which', () => {
+    const nodes = [
+      { name: 'n1', from: '24.1', action: 'change' },
+      { name: 'n2', action: 'change' },
+      { name: 'n3', from: '24.3', action: 'skip' },
+      'nonsense',
+    ];
+    const source = { kind: 'node', node: 'n1', path: '/root/media/acme.iso' };
+    const plan = {
+      type: 'plan',
+      package: { product: 'acme', version: '24.3', source },
+      nodes,
+      checks: [{ code: 'a' }],
+    };
+    assert.deepEqual(plannedOf([{ type: 'progress' }, plan]), {
+      package: 'acme 24.3',
+      source: 'n1:/root/media/acme.iso',
+      versions: '24.1, not installed → 24.3',
+      checks: [{ code: 'a' }],
+    });
+    assert.equal(plannedOf([{ type: 'run.finished' }]), undefined);
   });
 
   it('read restore points as far as they make sense, newest first', () => {

@@ -1,8 +1,11 @@
 import { strict as assert } from 'node:assert';
+import manifest from '../../../package.json';
 import { ClusterliftError } from '../../../src/base/errors';
-import { formatCommand } from '../../../src/command/format';
+import { formatCommand, wholeArgv } from '../../../src/command/format';
 import { parseCommand } from '../../../src/command/parse';
-import { commandOf, definitionOf, explicit, refusal } from '../../../src/vscode/tasks/definition';
+import type { RunRecord } from '../../../src/engine/runs';
+import { commandOf, definitionOf, explicit, givenFor, refusal } from '../../../src/vscode/tasks/definition';
+import { openRun } from '../../../src/vscode/tasks/open-run';
 import { withTask, wordsOf } from '../../../src/vscode/tasks/tasks-json';
 
 const lineOf = (definition: Record<string, unknown>): string =>
@@ -60,6 +63,57 @@ describe('Tasks of tasks.json', () => {
       command: 'provision',
       cluster: 'prod',
     });
+  });
+
+  it('take numbers where people write numbers, and what the schema of the editor takes', () => {
+    assert.equal(
+      lineOf({ command: 'upgrade', maxFailures: 1, batch: [1, '50%'], limitRate: 1024 }),
+      'clusterlift upgrade --batch 1,50% --max-failures 1 --limit-rate 1KiB',
+    );
+    const [schema] = manifest.contributes.taskDefinitions;
+    assert.ok(schema);
+    const { command, maxFailures, batch, limitRate } = schema.properties;
+    for (const { type } of [maxFailures, batch.items, limitRate]) assert.deepEqual(type, ['string', 'integer']);
+    for (const each of command.enum)
+      lineOf({ command: each, backup: 'nightly', ...(each === 'restore' && { point: 'p' }) });
+    assert.throws(() => lineOf({ command: 'backup', backup: 'nightly' }));
+  });
+
+  it('keep no secret of a URL, but the run that is started gets all of it', () => {
+    const url = 'https://me:pass@host/a.iso?token=abc';
+    for (const kind of ['upgrade', 'check'] as const) {
+      const command = { kind, package: url, options: {} };
+      const definition = definitionOf(command);
+      assert.ok(definition);
+      assert.doesNotMatch(JSON.stringify(definition), /pass|abc/);
+      const started = commandOf(givenFor(command)({ ...definition }));
+      assert.ok(wholeArgv(started).includes(url));
+      assert.doesNotMatch(formatCommand(started), /pass|abc/);
+    }
+  });
+
+  it('that are run once more do not know the name that was typed the first time', () => {
+    const command = parseCommand(['provision', '--cluster', 'prod', '--confirm', 'prod']);
+    const definition = definitionOf(command);
+    assert.ok(definition);
+    const given = givenFor(command);
+    assert.equal(commandOf(given({ ...definition })).options.confirm, 'prod');
+    assert.equal(commandOf(given({ ...definition })).options.confirm, undefined);
+    assert.equal(commandOf({ ...definition, confirm: 'prod' }).options.confirm, 'prod', 'written by a person');
+  });
+
+  it('follow a run that is on with the same options, and never one of another clusters.json', () => {
+    const command = parseCommand(['upgrade', 'a.iso', '--cluster', 'staging', '--yes']);
+    const live = (configFile: string, line: string): Pick<RunRecord, 'run' | 'state' | 'plan'> => ({
+      run: configFile,
+      state: 'live',
+      plan: { configFile, command: line } as RunRecord['plan'],
+    });
+    const line = 'clusterlift upgrade a.iso --cluster staging';
+    const records = [live('/a/clusters.json', line), live('/b/clusters.json', line)];
+    assert.equal(openRun(records, command, '/b/clusters.json'), '/b/clusters.json');
+    assert.equal(openRun(records, command, '/c/clusters.json'), undefined);
+    assert.equal(openRun([live('/a/clusters.json', `${line} --nodes n1`)], command, '/a/clusters.json'), undefined);
   });
 
   it('refuse what they do not understand, naming the property', () => {

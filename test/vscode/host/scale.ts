@@ -20,6 +20,8 @@ import { planOf } from '../../unit/terminal/scenes';
 /** The parts of the extension in a real host, with a cluster of 500 nodes around them. */
 
 const NODES = 500;
+/** Of a window with one cluster of each name. */
+const NAMES = { labelOf: (name: string): string => name };
 const names = Array.from({ length: NODES }, (_, index) => `node${String(index + 1)}`);
 type Happening = JournalEntry | LiveEvent;
 
@@ -180,10 +182,11 @@ describe('500 nodes in the extension host', () => {
 
   it('have no more than 30 output channels, those that failed first', async () => {
     const scene = keep(new Scene());
-    const channels = keep(new OutputChannels(scene.hub));
+    const channels = keep(new OutputChannels(scene.hub, NAMES));
     scene.happen(...names.map((node) => ({ type: 'output', node, step: 'upgrade', text: 'said\n' }) as const));
     assert.equal(channels.open.length, 0, 'a large cluster opens none by itself');
-    for (const node of names.slice(0, 3)) await channels.show('staging', node, scene.folder);
+    for (const node of names.slice(0, 3))
+      await channels.show({ cluster: 'staging', configFile: '', node, folder: scene.folder });
     const failed = (node: string): RunEvent => ({ type: 'node.finished', node, outcome: 'failed' });
     scene.happen(...names.slice(10, 60).map(failed));
     assert.equal(channels.open.length, 30);
@@ -195,7 +198,7 @@ describe('500 nodes in the extension host', () => {
         .join(),
     );
     // Who asks for one more gets it.
-    await channels.show('staging', 'node499', scene.folder);
+    await channels.show({ cluster: 'staging', configFile: '', node: 'node499', folder: scene.folder });
     assert.equal(channels.open.length, 30);
     assert.equal(channels.open.at(-1), 'staging/node499');
   });
@@ -204,7 +207,7 @@ describe('500 nodes in the extension host', () => {
     const events = new vscode.EventEmitter<HubEvents>();
     const [first, second] = ['one', 'two'].map((name) => keep(new Scene(names.slice(0, 20), name, events)));
     assert.ok(first && second);
-    const channels = keep(new OutputChannels({ onEvents: events.event }));
+    const channels = keep(new OutputChannels({ onEvents: events.event }, NAMES));
     const say = (scene: Scene): void => {
       scene.happen(
         ...names.slice(0, 20).map((node) => ({ type: 'output', node, step: 'upgrade', text: 'x\n' }) as const),
@@ -220,7 +223,7 @@ describe('500 nodes in the extension host', () => {
     setFlagsFromString('--expose-gc');
     const collect = runInNewContext('gc') as () => void;
     const scene = keep(new Scene(['node1']));
-    const channels = keep(new OutputChannels(scene.hub));
+    const channels = keep(new OutputChannels(scene.hub, NAMES));
     const text = `\u001b[31m${'x'.repeat(98)}\n`.repeat(640).slice(0, 64 * 1024 - 1) + '\n';
     collect();
     const before = process.memoryUsage().heapUsed;
@@ -234,7 +237,7 @@ describe('500 nodes in the extension host', () => {
     scene.happen({ type: 'node.finished', node: 'node1', outcome: 'upgraded' });
     collect();
     assert.ok(process.memoryUsage().heapUsed - before < 24 * 1024 * 1024, 'the heap grew');
-    await channels.show('staging', 'node1', scene.folder);
+    await channels.show({ cluster: 'staging', configFile: '', node: 'node1', folder: scene.folder });
     const shown = await until(() =>
       vscode.workspace.textDocuments.find((each) => each.uri.scheme === 'output' && each.getText().includes('the end')),
     );
