@@ -38,15 +38,11 @@ export function parseVersionOutput(stdout: string, node: string): string | undef
   return text;
 }
 
-/** What a script of a package finds beside itself before the package is on the node. */
-export const BEFORE_UNPACKING =
-  ' Before the package is unpacked, a script finds only the files of its own folder beside it, of up to 256 KiB each.';
-
 export function versionScriptFailed(result: ShortResult, node: string): ClusterliftError {
   return new ClusterliftError({
     code: 'version-script',
     message: `The version script ${result.rc === 'timeout' ? 'hung' : `ended with status ${String(result.rc)}`} on ${node}`,
-    hint: `Mend the package's version script: it must print the installed version and end with 0.${BEFORE_UNPACKING}`,
+    hint: "Mend the package's version script: it must print the installed version and end with 0, also before the package is unpacked: then it finds only its own folder, with files of up to 256 KiB.",
     exit: ExitStatus.failed,
     node,
     log: lastLines(`${result.stdout}\n${result.stderr}`),

@@ -36,6 +36,7 @@ const COMMANDS = {
   upgrade: 'upgrade',
   check: 'check',
   status: 'status',
+  backup: 'backup-create',
   'backup create': 'backup-create',
   restore: 'backup-restore',
   provision: 'provision',
@@ -151,7 +152,7 @@ export function explicit(
 
 /** A short name for people: `upgrade staging`. */
 export function nameOf({ command, cluster, backup }: TaskDefinition): string {
-  const what = command === 'backup create' ? `backup create ${backup ?? '?'}` : command;
+  const what = COMMANDS[command] === 'backup-create' ? `backup create ${backup ?? '?'}` : command;
   return cluster === undefined ? what : `${what} ${cluster}`;
 }
 

@@ -203,7 +203,12 @@ describe('--json', () => {
       nodes: { n1: { outcome: 'not-started', from: '1', to: null } },
     });
     assert.deepEqual(stream.lines, [
-      { type: 'run.finished', outcome: 'refused', status: 3, nodes: { n1: { outcome: 'not-started', from: '1', to: null } } },
+      {
+        type: 'run.finished',
+        outcome: 'refused',
+        status: 3,
+        nodes: { n1: { outcome: 'not-started', from: '1', to: null } },
+      },
     ]);
   });
 

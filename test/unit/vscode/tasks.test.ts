@@ -26,7 +26,9 @@ describe('Tasks of tasks.json', () => {
       'clusterlift upgrade a.iso serial backup nightly --cluster staging',
     );
     assert.equal(lineOf({ command: 'check' }), 'clusterlift check');
-    assert.equal(lineOf({ command: 'backup create', backup: 'nightly' }), 'clusterlift backup create nightly');
+    for (const command of ['backup', 'backup create'] as const) {
+      assert.equal(lineOf({ command, backup: 'nightly' }), 'clusterlift backup create nightly');
+    }
     assert.equal(
       lineOf({ command: 'provision', cluster: 'x', limitRate: undefined, giveUp: '30m' }),
       'clusterlift provision --cluster x --give-up 30m',
@@ -76,7 +78,7 @@ describe('Tasks of tasks.json', () => {
     for (const { type } of [maxFailures, batch.items, limitRate]) assert.deepEqual(type, ['string', 'integer']);
     for (const each of command.enum)
       lineOf({ command: each, backup: 'nightly', ...(each === 'restore' && { point: 'p' }) });
-    assert.throws(() => lineOf({ command: 'backup', backup: 'nightly' }));
+    assert.throws(() => lineOf({ command: 'backup verify', backup: 'nightly' }));
   });
 
   it('keep no secret of a URL, but the run that is started gets all of it', () => {
