@@ -16,46 +16,76 @@ export function excludedPaths(paths: readonly string[], exclude: readonly string
 function leavesOut(pattern: string, path: string, kind: Location['kind']): boolean {
   // Archives name their members ./opt/app (stores/directory.ts).
   const root = kind === 'restic' ? '' : '.';
-  const wanted = expression(pattern.replace(/^\//, `${root}/`), kind === 'restic' ? RESTIC : TAR);
-  const names = [root, ...path.slice(1).split('/')];
-  return names.some((_, from) =>
-    names.slice(from).some((_, length) => wanted.test(names.slice(from, from + length + 1).join('/'))),
-  );
+  return matches(tokensOf(pattern.replace(/^\//, `${root}/`), kind === 'restic' ? RESTIC : TAR), `${root}${path}`);
 }
 
 /** How a tool reads patterns: what stands for any character, and which signs turn a set around. */
 interface Dialect {
-  readonly any: string;
+  readonly any: RegExp;
   readonly not: string;
 }
 /** fnmatch(3) as tar calls it: wildcards stand for a slash, too. */
-const TAR: Dialect = { any: '.', not: '!^' };
+const TAR: Dialect = { any: /./s, not: '!^' };
 /** Go's filepath.Match, and ** for any number of directories. */
-const RESTIC: Dialect = { any: '[^/]', not: '^' };
+const RESTIC: Dialect = { any: /[^/]/, not: '^' };
 
-/** A pattern as an expression for the whole name. */
-function expression(pattern: string, { any, not }: Dialect): RegExp {
-  const tokens = /\\(?<escaped>.)|(?<all>(?<![^/])\*\*(?![^/]))|\*|\?|\[(?<set>[!^]?(?:\][^\]]*|[^\]]+))\]|[^\w/]/gs;
-  const text = pattern.replace(tokens, (token: string, ...rest) => {
-    const { escaped, all, set } = rest.at(-1) as Partial<Record<'escaped' | 'all' | 'set', string>>;
-    if (escaped !== undefined) return literal(escaped);
-    if (all !== undefined) return '.*';
-    if (set !== undefined) {
-      const turned = set.length > 1 && not.includes(set.charAt(0));
-      return `[${turned ? '^' : ''}${set.slice(turned ? 1 : 0).replace(/[\\\]^[]/g, '\\$&')}]`;
-    }
-    return token === '*' ? `${any}*` : token === '?' ? any : literal(token);
+/** What one character, or with `many` any number of them, must be. */
+interface Token {
+  readonly one: RegExp | string;
+  readonly many: boolean;
+}
+
+function tokensOf(pattern: string, { any, not }: Dialect): Token[] {
+  const parts = /\\(?<escaped>.)|(?<all>(?<![^/])\*\*(?![^/]))|\[(?<set>[!^]?(?:\][^\]]*|[^\]]+))\]|[^]/gs;
+  return [...pattern.matchAll(parts)].map(({ 0: text, groups }) => {
+    const { escaped, all, set } = groups ?? {};
+    if (escaped !== undefined) return { one: escaped, many: false };
+    if (all !== undefined) return { one: /./s, many: true };
+    if (set !== undefined) return { one: setOf(set, not), many: false };
+    return text === '*' || text === '?' ? { one: any, many: text === '*' } : { one: text, many: false };
   });
+}
+
+function setOf(set: string, not: string): RegExp {
+  const turned = set.length > 1 && not.includes(set.charAt(0));
   try {
-    return new RegExp(`^(?:${text})$`, 's');
+    return new RegExp(`[${turned ? '^' : ''}${set.slice(turned ? 1 : 0).replace(/[\\\]^[]/g, '\\$&')}]`, 's');
   } catch {
     // A range that goes backwards matches nothing.
-    return /^\b$/;
+    return /(?!)/;
   }
 }
 
-function literal(text: string): string {
-  return text.replace(/[^\w/\s]/g, '\\$&');
+/**
+ * Does it match a run of whole names in the path? All ways at once, character by character: a pattern comes from a package
+ * and may not cost more than its length times that of the path.
+ */
+function matches(tokens: readonly Token[], path: string): boolean {
+  // The tokens that may be next; `tokens.length`: all were met.
+  let next = new Set<number>();
+  const add = (to: Set<number>, at: number): void => {
+    while (!to.has(at)) {
+      to.add(at);
+      if (tokens[at]?.many) at++;
+    }
+  };
+  for (let at = 0; at <= path.length; at++) {
+    const character = path.charAt(at);
+    if (at === 0 || path.charAt(at - 1) === '/') add(next, 0);
+    if ((character === '' || character === '/') && next.has(tokens.length)) return true;
+    const after = new Set<number>();
+    for (const index of next) {
+      const token = tokens[index];
+      if (token === undefined || !fits(token.one, character)) continue;
+      add(after, token.many ? index : index + 1);
+    }
+    next = after;
+  }
+  return false;
+}
+
+function fits(one: RegExp | string, character: string): boolean {
+  return typeof one === 'string' ? one === character : character !== '' && one.test(character);
 }
 
 function finding(path: string, pattern: string): Finding {

@@ -46,4 +46,11 @@ describe('patterns that leave out a named path', () => {
     assert.deepEqual([found?.code, found?.path], ['path-excluded', '/opt/a(b']);
     assert.match(found?.message ?? '', /"a\(b"/);
   });
+
+  it('cost no more than their length times that of the path, whatever a package sends', () => {
+    const pattern = `${'*a'.repeat(400)}b`;
+    assert.ok(!left(pattern, 'directory', `/${'a'.repeat(2000)}`));
+    assert.ok(left(`${'*a'.repeat(400)}*`, 'directory', `/${'a'.repeat(2000)}`));
+    assert.ok(!left('**/'.repeat(400), 'restic', `/${'a/'.repeat(1000)}b`));
+  });
 });
