@@ -52,7 +52,8 @@ export async function killedAtEveryLine(
   }
 }
 
-async function hasEnded(lab: Lab, { events }: CliResult): Promise<boolean> {
+/** Had the run ended before the command was? */
+export async function hasEnded(lab: Lab, { events }: CliResult): Promise<boolean> {
   const run = String(events.find(({ type }) => type === 'run.started')?.['run']);
   const journal = join(lab.home, '.local/state/clusterlift/runs', run, 'journal.jsonl');
   return (await readFile(journal, 'utf8')).includes('"type":"run.finished"');

@@ -18,6 +18,18 @@ write_view() {
   mv -f "$S/lock/owner.json.new.$$" "$S/lock/owner.json"
 }
 
+# The view of a beat may come after the lock was given back or taken over: it goes again then, or becomes the holder's.
+keep_view() {
+  write_view "$1"
+  epoch_now
+  if [ "$EPOCH" = 0 ] || [ -e "$S/lock/e$EPOCH/released" ]; then
+    rm -f "$S/lock/owner.json"
+  elif [ "$EPOCH" != "$1" ]; then
+    now
+    write_view "$EPOCH"
+  fi
+}
+
 # May the holder be taken over? Only the one that the caller saw, and never past a living job of another run.
 may_take() {
   [ "$EPOCH" = "$expected" ] || return 1
@@ -133,7 +145,7 @@ case $1 in
   beat)
     fence "$3" "$4"
     write_beat "$S/lock/e$4"
-    write_view "$4"
+    keep_view "$4"
     ;;
   release)
     if holds "$3" "$4"; then

@@ -195,6 +195,19 @@ underBothShells('The lock of a node', (place) => {
     assert.deepEqual((await readdir(join(stateDir, 'lock/e1'))).sort(), ['beat', 'owner.json', 'run', 'token']);
   });
 
+  it('is not shown as held by a beat that comes after its release', async () => {
+    const { node, stateDir } = place();
+    for (let round = 1; round <= 6; round++) {
+      const run = `r${String(round)}`;
+      const taken = await take(run);
+      if (taken.kind !== 'taken') assert.fail(taken.kind);
+      const fence = { run, epoch: taken.epoch };
+      const beats = Array.from({ length: 8 }, () => beatLock(node, stateDir, fence));
+      await Promise.allSettled([...beats, releaseLock(node, stateDir, fence)]);
+      assert.equal(existsSync(join(stateDir, 'lock/owner.json')), false, run);
+    }
+  });
+
   it('survives a taker that is killed at any moment', async () => {
     const { node, stateDir } = place();
     for (let delay = 0; delay < 64; delay += 4) {

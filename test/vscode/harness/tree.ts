@@ -63,16 +63,26 @@ export class TreeView {
     return this.pane.locator('.monaco-list-row').filter({ has: name }).first();
   }
 
-  async open(label: string): Promise<void> {
-    const row = this.row(label);
-    await until(`${label} to open in ${String(this)}`, async () => {
-      if ((await row.getAttribute('aria-expanded', { timeout: SOON })) !== 'false') return true;
-      await row.locator('.monaco-tl-twistie').click({ timeout: SOON });
-      // A second click before the first one took effect would close it again.
-      const opened = this.pane.locator('.monaco-list-row[aria-expanded="true"]');
-      await row.and(opened).waitFor({ timeout: 5 * SOON });
-      return true;
+  /** Opens these; in the end all of them are open: rows move while others open, and a click may meet the wrong one. */
+  async open(...labels: string[]): Promise<void> {
+    await until(`${labels.join(' and ')} to open in ${String(this)}`, async () => {
+      const closed = await this.closedOf(labels);
+      for (const row of closed) {
+        await row.locator('.monaco-tl-twistie').click({ timeout: SOON });
+        // A second click before the first one took effect would close it again.
+        const opened = this.pane.locator('.monaco-list-row[aria-expanded="true"]');
+        await row.and(opened).waitFor({ timeout: SOON });
+      }
+      return closed.length === 0;
     });
+  }
+
+  private async closedOf(labels: readonly string[]): Promise<Locator[]> {
+    const closed: Locator[] = [];
+    for (const row of labels.map((label) => this.row(label))) {
+      if ((await row.getAttribute('aria-expanded', { timeout: SOON })) === 'false') closed.push(row);
+    }
+    return closed;
   }
 
   /** Selects exactly these. */
@@ -89,7 +99,11 @@ export class TreeView {
   /** Right click, then the entry of the menu. */
   async menu(label: string, entry: string): Promise<void> {
     const item = this.menuItems().getByText(entry, { exact: true });
+    let again = false;
     await until(`${entry} in the menu of ${label}`, async () => {
+      // It may be the menu of another row, which came to lie under the mouse.
+      if (again) await this.page.keyboard.press('Escape');
+      again = true;
       await this.openMenu(label);
       // A menu takes no clicks in its first 100 ms, against the one that opened it: then it is still there.
       await item.click({ timeout: SOON });

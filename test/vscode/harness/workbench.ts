@@ -57,16 +57,20 @@ export class Workbench {
 
   /** Runs a command by its title in the palette, exactly as it stands there (`Clusterlift: Upgrade…`). */
   async command(title: string): Promise<void> {
+    let again = false;
     await until(
       `the command ${title}`,
       async () => {
+        // What a palette offers is settled when it opens: one that came too early is opened anew.
+        if (again) await this.page.keyboard.press('Escape');
+        again = true;
         const input = await this.palette(title);
         await until(title, async () => (await input.items(SOON)).some((item) => item.label === title), SOON);
         await input.choose(title, SOON);
         // Chosen: the palette is gone, or what the command asks stands in its place.
         return until('the palette to close', async () => (await input.value()) !== `>${title}`, SOON);
       },
-      60_000,
+      120_000,
     );
   }
 
@@ -95,7 +99,7 @@ export class Workbench {
         await pick.choose(entry, SOON);
         return until('the list to close', async () => (await pick.value()) !== entry, SOON);
       },
-      60_000,
+      180_000,
     );
   }
 
