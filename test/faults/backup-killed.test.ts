@@ -45,7 +45,7 @@ function itSurvives({ scene, moments, ready, judge }: Victim): void {
 }
 
 describe('a backup that is killed', function () {
-  this.timeout(120_000);
+  this.timeout(300_000);
   let had = 0;
   itSurvives({
     scene: useBackups(),
@@ -70,7 +70,7 @@ describe('a backup that is killed', function () {
 });
 
 describe('an upgrade with a backup that is killed', function () {
-  this.timeout(120_000);
+  this.timeout(300_000);
   itSurvives({
     scene: useBackups(),
     moments: [
@@ -94,7 +94,7 @@ describe('an upgrade with a backup that is killed', function () {
 });
 
 describe('a restore that is killed', function () {
-  this.timeout(120_000);
+  this.timeout(300_000);
   itSurvives({
     scene: useBackups({}),
     moments: [
@@ -118,7 +118,7 @@ describe('a restore that is killed', function () {
 });
 
 describe('a rollback that is killed', function () {
-  this.timeout(120_000);
+  this.timeout(300_000);
   let before: readonly string[] = [];
   itSurvives({
     scene: useBackups(),

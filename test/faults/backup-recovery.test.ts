@@ -9,7 +9,7 @@ import { FAULTS, type Fault, isMoment, linkDies, nothingLeft, powerLoss, until }
 
 /** The rows `backup` and `verify backup` of the recovery table (design 7), through real runs. */
 describe('recovery of a backup', function () {
-  this.timeout(120_000);
+  this.timeout(300_000);
   const scene = useBackups();
   let had = 0;
 
@@ -95,7 +95,7 @@ describe('recovery of a backup', function () {
 });
 
 describe('recovery of a backup that stops the application', function () {
-  this.timeout(120_000);
+  this.timeout(300_000);
   const scene = useBackups({ manifest: { quiet: true } });
 
   for (const location of ['files', 'vault']) {

@@ -23,7 +23,7 @@ async function stop(command: CliRun): Promise<void> {
 }
 
 describe('stop, and others that come meanwhile', function () {
-  this.timeout(120_000);
+  this.timeout(300_000);
 
   describe('during a backup', () => {
     const scene = useBackups();

@@ -100,7 +100,7 @@ export const FAULTS = {
 export type Fault = keyof typeof FAULTS;
 
 export async function until(holds: () => Promise<boolean>): Promise<void> {
-  for (const end = Date.now() + 60_000; !(await holds());) {
+  for (const end = Date.now() + 150_000; !(await holds());) {
     assert.ok(Date.now() < end, `waited in vain until ${String(holds)}`);
     await sleep(50);
   }

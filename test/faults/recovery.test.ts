@@ -11,7 +11,7 @@ import { underWayOn } from './faults';
  * rows that need a reboot or a provision. n2 is the node that things happen to, n1 the primary that sees nothing of it.
  */
 describe('recovery', function () {
-  this.timeout(240_000);
+  this.timeout(300_000);
   let lab: Lab;
   let n1: LabNode;
   let n2: LabNode;

@@ -9,7 +9,7 @@ import { FAULTS, type Fault, linkDies, powerLoss, underWayOn, until } from './fa
 
 /** The row `restore swap` of the recovery table (design 7), through real runs, and what else a way back has that an upgrade has not. */
 describe('recovery of a restore', function () {
-  this.timeout(120_000);
+  this.timeout(300_000);
   const scene = useBackups({
     scripts: { restore: '#!/bin/sh\nwhile [ -e /var/acme-knobs/restore.wait ]; do sleep 0.1; done\n' },
   });
@@ -115,7 +115,7 @@ describe('recovery of a restore', function () {
 });
 
 describe('recovery of a rollback', function () {
-  this.timeout(120_000);
+  this.timeout(300_000);
   const scene = useBackups();
   let before: string[] = [];
   beforeEach(() => reinstall(scene()));

@@ -10,7 +10,7 @@ import { nothingLeft, underWayOn, until } from './faults';
 const locked = (node: LabNode): Promise<boolean> => node.exists('/var/lib/clusterlift/lock/owner.json');
 
 describe('a restore that does not come out as it should', function () {
-  this.timeout(120_000);
+  this.timeout(300_000);
   const scene = useBackups({ manifest: { timeouts: { health: '1s' } } });
   let before: readonly string[] = [];
   beforeEach(async () => {
@@ -130,7 +130,7 @@ describe('a restore that does not come out as it should', function () {
 });
 
 describe('a rollback that cannot reach everything', function () {
-  this.timeout(120_000);
+  this.timeout(300_000);
   const scene = useBackups();
   let before: readonly string[] = [];
   beforeEach(async () => {

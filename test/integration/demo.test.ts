@@ -5,7 +5,7 @@ import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 
 describe('the demo', function () {
-  this.timeout(180_000);
+  this.timeout(300_000);
 
   it('goes as it tells: an upgrade, nothing to do, a failure with its reason; nothing is left in the home', () => {
     const demo = resolve(__dirname, '../../scripts/demo.ts');

@@ -29,7 +29,7 @@ export interface CliOptions {
   /** Typed on stdin, which then ends. It is never a terminal. */
   readonly input?: string;
   readonly cwd?: string;
-  /** Milliseconds until it is killed and the test fails; default two minutes. */
+  /** Milliseconds until it is killed and the test fails; default four minutes. */
   readonly deadline?: number;
   /** Kills it (SIGKILL) at the first event for which this says so. */
   readonly killAt?: (event: CliEvent, index: number) => boolean;
@@ -73,7 +73,7 @@ export class CliRun {
     createInterface({ input: child.stdout }).on('line', (line) => {
       this.#hear(line, options.killAt);
     });
-    this.done = this.#end(args, options.deadline ?? 120_000);
+    this.done = this.#end(args, options.deadline ?? 240_000);
     this.done.catch(() => undefined); // whoever awaits it gets the error
   }
 
@@ -96,7 +96,7 @@ export class CliRun {
   }
 
   /** The first event, past or future, that fits. An error when the command ends without it, or after `deadline` (ms). */
-  async waitFor(what: string | ((event: CliEvent) => boolean), deadline = 60_000): Promise<CliEvent> {
+  async waitFor(what: string | ((event: CliEvent) => boolean), deadline = 150_000): Promise<CliEvent> {
     const fits = typeof what === 'string' ? (event: CliEvent): boolean => event.type === what : what;
     const past = this.events.find(fits);
     if (past !== undefined) return past;

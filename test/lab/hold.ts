@@ -27,7 +27,7 @@ export async function hold(node: LabNode, what: Hold, nth = 1): Promise<void> {
 
 /** Until it stands still. */
 export async function held(node: LabNode): Promise<void> {
-  for (const end = Date.now() + 60_000; !(await node.exists(`${KNOB}.held`));) {
+  for (const end = Date.now() + 150_000; !(await node.exists(`${KNOB}.held`));) {
     if (Date.now() > end) throw new Error(`${node.name} was not held`);
     await sleep(50);
   }

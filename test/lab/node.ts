@@ -310,11 +310,11 @@ export class LabNode {
         reject(new Error(`${this.name} did not boot:\n${said}`));
       });
     });
-    await within(20_000, ready, () => new Error(`${this.name} did not boot in time:\n${said}`));
+    await within(60_000, ready, () => new Error(`${this.name} did not boot in time:\n${said}`));
     this.#pid = Number(readFileSync(`/proc/${String(life.pid)}/task/${String(life.pid)}/children`, 'utf8').trim());
     // A new cable carries nothing for a moment.
     if (!place.jumpOnly && !this.#cut)
-      await within(20_000, this.#reached(), () => new Error(`${this.name} does not answer`));
+      await within(60_000, this.#reached(), () => new Error(`${this.name} does not answer`));
     this.boots += 1;
   }
 
@@ -325,7 +325,7 @@ export class LabNode {
     life.kill('SIGKILL');
     await closed;
     // PID 1 closes its files before the kernel has ended the rest of its namespace.
-    await within(10_000, this.#gone(this.#pid), () => new Error(`${this.name} has processes that cannot be killed`));
+    await within(60_000, this.#gone(this.#pid), () => new Error(`${this.name} has processes that cannot be killed`));
     this.#life = undefined;
   }
 

@@ -63,7 +63,7 @@ export class SystemdMachine {
 
   run(program: string, args: readonly string[]): Promise<Output> {
     const [nsenter = '', ...rest] = this.entry;
-    return output(nsenter, [...rest, program, ...args], { timeout: 20_000 });
+    return output(nsenter, [...rest, program, ...args], { timeout: 60_000 });
   }
 
   /** A directory with a `sh` that runs inside: put it first in PATH to make the machine a local node. */

@@ -25,7 +25,7 @@ export async function output(
   });
   const timer = setTimeout(() => {
     killGroup(child.pid);
-  }, options.timeout ?? 60_000);
+  }, options.timeout ?? 120_000);
   child.stdin.on('error', () => undefined); // it may end before it has read everything
   child.stdin.end(options.input);
   try {
@@ -58,7 +58,7 @@ export async function succeed(program: string, args: readonly string[], input?: 
 
 /** For clean-up, also at process exit: synchronous, never throws, says whether it worked. */
 export function tryNow(program: string, args: readonly string[], input = ''): boolean {
-  return spawnSync(program, args, { input, timeout: 20_000, stdio: ['pipe', 'ignore', 'ignore'] }).status === 0;
+  return spawnSync(program, args, { input, timeout: 60_000, stdio: ['pipe', 'ignore', 'ignore'] }).status === 0;
 }
 
 /** Start time of a process in clock ticks (proc(5), field 22): with the pid it names one process for ever. */

@@ -25,7 +25,7 @@ const CHECK = { how: 'write', purpose: 'backup' } as const;
 const CENSUS = `for p in ${PATHS.join(' ')}; do find "$p" -exec stat -c '%n %F %a %u:%g %h %Y' {} + -type f -exec md5sum {} + ; done 2>/dev/null | sort`;
 
 describe('backups of real nodes, by jobs over SSH', function () {
-  this.timeout(180_000);
+  this.timeout(300_000);
   let lab: Lab;
   let connector: Connector;
   let nodes: BackupNode[];

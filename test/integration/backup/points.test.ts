@@ -26,7 +26,7 @@ const CHECK = { how: 'write', purpose: 'backup' } as const;
 const by = { by: 'me@here', now: new Date('2026-11-22T21:00:00Z') };
 
 describe('restore points of a cluster', function () {
-  this.timeout(120_000);
+  this.timeout(300_000);
   let sshd: Sshd;
   let places: Place[];
   let shared: string;

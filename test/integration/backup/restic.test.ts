@@ -19,7 +19,7 @@ const ID = '20261122T201755Z-staging-4f2a9c';
 const SECRET = `it's a "secret" $(date) \\n`;
 
 describe('backups with restic', function () {
-  this.timeout(240_000);
+  this.timeout(300_000);
   let restic: string;
   let place: Place;
   let repository: string;

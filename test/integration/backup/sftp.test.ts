@@ -20,7 +20,7 @@ import { census, oddTree, Place, ruin, runTask, textOf, withCode } from './place
 const ID = '20261122T201755Z-staging-4f2a9c';
 
 describe('backups on an SFTP server', function () {
-  this.timeout(120_000);
+  this.timeout(300_000);
   let sshd: Sshd;
   let place: Place;
   let connector: Connector;

@@ -72,7 +72,7 @@ describe('restoring a node', () => {
   afterEach(() => place.remove());
 
   it('makes the odd tree exactly as it was: names, contents, owners, modes, times, links, holes, attributes', async function () {
-    this.timeout(240_000);
+    this.timeout(300_000);
     const app = join(place.root, 'app');
     await oddTree(app, '2G');
     const was = await census(app);

@@ -105,5 +105,5 @@ describe('backup clean', function () {
 });
 
 async function until(done: () => Promise<boolean>): Promise<void> {
-  for (const end = Date.now() + 60_000; !(await done());) assert.ok(Date.now() < end, 'waited in vain');
+  for (const end = Date.now() + 150_000; !(await done());) assert.ok(Date.now() < end, 'waited in vain');
 }

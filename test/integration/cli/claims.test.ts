@@ -9,7 +9,7 @@ import { ArgvSampler, filesWith } from '../../lab/secrets';
 import { acmeCluster, begun, needsLab, outcomes, run, start } from './scene';
 
 describe('the documented commands, word for word', function () {
-  this.timeout(180_000);
+  this.timeout(300_000);
   let lab: Lab;
   let http: HttpLab;
   before(async function () {
@@ -68,7 +68,7 @@ describe('the documented commands, word for word', function () {
 });
 
 describe('who may work on a cluster', function () {
-  this.timeout(180_000);
+  this.timeout(300_000);
   let lab: Lab;
   before(function () {
     needsLab(this);
@@ -128,7 +128,7 @@ describe('who may work on a cluster', function () {
 });
 
 describe('secrets of an upgrade', function () {
-  this.timeout(180_000);
+  this.timeout(300_000);
 
   it('passwords of login and sudo appear in no argument, no file, no log and no journal', async function () {
     needsLab(this);

@@ -9,7 +9,7 @@ import { acmeCluster, exactlyOnce, needsLab, outcomes, run, start } from './scen
 const ALL = { n1: 'upgraded', n2: 'upgraded', n3: 'upgraded' };
 
 describe('a URL that the primary downloads itself', function () {
-  this.timeout(180_000);
+  this.timeout(300_000);
   let lab: Lab;
   let http: HttpLab;
   before(function () {

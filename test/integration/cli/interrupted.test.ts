@@ -8,7 +8,7 @@ import { acmeCluster, begun, exactlyOnce, needsLab, outcomes, run, start, underW
 const BRACKET = ['stop', 'upgrade', 'start'] as const;
 
 describe('an upgrade that is disturbed', function () {
-  this.timeout(240_000);
+  this.timeout(300_000);
   let lab: Lab;
   before(function () {
     needsLab(this);

@@ -10,7 +10,7 @@ const ALL = { n1: 'upgraded', n2: 'upgraded', n3: 'upgraded' };
 const THREE = [{}, {}, {}];
 
 describe('a package that goes from node to node', function () {
-  this.timeout(180_000);
+  this.timeout(300_000);
   let lab: Lab;
   let image: Awaited<ReturnType<typeof acmePackage>>;
   before(async function () {

@@ -59,7 +59,7 @@ export const begun =
 
 /** Waits until so many executions of a script are under way at once. */
 export async function underWay(lab: Lab, script: AcmeScript, count: number): Promise<Execution[]> {
-  const end = Date.now() + 60_000;
+  const end = Date.now() + 150_000;
   for (;;) {
     const open = (await executions(lab.nodes, script)).filter((each) => each.end === undefined);
     if (open.length >= count) return open;

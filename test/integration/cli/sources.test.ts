@@ -9,7 +9,7 @@ import { ArgvSampler, filesWith } from '../../lab/secrets';
 import { acmeCluster, needsLab, outcomes, run } from './scene';
 
 describe('where the package comes from', function () {
-  this.timeout(180_000);
+  this.timeout(300_000);
   let lab: Lab;
   let http: HttpLab;
   before(async function () {

@@ -7,7 +7,7 @@ import { said } from '../../lab/cli';
 import { acmeCluster, exactlyOnce, needsLab, outcomes, run, start, underWay, writtenFiles } from './scene';
 
 describe('an upgrade of three nodes', function () {
-  this.timeout(180_000);
+  this.timeout(300_000);
   let lab: Lab;
   before(function () {
     needsLab(this);

@@ -222,7 +222,7 @@ describe('a lab of real nodes', function () {
   });
 
   it('removes what a killed owner left, at the next start', async function () {
-    this.timeout(90_000);
+    this.timeout(300_000);
     const script = `require('${require.resolve('../../lab/nodes')}').Lab.start({ nodes: [{}] }).then((lab) => console.log(lab.home))`;
     const child = spawn(process.execPath, ['-r', 'tsx/cjs', '-e', script], { stdio: ['pipe', 'pipe', 'inherit'] });
     const [home] = (await within(60_000, once(child.stdout, 'data'), () => new Error('no lab'))) as [Buffer];

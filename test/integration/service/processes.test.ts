@@ -254,7 +254,7 @@ describe('the service process', () => {
 
 /** Nothing waits without a deadline. */
 async function until(condition: () => boolean): Promise<void> {
-  const deadline = Date.now() + 20_000;
+  const deadline = Date.now() + 90_000;
   while (!condition()) {
     assert.ok(Date.now() < deadline, `not in time: ${String(condition)}`);
     await wait(10);

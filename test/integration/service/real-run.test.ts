@@ -16,7 +16,7 @@ const CLI = process.env['CLUSTERLIFT_CLI'] ?? resolve(__dirname, '../../../dist/
 
 /** The built command line in processes of its own, on real nodes. */
 describe('a run in a process of its own, on real nodes', function () {
-  this.timeout(180_000);
+  this.timeout(300_000);
   let lab: Lab;
   let launcher: Launcher;
   let look: LookClient | undefined;

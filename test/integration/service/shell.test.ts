@@ -154,7 +154,7 @@ describe('a terminal on a node', function () {
 
 /** Nothing waits without a deadline. */
 async function until<T>(what: string | RegExp, look: () => T | undefined): Promise<T> {
-  const deadline = Date.now() + 30_000;
+  const deadline = Date.now() + 90_000;
   for (;;) {
     const found = look();
     if (found !== undefined) return found;

@@ -10,7 +10,7 @@ import { Script, nobody, nodeModel } from '../../unit/ssh/helpers';
 const PASSWORD = 'S3cret \'word" $HOME\\n';
 
 describe('becoming root on a node', function () {
-  this.timeout(120_000);
+  this.timeout(300_000);
   let lab: Lab;
   before(async function () {
     if (whyNoLab() !== undefined) this.skip();

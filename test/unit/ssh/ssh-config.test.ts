@@ -171,7 +171,7 @@ describe('ssh_config', () => {
     });
 
     it('finds the same values in any file made of these pieces', function () {
-      this.timeout(60_000);
+      this.timeout(300_000);
       const host = fc.constantFrom('alias', 'al*', '*', '!alias', '!al*', 'other', '?lias', '"alias"');
       const section = fc.oneof(
         fc.array(host, { minLength: 1, maxLength: 3 }).map((each) => `Host ${each.join(' ')}`),
