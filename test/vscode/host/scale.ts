@@ -248,7 +248,7 @@ describe('500 nodes in the extension host', () => {
 });
 
 async function until<T>(look: () => T | undefined): Promise<T> {
-  for (let tries = 0; tries < 400; tries++) {
+  for (const end = Date.now() + 90_000; Date.now() < end;) {
     const found = look();
     if (found !== undefined) return found;
     await new Promise((resolve) => setTimeout(resolve, 50));
