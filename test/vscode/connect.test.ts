@@ -18,7 +18,7 @@ const GRACE = process.env['LONG'] ? 120_000 : 1_500;
 
 /** What a person meets on the way to a node: host keys, passphrases, one-time codes, no agent; and the way out. */
 describe('Connecting from the window', function () {
-  this.timeout(300_000);
+  this.timeout(600_000);
   const editor = useEditor({
     settings: { 'clusterlift.refreshOnShow': false, 'clusterlift.rememberSecrets': 'never' },
     env: { SSH_AUTH_SOCK: '/nonexistent/agent' },

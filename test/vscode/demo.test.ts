@@ -11,7 +11,7 @@ import { ROOT, whyNoEditor } from './harness/server';
 import { SOON, until } from './harness/until';
 
 describe('The demo in an editor', function () {
-  this.timeout(300_000);
+  this.timeout(600_000);
   let demo: ChildProcess | undefined;
   let browser: Browser | undefined;
 
@@ -32,6 +32,7 @@ describe('The demo in an editor', function () {
     const url = await until('the address', () => /Open (http:\S+)/.exec(said)?.[1], 120_000);
     browser = await openBrowser();
     const page = await browser.newPage();
+    page.setDefaultTimeout(120_000);
     await page.goto(url);
     await until(
       'the cluster with its nodes',

@@ -19,7 +19,7 @@ const CLUSTERS = JSON.stringify({
 
 /** What a node, a package, a file or a name may say: everywhere it is text, and nothing else. */
 describe('Hostile text', function () {
-  this.timeout(300_000);
+  this.timeout(600_000);
   const editor = useEditor({
     files: { '.vscode/clusters.json': CLUSTERS },
     settings: { 'clusterlift.refreshOnShow': false },

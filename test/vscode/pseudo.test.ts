@@ -39,7 +39,7 @@ function untranslated(text: string): string {
 }
 
 describe('In a language of which nobody has heard', function () {
-  this.timeout(300_000);
+  this.timeout(600_000);
   let server: EditorServer | undefined;
   let browser: Browser | undefined;
   let workbench: Workbench;

@@ -16,7 +16,7 @@ const QUESTION = 'What is to be done about n1';
 
 /** A node that dies in the middle of its upgrade: only a person can say what came of it. */
 describe('A question of a run', function () {
-  this.timeout(300_000);
+  this.timeout(600_000);
   const editor = useEditor({
     vsix: join(ROOT, 'clusterlift.vsix'),
     settings: { 'clusterlift.refreshOnShow': false },

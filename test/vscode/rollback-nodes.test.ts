@@ -11,7 +11,7 @@ import { until } from './harness/until';
 
 /** The page with real restore points of real nodes, from the choice to the last check. */
 describe('Rolling back from the page', function () {
-  this.timeout(300_000);
+  this.timeout(600_000);
   const editor = useEditor({ settings: { 'clusterlift.refreshOnShow': false } });
   let scene: BackupScene | undefined;
   let before_: string[] = [];

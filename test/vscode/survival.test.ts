@@ -15,7 +15,7 @@ const UPLINK_MBIT = 24;
 
 /** One upgrade, and all that can happen to the window and to the process of a run. None of it may stop or repeat it. */
 describe('A run and its window', function () {
-  this.timeout(300_000);
+  this.timeout(600_000);
   const editor = useEditor({
     vsix: join(ROOT, 'clusterlift.vsix'),
     settings: { 'clusterlift.refreshOnShow': false },

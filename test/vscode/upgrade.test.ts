@@ -12,7 +12,7 @@ import { until } from './harness/until';
 
 /** As a person would: the installed package, a real window, real nodes, the mouse and the keyboard. */
 describe('Upgrading from the window', function () {
-  this.timeout(300_000);
+  this.timeout(600_000);
   const editor = useEditor({
     vsix: join(ROOT, 'clusterlift.vsix'),
     settings: { 'clusterlift.refreshOnShow': false },

@@ -11,7 +11,7 @@ const clustersJson = (clusters: Readonly<Record<string, object>>): string => JSO
 
 /** What the views say beside their rows, from a workspace with nothing in it to one with two folders and a mistake. */
 describe('The views', function () {
-  this.timeout(300_000);
+  this.timeout(600_000);
   const editor = useEditor({
     files: {
       'both.code-workspace': JSON.stringify({ folders: [{ path: 'left' }, { path: 'right' }] }),

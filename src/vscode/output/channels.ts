@@ -17,6 +17,8 @@ const BATCH_MS = 100;
 const SHOWN = 2 * 1024 * 1024;
 /** UTF-16 units appended after which a channel begins anew: the editor keeps all that it was given. */
 const MOST_IN_CHANNEL = 4 * 1024 * 1024;
+/** Milliseconds after which a channel that was asked for is seen: soon, or where the machine is slow. */
+const NUDGES_MS = [500, 3_000, 15_000];
 const MOST_CHANNELS = 30;
 const SMALL_CLUSTER = 20;
 
@@ -62,13 +64,22 @@ export class OutputChannels extends Store {
   async show({ cluster: name, configFile, node, folder }: Omit<NodeTarget, 'ref'>): Promise<void> {
     const cluster = this.clusters.labelOf(name, configFile);
     const known = this.#nodes.get(keyOf(cluster, node));
-    if (known) {
-      known.channel.show(true);
-      return;
+    const shown = known ?? this.#make(cluster, node);
+    if (!known) await this.#begin(shown, folder, node, `${l10n.t('{0} has said nothing yet.', node)}\n`);
+    shown.channel.show(true);
+    this.#nudge(shown);
+  }
+
+  /**
+   * The editor keeps what is appended to a channel that nobody sees in a buffer, and empties it at the first append after it
+   * is seen, which need not come by itself.
+   */
+  #nudge(shown: NodeChannel): void {
+    for (const after of NUDGES_MS) {
+      setTimeout(() => {
+        if (this.#nodes.get(shown.key) === shown) shown.channel.append('');
+      }, after);
     }
-    const made = this.#make(cluster, node);
-    await this.#begin(made, folder, node, `${l10n.t('{0} has said nothing yet.', node)}\n`);
-    made.channel.show(true);
   }
 
   #take({ view, events, folder }: Pick<HubEvents, 'view' | 'events' | 'folder'>): void {
@@ -165,8 +176,8 @@ function write(node: NodeChannel): void {
     channel.replace(`${l10n.t('… the whole log: Open Node Log')}\n`);
     node.size = 0;
   }
-  if (skipped > 0) channel.appendLine(l10n.t('… {0} lines left out; the whole log: Open Node Log', skipped));
-  channel.append(text);
+  const left = l10n.t('… {0} lines left out; the whole log: Open Node Log', skipped);
+  channel.append(skipped > 0 ? `${left}\n${text}` : text);
   node.size += text.length;
 }
 

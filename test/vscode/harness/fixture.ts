@@ -65,7 +65,7 @@ export function useEditor(options: EditorOptions = {}): EditorFixture {
     }
     this.timeout(900_000); // The first time on a machine, the editor is set up.
     // Longer than any gesture is tried for, so that what is told is the gesture and not the time-out.
-    for (const test of this.test?.parent?.tests ?? []) test.timeout(Math.max(test.timeout(), 180_000));
+    for (const test of this.test?.parent?.tests ?? []) test.timeout(Math.max(test.timeout(), 600_000));
     server = await EditorServer.start(options);
     await mkdir(fixture.folder, { recursive: true });
     for (const [file, content] of Object.entries(options.files ?? {})) {

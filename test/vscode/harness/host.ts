@@ -67,6 +67,7 @@ async function runInHost(files: readonly string[], options: EditorOptions): Prom
   const browser = await openBrowser();
   stack.defer(() => browser.close());
   const page = await browser.newPage();
+  page.setDefaultTimeout(120_000);
   await page.goto(server.url(folder, { extensionDevelopmentPath: ROOT, extensionTestsPath: entry }));
   await until('the result of the tests in the extension host', () => existsSync(result), 600_000).catch(
     (error: unknown) => {

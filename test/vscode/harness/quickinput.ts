@@ -21,7 +21,7 @@ export class QuickInput {
    * Waits until one is open; with a title, until it is the one of this title (`Upgrade staging`, or part of it).
    * @param timeout milliseconds until it must be open
    */
-  async open(title?: string, timeout = 30_000): Promise<this> {
+  async open(title?: string, timeout = 90_000): Promise<this> {
     await this.widget.waitFor({ timeout });
     if (title !== undefined) {
       await until(`a quick input titled ${title}`, async () => (await this.title()).includes(title));
@@ -57,7 +57,7 @@ export class QuickInput {
   }
 
   /** The rows that are rendered (long lists are not, completely). */
-  async items(timeout = 30_000): Promise<PickItem[]> {
+  async items(timeout = 90_000): Promise<PickItem[]> {
     await this.open(undefined, timeout);
     return this.rows().evaluateAll((rows) =>
       rows.map((row) => {
@@ -73,7 +73,7 @@ export class QuickInput {
   }
 
   /** Types into the field, in place of what is there. */
-  async type(text: string, timeout = 30_000): Promise<void> {
+  async type(text: string, timeout = 90_000): Promise<void> {
     await this.open(undefined, timeout);
     await this.input().fill(text, { timeout });
   }
@@ -87,7 +87,7 @@ export class QuickInput {
    * Picks the row with this label (text, or part of it by a pattern).
    * @param timeout milliseconds until the row must be there
    */
-  async choose(label: string | RegExp, timeout = 30_000): Promise<void> {
+  async choose(label: string | RegExp, timeout = 90_000): Promise<void> {
     await this.row(label).click({ timeout });
   }
 

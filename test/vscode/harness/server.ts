@@ -95,7 +95,7 @@ export class EditorServer {
     if (options.vsix !== undefined) {
       await run(process.execPath, [...server, '--install-extension', options.vsix, '--force'], {
         env,
-        timeout: 60_000,
+        timeout: 180_000,
       });
     }
     const args = ['--host', '127.0.0.1', '--port', '0', '--without-connection-token', '--accept-server-license-terms'];

@@ -42,6 +42,7 @@ export class Workbench {
     // The test runner's compiler marks functions with a helper that pages do not have.
     await context.addInitScript('globalThis.__name ??= (named) => named');
     const page = await context.newPage();
+    page.setDefaultTimeout(120_000);
     const workbench = new Workbench(page, server, context);
     await workbench.load(() => page.goto(server.url(folder, development)));
     return workbench;
@@ -51,8 +52,8 @@ export class Workbench {
   private async load(navigate: () => Promise<unknown>): Promise<void> {
     const before = await this.server.activations();
     await navigate();
-    await this.page.locator('.monaco-workbench .part.statusbar').waitFor({ timeout: 60_000 });
-    await until('the extension to be activated', async () => (await this.server.activations()) > before, 60_000);
+    await this.page.locator('.monaco-workbench .part.statusbar').waitFor({ timeout: 180_000 });
+    await until('the extension to be activated', async () => (await this.server.activations()) > before, 180_000);
   }
 
   /** Runs a command by its title in the palette, exactly as it stands there (`Clusterlift: Upgrade…`). */
