@@ -51,6 +51,7 @@ export class OutputChannels extends Store {
       dispose: () => {
         clearTimeout(this.#timer);
         for (const { channel } of this.#nodes.values()) channel.dispose();
+        this.#nodes.clear();
       },
     });
   }
