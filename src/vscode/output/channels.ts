@@ -17,8 +17,6 @@ const BATCH_MS = 100;
 const SHOWN = 2 * 1024 * 1024;
 /** UTF-16 units appended after which a channel begins anew: the editor keeps all that it was given. */
 const MOST_IN_CHANNEL = 4 * 1024 * 1024;
-/** Milliseconds after which a channel that was asked for is seen: soon, or where the machine is slow. */
-const NUDGES_MS = [500, 3_000, 15_000];
 const MOST_CHANNELS = 30;
 const SMALL_CLUSTER = 20;
 
@@ -67,20 +65,9 @@ export class OutputChannels extends Store {
     const known = this.#nodes.get(keyOf(cluster, node));
     const shown = known ?? this.#make(cluster, node);
     if (!known) await this.#begin(shown, folder, node, `${l10n.t('{0} has said nothing yet.', node)}\n`);
+    // Before it is shown: the editor hands on what it was given by then, and buffers what comes until it is seen.
+    if (shown.ready) write(shown);
     shown.channel.show(true);
-    this.#nudge(shown);
-  }
-
-  /**
-   * The editor keeps what is appended to a channel that nobody sees in a buffer, and empties it at the first append after it
-   * is seen, which need not come by itself.
-   */
-  #nudge(shown: NodeChannel): void {
-    for (const after of NUDGES_MS) {
-      setTimeout(() => {
-        if (this.#nodes.get(shown.key) === shown) shown.channel.append('');
-      }, after);
-    }
   }
 
   #take({ view, events, folder }: Pick<HubEvents, 'view' | 'events' | 'folder'>): void {
