@@ -39,7 +39,8 @@ export function activate(context: vscode.ExtensionContext): void {
 
   const hub = store.add(new RunHub());
   const clusters = store.add(new ClustersModel());
-  const channels = store.add(new OutputChannels(hub, clusters));
+  const engine = store.add(vscode.window.createOutputChannel('Clusterlift', { log: true }));
+  const channels = store.add(new OutputChannels(hub, clusters, engine));
   const status = store.add(new StatusCache(context.workspaceState));
   const runs = store.add(new RunsModel(launcher.stateHome));
   // A run that goes on again is no news to the folders' watcher.

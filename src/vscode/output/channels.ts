@@ -32,7 +32,6 @@ interface NodeChannel {
 
 /** One output channel for the engine and one per node, bounded; a run never steals the focus. */
 export class OutputChannels extends Store {
-  readonly engine = this.add(vscode.window.createOutputChannel('Clusterlift', { log: true }));
   /** In the order in which they were made. */
   readonly #nodes = new Map<string, NodeChannel>();
   /** Had to go for others: they come back when they fail or somebody wants to see them, not with every line. */
@@ -42,6 +41,8 @@ export class OutputChannels extends Store {
   constructor(
     hub: Pick<RunHub, 'onEvents'>,
     private readonly clusters: Pick<ClustersModel, 'labelOf'>,
+    /** What is said of runs as a whole. */
+    readonly engine: vscode.LogOutputChannel,
   ) {
     super();
     this.add(hub.onEvents((heard) => this.#take(heard)));

@@ -95,6 +95,9 @@ class Scene {
 }
 
 describe('500 nodes in the extension host', () => {
+  // One for all: the editor may close a log channel together with an earlier one of its name.
+  const engine = vscode.window.createOutputChannel('Clusterlift', { log: true });
+  after(() => engine.dispose());
   const things: { dispose(): unknown }[] = [];
   const keep = <T extends { dispose(): unknown }>(thing: T): T => {
     things.push(thing);
@@ -183,7 +186,7 @@ describe('500 nodes in the extension host', () => {
 
   it('have no more than 30 output channels, those that failed first', async () => {
     const scene = keep(new Scene());
-    const channels = keep(new OutputChannels(scene.hub, NAMES));
+    const channels = keep(new OutputChannels(scene.hub, NAMES, engine));
     scene.happen(...names.map((node) => ({ type: 'output', node, step: 'upgrade', text: 'said\n' }) as const));
     assert.equal(channels.open.length, 0, 'a large cluster opens none by itself');
     for (const node of names.slice(0, 3))
@@ -208,7 +211,7 @@ describe('500 nodes in the extension host', () => {
     const events = new vscode.EventEmitter<HubEvents>();
     const [first, second] = ['one', 'two'].map((name) => keep(new Scene(names.slice(0, 20), name, events)));
     assert.ok(first && second);
-    const channels = keep(new OutputChannels({ onEvents: events.event }, NAMES));
+    const channels = keep(new OutputChannels({ onEvents: events.event }, NAMES, engine));
     const say = (scene: Scene): void => {
       scene.happen(
         ...names.slice(0, 20).map((node) => ({ type: 'output', node, step: 'upgrade', text: 'x\n' }) as const),
@@ -224,7 +227,7 @@ describe('500 nodes in the extension host', () => {
     setFlagsFromString('--expose-gc');
     const collect = runInNewContext('gc') as () => void;
     const scene = keep(new Scene(['node1']));
-    const channels = keep(new OutputChannels(scene.hub, NAMES));
+    const channels = keep(new OutputChannels(scene.hub, NAMES, engine));
     const text = `\u001b[31m${'x'.repeat(98)}\n`.repeat(640).slice(0, 64 * 1024 - 1) + '\n';
     collect();
     const before = process.memoryUsage().heapUsed;
