@@ -56,7 +56,7 @@ async function statusOf(ctx: CommandContext, site: Site, node: NodeModel): Promi
     primary: site.cluster.primary,
     node,
     members: membersOf(site.cluster),
-    directory: '',
+    directory: files,
     from: installedNow,
     to: installedNow,
   });

@@ -213,9 +213,14 @@ export async function breakLock(
   await ask(connection, { text, args: ['break', stateDir ?? '', String(held.owner.epoch), line(reason)] });
 }
 
+/** May it be the name of a run? What a node says may be anything, and these stand in commands that people copy. */
+export function isRunName(run: string): boolean {
+  return /^[A-Za-z0-9][A-Za-z0-9._-]{0,200}$/.test(run);
+}
+
 /** Run ids are names of directories on nodes. @throws ClusterliftError `run-unknown` */
 export function checkedRun(run: string): string {
-  if (/^[A-Za-z0-9][A-Za-z0-9._-]{0,200}$/.test(run)) return run;
+  if (isRunName(run)) return run;
   throw new ClusterliftError({
     code: 'run-unknown',
     message: `${line(run, 80)} cannot be the name of a run`,

@@ -6,7 +6,7 @@ import type { Cluster, NodeModel } from '../../cluster/model';
 import type { Manifest } from '../../package/manifest';
 import { compareVersions, inRange } from '../../package/version';
 import type { ShortResult } from '../../ssh/short';
-import type { HeldLock } from '../node/lock';
+import { isRunName, type HeldLock } from '../node/lock';
 import { parseRecord } from '../node/record';
 import type { CheckResult } from '../plan';
 
@@ -314,7 +314,7 @@ function unfinishedFindings({ model, lock }: NodeProbe, facts: NodeFacts): Findi
     .flatMap((record) => (record?.state === 'done' ? [record.run] : []))
     .reduce((last, run) => (run > last ? run : last), '');
   return facts.openRuns
-    .filter((run) => run !== lock?.owner.run && run > settled)
+    .filter((run) => isRunName(run) && run !== lock?.owner.run && run > settled)
     .map((run) =>
       warn(
         'unfinished-run',

@@ -2,7 +2,7 @@ import { manifestOf } from '../../package/manifest';
 import type { NodeConnection } from '../../ssh/connection';
 import { runScripts, type ShortFile } from '../../ssh/short';
 import { readInstalled } from '../node/installed';
-import { parseRecord } from '../node/record';
+import { installedVersion, parseRecord } from '../node/record';
 import type { RunPackage } from '../runpackage';
 import { parseVersionOutput, versionScriptFailed } from '../version';
 import type { NodeProbe } from './checks';
@@ -28,7 +28,7 @@ export function installedPackage(
   const files = (): Promise<ShortFile[]> => (read ??= readInstalled(connection(), last.files, signal));
   return {
     product: last.product,
-    version: last.record.to ?? manifest.version,
+    version: installedVersion(last.record) ?? manifest.version,
     sha256: last.record.sha256,
     place: 'installed',
     size: 0,

@@ -1,5 +1,6 @@
 import { strict as assert } from 'node:assert';
 import type { NodeFacts } from '../../../src/cluster/facts';
+import { checkClusters } from '../../../src/cluster/load';
 import type { Cluster } from '../../../src/cluster/model';
 import type { HeldLock } from '../../../src/engine/node/lock';
 import { recordText } from '../../../src/engine/node/record';
@@ -10,6 +11,7 @@ import {
   type CheckInput,
   type NodeProbe,
 } from '../../../src/engine/prepare/checks';
+import { installedPackage } from '../../../src/engine/prepare/installed';
 import { manifestOf } from '../../../src/package/manifest';
 import { nodeModel } from './plans';
 
@@ -32,6 +34,7 @@ describe('the checks', () => {
     assert.equal(told?.code, 'unfinished-run');
     assert.equal(told.level, 'warn');
     assert.match(told.fix, new RegExp(`clusterlift resume ${OLD}`));
+    assert.deepEqual(codes({ facts: { openRuns: ['2026 x; rm -rf ~'] } }), ['no-backup']);
   });
 
   it('do not name a run twice that holds the lock, nor one that a later run has settled', () => {
@@ -40,6 +43,12 @@ describe('the checks', () => {
     assert.deepEqual(codes({ facts: { openRuns: [OLD], products: [later] } }), ['no-backup']);
     const failed = product('acme', 'failed', NEW);
     assert.deepEqual(codes({ facts: { openRuns: [OLD], products: [failed] } }), ['unfinished-run', 'no-backup']);
+  });
+
+  it('leave what a node keeps at the version from before, where its last upgrade failed', () => {
+    const kept = { ...product('acme', 'failed', NEW), manifest: JSON.stringify(MANIFEST), files: '/var/lib/x/files' };
+    const pkg = installedPackage(probeOf({ facts: { products: [kept] } }), () => assert.fail('nothing is read'));
+    assert.equal(pkg?.version, '1.0');
   });
 
   it('block another product, whatever the version script prints', () => {
@@ -58,8 +67,8 @@ interface Situation {
   readonly version?: string | undefined;
 }
 
-function checked({ facts, lock, version }: Situation): ReturnType<typeof checkAll> {
-  const probe: NodeProbe = {
+function probeOf({ facts, lock, version }: Situation): NodeProbe {
+  return {
     model: nodeModel('n1'),
     error: undefined,
     facts: { ...FACTS, ...facts },
@@ -69,9 +78,12 @@ function checked({ facts, lock, version }: Situation): ReturnType<typeof checkAl
     check: undefined,
     healthy: undefined,
   };
+}
+
+function checked(situation: Situation): ReturnType<typeof checkAll> {
   const input: CheckInput = {
     cluster: CLUSTER,
-    probes: [probe],
+    probes: [probeOf(situation)],
     package: PACKAGE,
     backup: 'none',
     primaryLeftOut: false,
@@ -111,42 +123,30 @@ function held(): HeldLock {
   };
 }
 
+const MANIFEST = {
+  schema: 1,
+  product: 'acme',
+  version: '2.0',
+  scripts: { version: 'bin/version', upgrade: 'bin/upgrade' },
+};
+
 const PACKAGE: CheckedPackage = {
   product: 'acme',
   version: '2.0',
   sha256: '0'.repeat(64),
   size: 1000,
   unpackedSize: 1000,
-  manifest: manifestOf({
-    schema: 1,
-    product: 'acme',
-    version: '2.0',
-    scripts: { version: 'bin/version', upgrade: 'bin/upgrade' },
-  }),
+  manifest: manifestOf(MANIFEST),
   unvouched: false,
 };
 
-const CLUSTER: Cluster = {
-  name: 'test',
-  file: '/clusters.json',
-  nodes: [nodeModel('n1')],
-  primary: 'n1',
-  roleOrder: undefined,
-  packageDirs: [],
-  production: false,
-  upgrade: {
-    mode: 'fast',
-    backup: 'none',
-    batch: undefined,
-    maxFailures: '0',
-    onFailure: 'stop',
-    healthStable: undefined,
-    trustedSigners: [],
-    requireSignature: false,
-  },
-  backup: undefined,
-  recipe: undefined,
-};
+const CLUSTER = clusterOf('{ "clusters": { "test": { "nodes": [{ "name": "n1", "host": "10.0.0.1" }] } } }');
+
+function clusterOf(text: string): Cluster {
+  const [cluster] = checkClusters(text, '/clusters.json').file?.clusters ?? [];
+  assert.ok(cluster);
+  return cluster;
+}
 
 const FACTS: NodeFacts = {
   node: 'n1',
