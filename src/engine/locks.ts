@@ -140,28 +140,36 @@ async function unlock(ctx: RunContext, name: string): Promise<void> {
 /**
  * Keeps the locks fresh until `stop()`. A node that cannot be asked is tried again at the next beat;
  * one whose lock another run has now halts this process.
+ * @param every milliseconds between heartbeats
  */
-export function keepLocks(ctx: RunContext): { stop: () => void } {
+export function keepLocks(ctx: RunContext, every = HEARTBEAT): { stop: () => void } {
   const busy = new Set<string>();
   const beat = (name: string): void => {
-    const lockStep = stepOf(ctx.nodeView(name), 'lock');
-    const unlocking = stepOf(ctx.nodeView(name), 'unlock') !== undefined;
-    if (busy.has(name) || lockStep?.state !== 'done' || unlocking) return;
+    const fence = heldUnder(ctx, name);
+    if (busy.has(name) || !fence) return;
     busy.add(name);
-    beatLock(ctx.connection(name), ctx.node(name).stateDir, fenceOf(ctx, name))
+    beatLock(ctx.connection(name), ctx.node(name).stateDir, fence)
       .catch((error: unknown) => {
-        ctx.onFenced(error, name);
+        // A lock that we gave back or entered anew while the beat was under way was not taken by another.
+        if (heldUnder(ctx, name)?.epoch === fence.epoch) ctx.onFenced(error, name);
       })
       .finally(() => busy.delete(name));
   };
   const timer = setInterval(() => {
     for (const name of names(ctx)) beat(name);
-  }, HEARTBEAT);
+  }, every);
   return {
     stop: () => {
       clearInterval(timer);
     },
   };
+}
+
+/** How a node is locked just now; undefined while it is not, is being locked, or is being given back. */
+function heldUnder(ctx: RunContext, name: string): Fence | undefined {
+  const view = ctx.nodeView(name);
+  const isHeld = stepOf(view, 'lock')?.state === 'done' && stepOf(view, 'unlock') === undefined;
+  return isHeld ? fenceOf(ctx, name) : undefined;
 }
 
 function names(ctx: RunContext): string[] {
