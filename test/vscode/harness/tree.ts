@@ -105,8 +105,8 @@ export class TreeView {
       if (again) await this.page.keyboard.press('Escape');
       again = true;
       await this.openMenu(label);
-      // A menu takes no clicks in its first 100 ms, against the one that opened it: then it is still there.
-      await item.click({ timeout: SOON });
+      // In its first 100 ms a menu hears no button going up, lest it be the one that opened it: a press is held for longer.
+      await item.click({ delay: 250, timeout: SOON });
       await item.waitFor({ state: 'hidden', timeout: SOON });
       return true;
     });
