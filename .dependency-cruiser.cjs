@@ -46,7 +46,7 @@ module.exports = {
       // The reducer and the reader of run folders look at local files only: a reloaded window starts no process for it.
       to: {
         path: '^src/(ssh|package|backup|engine)/',
-        pathNot: '^src/engine/(view|events|plan|runs|journal|schema)\\.ts$',
+        pathNot: '^src/engine/(view|events|plan|order|runs|journal|schema)\\.ts$',
         dependencyTypesNot: ['type-only'],
       },
     },

@@ -20,6 +20,7 @@ import { setting } from './vscode/settings';
 import { StatusBar } from './vscode/status-bar';
 import { Store } from './vscode/store';
 import { TASK_TYPE } from './vscode/tasks/definition';
+import { TaskDiagnostics } from './vscode/tasks/diagnostics';
 import { ClusterliftTasks } from './vscode/tasks/provider';
 import { ClustersTree } from './vscode/views/clusters';
 import { PointsTree } from './vscode/views/points';
@@ -61,7 +62,7 @@ export function activate(context: vscode.ExtensionContext): void {
     answersAgain: (question) => secrets.again(question),
     onDetached: (what, pty) => detached.closed(what, pty),
   };
-  const tasks = new ClusterliftTasks(clusters, runs, terminal);
+  const tasks = new ClusterliftTasks(clusters, runs, terminal, store.add(new TaskDiagnostics()));
   store.add(vscode.tasks.registerTaskProvider(TASK_TYPE, tasks));
 
   const core: Core = { clusters, status, runs, points, looker, channels, secrets, tasks, tree, terminal };

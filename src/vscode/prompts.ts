@@ -29,10 +29,25 @@ export class WindowAsker implements Asker {
     if (kept !== undefined) return kept;
     const words = questionWords(question, l10n.t);
     if (words.choices) return pick(words, words.choices, signal);
+    if (question.kind === 'confirm') return typedName(question, words, signal);
     const answer = await type(question, words, signal);
     if (answer !== undefined && words.hidden) await this.secrets.offer(question, answer);
     return answer;
   }
+}
+
+/** The plan first, in a dialog: a row of an input box is too narrow for it. Then the name of the production cluster. */
+async function typedName(
+  question: Question,
+  words: QuestionWords,
+  signal: AbortSignal | undefined,
+): Promise<string | undefined> {
+  const [title = '', ...plan] = words.lead;
+  const button = l10n.t('Go On…');
+  const detail = plan.map((each) => line(each, 1000)).join('\n');
+  const chosen = await vscode.window.showWarningMessage(asMessage(title), { modal: true, detail }, button);
+  if (chosen !== button || signal?.aborted === true) return undefined;
+  return type(question, { ...words, lead: [] }, signal);
 }
 
 /** A choice: nothing is preselected that says yes to a machine. */

@@ -130,10 +130,20 @@ export function endUnrun(ctx: CommandContext, plan: Plan): ExitStatus {
   return status;
 }
 
+/** Nodes that a question names one by one. */
+const NAMED = 12;
+
+/** What a person says yes to: nodes, versions, and whether there is a way back. */
 function question(plan: Plan): string {
+  const to = plan.package?.version ?? '';
   const changing = plan.nodes.filter((node) => node.action === 'change');
-  const versions = [...new Set(changing.map((node) => node.from ?? 'not installed'))].join(', ');
-  return `${plan.cluster} is a production cluster. Upgrade ${String(changing.length)} nodes (${versions}) to ${plan.package?.version ?? ''}${plan.options.backup === 'none' ? ' without a backup' : ''}?`;
+  const nodes = changing.length === 1 ? '1 node' : `${String(changing.length)} nodes`;
+  const without = plan.options.backup === 'none' ? ' without a backup' : '';
+  return [
+    `${plan.cluster} is a production cluster. Upgrade ${nodes} to ${to}${without}?`,
+    ...changing.slice(0, NAMED).map(({ name, from }) => `${name}: ${from ?? 'not installed'} → ${to}`),
+    ...(changing.length > NAMED ? [`… and ${String(changing.length - NAMED)} more`] : []),
+  ].join('\n');
 }
 
 /** Only locks in the way: status 5; anything else that blocks: 3. */

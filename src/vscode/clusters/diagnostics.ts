@@ -1,5 +1,6 @@
 import * as vscode from 'vscode';
 import type { ClusterliftError } from '../../base/errors';
+import { diagnosticOf } from '../diagnostic';
 import { Store } from '../store';
 import type { ClustersModel } from './model';
 
@@ -35,7 +36,7 @@ export class ClustersDiagnostics extends Store {
       if (!unsaved.has(uri.fsPath)) this.#collection.delete(uri);
     });
     for (const { path, problems } of this.model.files) {
-      if (!unsaved.has(path)) this.#collection.set(vscode.Uri.file(path), problems.map(diagnosticOf));
+      if (!unsaved.has(path)) this.#collection.set(vscode.Uri.file(path), problems.map(placed));
     }
   }
 
@@ -46,7 +47,7 @@ export class ClustersDiagnostics extends Store {
       this.#timers.delete(path);
       const { checkClusters } = await import(/* webpackChunkName: "reading" */ '../reading');
       if (document.isClosed || this.disposed) return;
-      this.#collection.set(document.uri, checkClusters(document.getText(), path).problems.map(diagnosticOf));
+      this.#collection.set(document.uri, checkClusters(document.getText(), path).problems.map(placed));
     };
     this.#timers.set(
       path,
@@ -55,13 +56,9 @@ export class ClustersDiagnostics extends Store {
   }
 }
 
-function diagnosticOf(error: ClusterliftError): vscode.Diagnostic {
+function placed(error: ClusterliftError): vscode.Diagnostic {
   const line = Math.max(0, (error.at?.line ?? 1) - 1);
   const column = Math.max(0, (error.at?.column ?? 1) - 1);
   // The editor widens an empty range to the word there.
-  const range = new vscode.Range(line, column, line, column);
-  const diagnostic = new vscode.Diagnostic(range, `${error.message}. ${error.hint}`, vscode.DiagnosticSeverity.Error);
-  diagnostic.source = 'Clusterlift';
-  diagnostic.code = error.code;
-  return diagnostic;
+  return diagnosticOf(error, new vscode.Range(line, column, line, column));
 }

@@ -56,8 +56,8 @@ const RUNS: ReadonlySet<CommandKind> = new Set(['upgrade', 'provision', 'backup-
 export interface OwnTerminal {
   /** A terminal of its own stays until a key is pressed; one of a task is kept by the editor. */
   readonly stays: boolean;
-  /** Called once its command is over; not when it was closed before. */
-  readonly ended?: (() => void) | undefined;
+  /** Called once its command is over; not when it was closed before. The error says why nothing was done. */
+  readonly ended?: ((status: ExitStatus, error: ClusterliftError | undefined) => void) | undefined;
 }
 
 /** Lines written just before the end can be lost (microsoft/vscode#92868). Milliseconds. */
@@ -77,6 +77,7 @@ export class RunTerminal extends Store implements vscode.Pseudoterminal {
   #asking = false;
   #done = false;
   #resumed = false;
+  #error: ClusterliftError | undefined;
   /** Closed before there was a plan: the window stays with the run until then, to answer its questions and to stop it. */
   #preparing = false;
 
@@ -149,7 +150,7 @@ export class RunTerminal extends Store implements vscode.Pseudoterminal {
       status = this.#tell(error);
     }
     if (this.disposed) return;
-    this.own.ended?.();
+    this.own.ended?.(status, this.#error);
     this.#done = true;
     this.#live.end();
     this.#say([tone(toneOf(status), l10n.t('Exit status {0}', String(status)))]);
@@ -332,6 +333,7 @@ export class RunTerminal extends Store implements vscode.Pseudoterminal {
 
   #tell(error: unknown): ExitStatus {
     const ours = error instanceof ClusterliftError;
+    if (ours) this.#error = error;
     const status = ours ? error.exit : ExitStatus.failed;
     if (this.#preparing) {
       if (status !== ExitStatus.interrupted) this.#tellAfterwards(messageOf(error));

@@ -10,6 +10,8 @@ import type { RunsModel } from '../runs/model';
 import { looksOnly, optionsFor } from '../commands/argv';
 import type { TerminalDeps, TerminalJob } from '../runs/terminal';
 import { commandOf, definitionOf, givenFor, nameOf, refusal, TASK_TYPE, type TaskDefinition } from './definition';
+import type { TaskDiagnostics } from './diagnostics';
+import { entriesOf, isRecord } from './entries';
 import { openRun } from './open-run';
 
 const { l10n } = vscode;
@@ -20,6 +22,7 @@ export class ClusterliftTasks implements vscode.TaskProvider {
     private readonly clusters: ClustersModel,
     private readonly runs: RunsModel,
     private readonly deps: TerminalDeps,
+    private readonly diagnostics: Pick<TaskDiagnostics, 'ended'>,
   ) {}
 
   /** Only what changes no installed version: one Enter on Run Task must not upgrade production. Connects to nothing. */
@@ -75,7 +78,10 @@ export class ClusterliftTasks implements vscode.TaskProvider {
   ): vscode.CustomExecution {
     return new vscode.CustomExecution(async (definition) => {
       const { RunTerminal } = await import(/* webpackChunkName: "late" */ '../runs/terminal');
-      return new RunTerminal(await this.#jobOf(completed(definition), task), this.deps);
+      return new RunTerminal(await this.#jobOf(completed(definition), task), this.deps, {
+        stays: false,
+        ended: (status, error) => void this.diagnostics.ended(task, status, error),
+      });
     });
   }
 
@@ -131,35 +137,10 @@ export class ClusterliftTasks implements vscode.TaskProvider {
 /** The API does not tell `runOn`: it is read where the person wrote it. */
 function startsItself(task: vscode.Task): { isBackground: boolean; runOn: unknown } {
   const folder = typeof task.scope === 'object' ? task.scope.uri : undefined;
-  const entries: unknown = vscode.workspace.getConfiguration('tasks', folder).get('tasks');
-  const configured = (Array.isArray(entries) ? entries : []).filter(
-    (entry: unknown): entry is ConfiguredTask => isRecord(entry) && entry['type'] === TASK_TYPE,
-  );
-  // An entry without a label is known by its definition only.
-  const named = configured.filter((entry) => entry.label === task.name);
-  const ours = named.length > 0 ? named : configured.filter((entry) => isEntryOf(entry, task));
+  const ours = entriesOf(vscode.workspace.getConfiguration('tasks', folder).get('tasks'), task);
+  const runOn = ours.some(({ runOptions }) => isRecord(runOptions) && runOptions['runOn'] === 'folderOpen');
   return {
-    isBackground: task.isBackground || ours.some((entry) => entry.isBackground === true),
-    runOn: ours.some((entry) => isRecord(entry.runOptions) && entry.runOptions['runOn'] === 'folderOpen')
-      ? 'folderOpen'
-      : undefined,
+    isBackground: task.isBackground || ours.some(({ isBackground }) => isBackground === true),
+    runOn: runOn ? 'folderOpen' : undefined,
   };
-}
-
-interface ConfiguredTask {
-  readonly label?: unknown;
-  readonly isBackground?: unknown;
-  readonly runOptions?: unknown;
-}
-
-function isEntryOf(entry: ConfiguredTask, task: vscode.Task): boolean {
-  const written: Readonly<Record<string, unknown>> = { ...entry };
-  const definition: Readonly<Record<string, unknown>> = task.definition;
-  return Object.entries(definition).every(
-    ([key, value]) => key.startsWith('_') || JSON.stringify(written[key]) === JSON.stringify(value),
-  );
-}
-
-function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null;
 }

@@ -1,8 +1,9 @@
 import { hostname } from 'node:os';
 import * as vscode from 'vscode';
 import { line } from '../../base/text';
-import type { NodeModel } from '../../cluster/model';
+import type { Cluster, NodeModel } from '../../cluster/model';
 import type { RunRecord } from '../../engine/runs';
+import { orderNodes } from '../../engine/order';
 import { currentStep, type NodeView } from '../../engine/view';
 import type { ClusterRef, ClustersModel } from '../clusters/model';
 import type { StatusCache } from '../clusters/status';
@@ -18,6 +19,11 @@ const { l10n } = vscode;
 export type ClusterItem =
   | { readonly kind: 'cluster'; readonly ref: ClusterRef }
   | { readonly kind: 'node'; readonly ref: ClusterRef; readonly node: NodeModel };
+
+/** The order of a serial run, so that a list is read as it will be upgraded; roles that have no order come as in the file. */
+function byRole({ nodes, roleOrder }: Cluster): NodeModel[] {
+  return orderNodes(nodes, [...(roleOrder ?? []), ...nodes.flatMap(({ roles }) => roles)]);
+}
 
 /** Clusters with their nodes: what was last known, at once; asked again when the view is shown. */
 export class ClustersTree extends Store implements vscode.TreeDataProvider<ClusterItem> {
@@ -78,7 +84,7 @@ export class ClustersTree extends Store implements vscode.TreeDataProvider<Clust
     if (!item) return this.#clusters().filter((each) => this.#shows(each));
     if (item.kind === 'node') return [];
     const whole = this.#matches(item.ref.label);
-    return item.ref.cluster.nodes
+    return byRole(item.ref.cluster)
       .map((node) => this.#item(`${item.ref.id}/${node.name}`, { kind: 'node', ref: item.ref, node }))
       .filter((each) => whole || this.#shows(each));
   }

@@ -1,6 +1,6 @@
 import { basename } from 'node:path';
 import * as vscode from 'vscode';
-import { hasCode, messageOf } from '../../base/errors';
+import { ClusterliftError, ExitStatus, hasCode, messageOf } from '../../base/errors';
 import { line } from '../../base/text';
 import { formatSize } from '../../base/units';
 import { publicPackage } from '../../command/format';
@@ -9,8 +9,8 @@ import type { ClusterRef } from '../clusters/model';
 import { argvFor, cwdOf } from '../commands/argv';
 import { asLabel } from '../foreign';
 import type { Looker } from '../looker';
+import { plannedOf } from './planned';
 import { askText, pickOne, type Choice, type Place, type StepEnd } from './steps';
-import { tell } from '../tell';
 
 const { l10n } = vscode;
 
@@ -24,6 +24,9 @@ export interface PackageChoice {
 const RECENT = 'clusterlift.recentPackages';
 const MOST_RECENT = 6;
 
+/** Codes of what is wrong with the packages themselves. */
+const ABOUT_PACKAGES = /^(?:no-)?package-/;
+
 type Answer = { readonly kind: 'newest' | 'file' | 'url' } | { readonly kind: 'recent'; readonly source: string };
 
 /** Chooses a package: the newest on the cluster, a file, a URL, or one of the last. What is chosen is inspected, wherever it lies. */
@@ -34,25 +37,37 @@ export class PackagePicker {
   ) {}
 
   async pick(place: Place, ref: ClusterRef | undefined, newest: boolean): Promise<StepEnd<PackageChoice>> {
+    let refused: string | undefined;
     for (;;) {
-      const answer = await this.#choose(place, ref, newest);
+      const answer = await this.#choose(place, ref, newest, refused);
       if (answer.kind !== 'next') return answer;
       const end = await this.#source(place, answer.value);
       if (end.kind === 'cancel') return end;
       if (end.kind === 'back') continue;
       const source = end.value;
-      if (source === '')
-        return { kind: 'next', value: { source: undefined, about: l10n.t('the newest on the cluster') } };
       const about = await this.#inspect(source, ref);
-      if (about === undefined) continue;
+      if (about instanceof Error) {
+        refused = hasCode(about, 'cancelled') ? undefined : messageOf(about);
+        continue;
+      }
+      if (source === '') return { kind: 'next', value: { source: undefined, about } };
       await this.#remember(source);
       return { kind: 'next', value: { source, about } };
     }
   }
 
-  async #choose(place: Place, ref: ClusterRef | undefined, newest: boolean): Promise<StepEnd<Answer>> {
+  /** @param refused why the one that was chosen before cannot be used: a notification is not seen beside a list */
+  async #choose(
+    place: Place,
+    ref: ClusterRef | undefined,
+    newest: boolean,
+    refused: string | undefined,
+  ): Promise<StepEnd<Answer>> {
     const recent = this.memento.get<string[]>(RECENT, []);
     const items = (about: ReadonlyMap<string, string>): Choice<Answer>[] => [
+      ...(refused === undefined
+        ? []
+        : [{ label: `$(warning) ${l10n.t('This package cannot be used')}`, detail: asLabel(refused, 500) }]),
       ...(newest
         ? [
             {
@@ -128,20 +143,20 @@ export class PackagePicker {
     }
   }
 
-  async #inspect(source: string, ref: ClusterRef | undefined): Promise<string | undefined> {
+  /** @returns what is to be known of it, or why it cannot be used: `cancelled` when nobody wanted to wait for that */
+  async #inspect(source: string, ref: ClusterRef | undefined): Promise<string | Error> {
+    const title =
+      source === ''
+        ? l10n.t('Looking for the newest on the cluster')
+        : l10n.t('Looking at {0}', basename(publicPackage(source) ?? ''));
+    const options = { location: vscode.ProgressLocation.Notification, title, cancellable: true };
     try {
-      return await vscode.window.withProgress(
-        {
-          location: vscode.ProgressLocation.Notification,
-          title: l10n.t('Looking at {0}', basename(publicPackage(source) ?? '')),
-          cancellable: true,
-        },
-        (_, token) => this.#about(source, ref, signalOf(token)),
-      );
+      return await vscode.window.withProgress(options, (_, token) => {
+        const signal = signalOf(token);
+        return source === '' && ref ? this.#newest(ref, signal) : this.#about(source, ref, signal);
+      });
     } catch (error) {
-      if (hasCode(error, 'cancelled')) return undefined;
-      void tell.warning(l10n.t('This package cannot be used: {0}', messageOf(error)));
-      return undefined;
+      return error instanceof Error ? error : new Error(messageOf(error));
     }
   }
 
@@ -153,6 +168,17 @@ export class PackagePicker {
     return aboutOf(row);
   }
 
+  /** What an upgrade would take now. A primary that does not answer is no reason to ask for another package. */
+  async #newest(ref: ClusterRef, signal: AbortSignal): Promise<string> {
+    const options = { nodes: [ref.cluster.primary], dryRun: true } as const;
+    const argv = argvFor({ kind: 'upgrade', options }, ref);
+    const { rows, error } = await this.looker.look([...argv, '--json'], cwdOf(ref), signal);
+    const planned = plannedOf(rows);
+    if (planned?.path !== undefined) return this.#about(`node:${planned.path}`, ref, signal);
+    if (error && ABOUT_PACKAGES.test(error.code)) throw new ClusterliftError({ ...error, exit: ExitStatus.refused });
+    return l10n.t('the newest on the cluster');
+  }
+
   async #remember(source: string): Promise<void> {
     // A URL with a query or a user may hold a secret.
     if (publicPackage(source) !== source) return;
@@ -161,13 +187,14 @@ export class PackagePicker {
   }
 }
 
-/** `acme-voice 24.2.0 · from >=23.1 · 1.2 GiB` */
+/** `acme-voice 24.2.0 · from >=23.1 · x86_64 · debian, rhel · 1.2 GiB` */
 function aboutOf(row: unknown): string {
   const { product, version, size, manifest } = (row ?? {}) as Record<string, unknown>;
-  const compatible = (manifest as { compatible?: { from?: unknown } } | undefined)?.compatible;
+  const { from, arch, os } = (manifest as { compatible?: Record<string, unknown> } | undefined)?.compatible ?? {};
   return [
     `${text(product)} ${text(version)}`.trim(),
-    typeof compatible?.from === 'string' ? l10n.t('from {0}', line(compatible.from, 40)) : '',
+    typeof from === 'string' ? l10n.t('from {0}', line(from, 40)) : '',
+    ...[arch, os].map((each) => (Array.isArray(each) ? each.slice(0, 5).map(text).join(', ') : '')),
     typeof size === 'number' ? formatSize(size) : '',
   ]
     .filter((each) => each !== '')

@@ -7,6 +7,8 @@ export interface Planned {
   readonly package: string;
   /** `node1:/root/media/acme.iso`, or where else the image lies. */
   readonly source: string;
+  /** Where it lies on the primary; undefined: it is not there. */
+  readonly path: string | undefined;
   /** Of the nodes that change: `24.1, 24.2 → 24.3`; empty: none does. */
   readonly versions: string;
   readonly checks: readonly Rec[];
@@ -17,13 +19,15 @@ export function plannedOf(rows: readonly unknown[]): Planned | undefined {
   const plan = rows.find((row) => isRecord(row) && row['type'] === 'plan');
   if (!isRecord(plan)) return undefined;
   const pkg = isRecord(plan['package']) ? plan['package'] : {};
+  const source = isRecord(pkg['source']) ? pkg['source'] : {};
   const to = text(pkg['version']);
   const from = list(plan['nodes'])
     .filter((node) => node['action'] === 'change')
     .map((node) => text(node['from']) || l10n.t('not installed'));
   return {
     package: `${text(pkg['product'])} ${to}`.trim(),
-    source: sourceOf(isRecord(pkg['source']) ? pkg['source'] : {}),
+    source: sourceOf(source),
+    path: typeof source['node'] === 'string' && typeof source['path'] === 'string' ? source['path'] : undefined,
     versions: from.length === 0 ? '' : `${[...new Set(from)].slice(0, 5).join(', ')} → ${to}`,
     checks: list(plan['checks']),
   };

@@ -78,7 +78,9 @@ export async function pickOne<T>(place: Place, options: PickOptions<T>): Promise
   const set = (items: readonly Choice<T>[]): void => {
     const before = input.activeItems[0]?.value;
     input.items = items;
-    const active = items.find((each) => each.value !== undefined && each.value === (before ?? options.active));
+    const choices = items.filter((each) => each.value !== undefined);
+    // Rows that explain are not what Enter takes.
+    const active = choices.find((each) => each.value === (before ?? options.active)) ?? choices[0];
     if (active) input.activeItems = [active];
   };
   dress(input, place);

@@ -103,6 +103,7 @@ describe('Parts of the editor that need no editor', () => {
     assert.deepEqual(plannedOf([{ type: 'progress' }, plan]), {
       package: 'acme 24.3',
       source: 'n1:/root/media/acme.iso',
+      path: '/root/media/acme.iso',
       versions: '24.1, not installed → 24.3',
       checks: [{ code: 'a' }],
     });

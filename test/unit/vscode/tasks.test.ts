@@ -6,7 +6,7 @@ import { parseCommand } from '../../../src/command/parse';
 import type { RunRecord } from '../../../src/engine/runs';
 import { commandOf, definitionOf, explicit, givenFor, refusal } from '../../../src/vscode/tasks/definition';
 import { openRun } from '../../../src/vscode/tasks/open-run';
-import { withTask, wordsOf } from '../../../src/vscode/tasks/tasks-json';
+import { placeInTask, withTask, wordsOf } from '../../../src/vscode/tasks/tasks-json';
 
 const lineOf = (definition: Record<string, unknown>): string =>
   formatCommand(commandOf({ type: 'clusterlift', ...definition }));
@@ -153,6 +153,28 @@ describe('Tasks of tasks.json', () => {
     for (const kept of ['// ours', '// first', '"label": "a"', '"label": "check x"', '"problemMatcher": []'])
       assert.ok(after.includes(kept), after);
     assert.match(withTask('', 'b', { type: 'clusterlift', command: 'check' }), /"version": "2\.0\.0"[^]*"label": "b"/);
+  });
+
+  it('are found again in the text, by label or by definition, also in a workspace file', () => {
+    const wrong = { type: 'clusterlift', command: 'check', cluster: 'x', nodes: ['n9'] };
+    const others = { type: 'shell', label: 'a', cluster: 'shell' };
+    const text = JSON.stringify({ tasks: [others, { ...wrong, cluster: 'y' }, { ...wrong, label: 'a' }] });
+    const read = (
+      written: string,
+      name: string,
+      properties: readonly string[],
+      definition: object = wrong,
+    ): unknown => {
+      const place = placeInTask(written, { name, definition: { ...definition } }, properties);
+      return place && (JSON.parse(written.slice(place.offset, place.offset + place.length)) as unknown);
+    };
+    assert.deepEqual(read(text, 'a', ['nodes']), ['n9']);
+    assert.equal(read(text, 'a', ['point', 'cluster']), 'x');
+    assert.equal(read(text, 'a', []), 'a');
+    assert.equal(read(text, 'check y', ['cluster'], { ...wrong, cluster: 'y', _key: 1 }), 'y');
+    assert.equal(read(JSON.stringify({ folders: [], tasks: JSON.parse(text) as unknown }), 'a', ['cluster']), 'x');
+    for (const none of ['', '{', '[]', '{"tasks":{}}', '{"tasks":[1,null,[]]}'])
+      assert.equal(placeInTask(none, { name: 'a', definition: wrong }, ['nodes']), undefined, none);
   });
 
   it('read back the words of a command line that was written with quotes', () => {

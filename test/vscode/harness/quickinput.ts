@@ -72,6 +72,11 @@ export class QuickInput {
     );
   }
 
+  /** The label of the row that Enter takes. */
+  async active(): Promise<string> {
+    return ((await this.widget.locator('.monaco-list-row.focused .label-name').first().textContent()) ?? '').trim();
+  }
+
   /** Types into the field, in place of what is there. */
   async type(text: string, timeout = 90_000): Promise<void> {
     await this.open(undefined, timeout);
