@@ -28,7 +28,7 @@ export class ClusterliftTasks implements vscode.TaskProvider {
   /** Only what changes no installed version: one Enter on Run Task must not upgrade production. Connects to nothing. */
   provideTasks(): vscode.Task[] {
     return this.clusters.clusters.flatMap((ref) => {
-      const locations = ref.file.locations.map(({ name }) => name);
+      const locations = [...ref.file.locations.map(({ name }) => name), 'localbackup'];
       const options = optionsFor(ref);
       const commands: Command[] = [
         { kind: 'check', options },

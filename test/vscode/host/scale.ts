@@ -1,6 +1,7 @@
 import { strict as assert } from 'node:assert';
 import { createHook } from 'node:async_hooks';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import childProcess from 'node:child_process';
+import fs, { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setFlagsFromString } from 'node:v8';
@@ -94,10 +95,36 @@ class Scene {
   }
 }
 
+/** Calls that wait for a disk or for another process; no hook of Node tells of them. */
+class Waits {
+  readonly #real: (() => void)[] = [];
+
+  constructor(private readonly calls: string[]) {}
+
+  watch(): void {
+    for (const module of [fs, childProcess] as unknown as Record<string, unknown>[]) {
+      for (const [name, real] of Object.entries(module)) {
+        if (typeof real !== 'function' || !(module === fs ? name.endsWith('Sync') : /^[a-z]/.test(name))) continue;
+        this.#real.push(() => (module[name] = real));
+        module[name] = (...args: unknown[]): unknown => {
+          this.calls.push(name);
+          return (real as (...all: unknown[]) => unknown)(...args);
+        };
+      }
+    }
+  }
+
+  dispose(): void {
+    for (const back of this.#real.splice(0)) back();
+  }
+}
+
 describe('500 nodes in the extension host', () => {
   // One for all: the editor may close a log channel together with an earlier one of its name.
   const engine = vscode.window.createOutputChannel('Clusterlift', { log: true });
   after(() => engine.dispose());
+  // The extension's own view, of the same name, must not come after ours.
+  before(() => vscode.extensions.getExtension('clusterlift.clusterlift')?.activate());
   const things: { dispose(): unknown }[] = [];
   const keep = <T extends { dispose(): unknown }>(thing: T): T => {
     things.push(thing);
@@ -115,48 +142,24 @@ describe('500 nodes in the extension host', () => {
     return items.length;
   }
 
-  it('open at once, with one call and no I/O', () => {
-    const scene = keep(new Scene());
-    const tree = keep(scene.tree());
-    const [root] = tree.getChildren();
-    assert.ok(root);
-    const started: string[] = [];
-    const hook = createHook({
-      init: (_, type) => {
-        if (/^(FS|TCP|PIPE|GETADDRINFO|PROCESS|TTY|UDP)/.test(type)) started.push(type);
-      },
-    });
-    const times: number[] = [];
-    hook.enable();
-    try {
-      for (let round = 0; round < 20; round++) {
-        const start = performance.now();
-        assert.equal(expand(tree, root), NODES);
-        times.push(performance.now() - start);
-      }
-    } finally {
-      hook.disable();
-    }
-    assert.deepEqual(started, []);
-    const ids = new Set(tree.getChildren(root).map((item) => tree.getTreeItem(item).id));
-    assert.equal(ids.size, NODES);
-    // For `npm run bench -- tree`; nothing here depends on how fast this machine is.
-    const figures = process.env['CLUSTERLIFT_FIGURES'];
-    if (figures !== undefined) writeFileSync(figures, JSON.stringify({ expand: times.sort((a, b) => a - b)[10] }));
-  });
-
   it('tell the editor of what changed, a few times a second, and of no more than that', async () => {
     const scene = keep(new Scene());
     const tree = keep(scene.tree());
     const [root] = tree.getChildren();
     assert.ok(root);
-    expand(tree, root);
     const calls = { children: 0, fired: [] as (ClusterItem | ClusterItem[] | undefined)[] };
     const children = tree.getChildren.bind(tree);
     tree.getChildren = (item) => {
-      calls.children++;
+      if (item) calls.children++;
       return children(item);
     };
+    // A person looks at it.
+    await vscode.commands.executeCommand('clusterlift.clusters.focus');
+    await until(() => (tree.view.visible ? true : undefined));
+    await tree.view.reveal(root, { expand: true, focus: true });
+    await until(() => (calls.children > 0 ? true : undefined));
+    assert.equal(calls.children, 1, 'to open a cluster takes one call');
+    calls.children = 0;
     keep(tree.onDidChangeTreeData((what) => calls.fired.push(what)));
     const start = performance.now();
     let rounds = 0;
@@ -182,6 +185,39 @@ describe('500 nodes in the extension host', () => {
     for (const what of calls.fired)
       assert.ok(Array.isArray(what) && what.length <= 50 && what.every(({ kind }) => kind === 'node'));
     assert.equal(calls.children, 0, 'no node was looked for anew');
+  });
+
+  it('open at once, with one call and no I/O', () => {
+    const scene = keep(new Scene());
+    const tree = keep(scene.tree());
+    const [root] = tree.getChildren();
+    assert.ok(root);
+    const started: string[] = [];
+    const waited = keep(new Waits(started));
+    const hook = createHook({
+      init: (_, type) => {
+        if (/^(FS|TCP|PIPE|GETADDRINFO|PROCESS|TTY|UDP)/.test(type)) started.push(type);
+      },
+    });
+    const times: number[] = [];
+    hook.enable();
+    waited.watch();
+    try {
+      for (let round = 0; round < 20; round++) {
+        const start = performance.now();
+        assert.equal(expand(tree, root), NODES);
+        times.push(performance.now() - start);
+      }
+    } finally {
+      hook.disable();
+      waited.dispose();
+    }
+    assert.deepEqual(started, []);
+    const ids = new Set(tree.getChildren(root).map((item) => tree.getTreeItem(item).id));
+    assert.equal(ids.size, NODES);
+    // For `npm run bench -- tree`; nothing here depends on how fast this machine is.
+    const figures = process.env['CLUSTERLIFT_FIGURES'];
+    if (figures !== undefined) writeFileSync(figures, JSON.stringify({ expand: times.sort((a, b) => a - b)[10] }));
   });
 
   it('have no more than 30 output channels, those that failed first', async () => {
