@@ -1,14 +1,18 @@
 import { strict as assert } from 'node:assert';
 import { sleep } from '../../src/base/async';
 import { acmePackage, acmeVersion, clearKnob, executions, setKnob, type AcmeScript } from '../lab/acme';
-import { type CliRun, said } from '../lab/cli';
+import { CliRun, said } from '../lab/cli';
+import { release } from '../lab/hold';
 import type { Lab, LabNode } from '../lab/nodes';
-import { acmeCluster, begun, needsLab, outcomes, run, start } from '../integration/cli/scene';
-import { underWayOn } from './faults';
+import { acmeCluster, begun, ended, exactlyOnce, needsLab, outcomes, run, start } from '../integration/cli/scene';
+import { linkDies, powerLoss, underWayOn, until } from './faults';
+import { haltedIn, letGo, PAD, sentTo, STEPS } from './halted';
 
 /**
  * The recovery table of the design, row by row, for the link and the node; where *we* die is in killed.test.ts, but for the
- * rows that need a reboot or a provision. n2 is the node that things happen to, n1 the primary that sees nothing of it.
+ * rows that need a reboot, a provision or a look at what was sent. The rows of backups and restores are in
+ * backup-recovery.test.ts and restore-recovery.test.ts. n2 is the node that things happen to, n1 the primary that sees
+ * nothing of it.
  */
 describe('recovery', function () {
   this.timeout(300_000);
@@ -25,11 +29,6 @@ describe('recovery', function () {
   });
   afterEach(() => lab.stop());
 
-  /** Long enough that something can happen in the middle of it. */
-  async function linger(...scripts: readonly AcmeScript[]): Promise<void> {
-    for (const script of scripts) await setKnob(n2, script, 'sleep', 3);
-  }
-
   const upgrade = (iso: string, ...more: string[]): CliRun => start(lab, ['upgrade', iso, '--give-up', '60s', ...more]);
   const counts = async (node: LabNode, script: AcmeScript): Promise<number> =>
     (await executions([node], script)).length;
@@ -45,43 +44,40 @@ describe('recovery', function () {
     }
   }
 
-  const STEPS = [
-    'lock',
-    'stage',
-    'unpack',
-    'stop',
-    'upgrade',
-    'start',
-    'version',
-    'health',
-    'settle',
-    'unlock',
-  ] as const;
+  /** What a person reads who follows the run in another terminal. */
+  async function follow(): Promise<CliRun> {
+    const follower = new CliRun(lab, ['attach']);
+    await until(() => Promise.resolve(follower.stdout !== ''));
+    return follower;
+  }
+
+  const toldAsLost = (follower: CliRun, node: LabNode): Promise<void> =>
+    until(() => Promise.resolve(follower.stdout.includes(`${node.name}: link lost`)));
 
   describe('the link dies', () => {
     for (const step of STEPS) {
-      it(`in ${step}: the same run goes on, the upgrade ran once`, async () => {
-        const { path } = await acmePackage('2.0', { padBytes: 3_000_000 });
-        if (step === 'stage') await n2.slow(8000);
-        await linger('stop', 'upgrade', 'start');
-        const command = upgrade(path);
-        await command.waitFor(begun('n2', step));
-        await n2.cutLink();
-        await sleep(4000);
-        await n2.restoreLink();
-        await n2.slow();
+      it(`in ${step}: the same run goes on, each script ran once`, async () => {
+        const { path, size } = await acmePackage('2.0', PAD);
+        const command = await haltedIn(step, lab, () => upgrade(path));
+        const follower = await follow();
+        await linkDies(n2);
+        await toldAsLost(follower, n2);
+        await letGo(n2, step);
         await endsWell(command);
+        await exactlyOnce(lab.nodes, ['stop', 'upgrade', 'start']);
+        if (step === 'stage') assert.ok(sentTo(command, 'n2') < size, 'it began anew');
       });
     }
 
     it('in a provision: followed on, it ran once', async () => {
       const { path } = await acmePackage('2.0', { manifest: { provision: 'always' } });
-      await setKnob(n1, 'provision', 'sleep', 3);
+      await setKnob(n1, 'provision', 'wait');
       const command = upgrade(path);
-      await command.waitFor(begun('n1', 'provision'));
-      await n1.cutLink();
-      await sleep(4000);
-      await n1.restoreLink();
+      await underWayOn(n1, 'provision');
+      const follower = await follow();
+      await linkDies(n1);
+      await toldAsLost(follower, n1);
+      await clearKnob(n1, 'provision', 'wait');
       await endsWell(command);
       assert.equal(await counts(n1, 'provision'), 1);
     });
@@ -89,10 +85,14 @@ describe('recovery', function () {
     it('in a reboot: probed until it is back, one reboot only', async () => {
       const { path } = await acmePackage('2.0');
       await setKnob(n2, 'upgrade', 'ask', 'reboot=required');
+      n2.backAfter = 2000;
       const command = upgrade(path);
       await command.waitFor(begun('n2', 'reboot'));
+      await until(() => Promise.resolve(!n2.running));
       await n2.cutLink();
-      await sleep(4000);
+      await n2.settled();
+      await sleep(2000);
+      assert.ok(!command.events.some(ended('n2', 'reboot')), 'it is back, and nobody can know');
       await n2.restoreLink();
       await endsWell(command);
       assert.equal(n2.boots, 2);
@@ -100,23 +100,34 @@ describe('recovery', function () {
   });
 
   describe('the node dies', () => {
-    async function powerLoss(): Promise<void> {
-      await n2.crash();
-      await sleep(500);
-      await n2.boot();
+    for (const step of ['lock', 'unpack', 'stop', 'start'] as const) {
+      it(`in ${step}: the run goes on when it is back`, async () => {
+        const { path } = await acmePackage('2.0', PAD);
+        const command = await haltedIn(step, lab, () => upgrade(path));
+        await powerLoss(n2, () => letGo(n2, step));
+        await endsWell(command);
+        const { data } = await command.waitFor(ended('n2', 'lock'));
+        assert.deepEqual(data, { epoch: 1 }, 'the lock outlived it');
+        if (step === 'stop' || step === 'start') assert.equal(await counts(n2, step), 2, `${step} was repeated`);
+      });
     }
 
-    for (const step of ['lock', 'stage', 'unpack', 'stop', 'start'] as const) {
-      it(`in ${step}: the run goes on when it is back`, async () => {
-        const { path } = await acmePackage('2.0', { padBytes: 3_000_000 });
-        if (step === 'stage') await n2.slow(8000);
-        await linger('stop', 'start');
-        const command = upgrade(path);
-        await command.waitFor(begun('n2', step));
-        if (step === 'stop' || step === 'start') await underWayOn(n2, step);
-        await powerLoss();
-        await n2.slow();
+    for (const [what, spoilt] of [
+      ['a part that is as it was: only the rest is sent', false],
+      ['a part that was spoilt: all is sent anew', true],
+    ] as const) {
+      it(`in stage, and keeps ${what}`, async () => {
+        const { path, size, sha256 } = await acmePackage('2.0', PAD);
+        const part = `/var/lib/clusterlift/packages/${sha256}/image.iso.part`;
+        const command = await haltedIn('stage', lab, () => upgrade(path));
+        await powerLoss(n2, async () => {
+          await letGo(n2, 'stage');
+          // An image begins with zeros.
+          if (spoilt) await n2.must(`printf x | dd of=${part} bs=1 seek=1000 conv=notrunc`);
+        });
         await endsWell(command);
+        if (spoilt) assert.equal(sentTo(command, 'n2'), size);
+        else assert.ok(sentTo(command, 'n2') < size, 'it began anew');
       });
     }
 
@@ -125,7 +136,7 @@ describe('recovery', function () {
       await setKnob(n2, 'upgrade', 'wait');
       const command = upgrade(path);
       await underWayOn(n2, 'upgrade');
-      await powerLoss();
+      await powerLoss(n2);
       const result = await command.done;
       assert.equal(result.status, 4, said(result));
       assert.deepEqual(outcomes(result), { n1: 'upgraded', n2: 'unknown' });
@@ -148,7 +159,7 @@ describe('recovery', function () {
       // As if the power went off between the record that the job wrote and its status.
       await n2.must('echo 2.0 > /etc/acme/release; : > /var/lib/acme/running');
       await n2.must(`sed -i 's/^"state":"begun"/"state":"script-ok"/' /var/lib/clusterlift/installed/*/record.json`);
-      await powerLoss();
+      await powerLoss(n2);
       const result = await command.done;
       assert.equal(result.status, 0, said(result));
       assert.equal(await counts(n2, 'upgrade'), 1);
@@ -160,7 +171,7 @@ describe('recovery', function () {
       n2.backAfter = 3000;
       const command = upgrade(path);
       await command.waitFor(begun('n2', 'reboot'));
-      await powerLoss();
+      await powerLoss(n2);
       await endsWell(command);
     });
 
@@ -178,9 +189,7 @@ describe('recovery', function () {
       await setKnob(n1, 'provision', 'wait');
       const command = upgrade(path);
       await underWayOn(n1, 'provision');
-      await n1.crash();
-      await sleep(500);
-      await n1.boot();
+      await powerLoss(n1);
       const result = await command.done;
       assert.equal(result.status, 4, said(result));
       await clearKnob(n1, 'provision', 'wait');
@@ -195,22 +204,22 @@ describe('recovery', function () {
       const command = upgrade(path);
       await underWayOn(n1, 'provision');
       await clearKnob(n1, 'provision', 'wait');
-      await n1.crash();
-      await sleep(500);
-      await n1.boot();
+      await powerLoss(n1);
       const result = await command.done;
       assert.equal(result.status, 0, said(result));
     });
 
     it('after the commit: the run is done; its lock is stale and closed, and the next run frees it', async () => {
       const { path } = await acmePackage('2.0');
-      const command = upgrade(path);
-      await command.waitFor('committed');
+      const command = await haltedIn('unlock', lab, () => upgrade(path));
+      assert.ok(command.events.some(({ type }) => type === 'committed'));
       await n2.crash();
+      await release(n2);
+      await n2.must('rm /var/lib/clusterlift/lock/e1/released'); // it was not on the disk yet
       const result = await command.done;
       assert.equal(result.status, 0, said(result));
       await n2.boot();
-      await n2.must(': > /var/lib/acme/running');
+      assert.equal(await n2.exists('/var/lib/clusterlift/lock/owner.json'), true, 'it is locked');
       const next = await acmePackage('3.0');
       const after = await start(lab, ['upgrade', next.path]).done;
       assert.equal(after.status, 0, said(after));
@@ -218,6 +227,18 @@ describe('recovery', function () {
   });
 
   describe('we die', () => {
+    it('in stage: resume goes on from the part that is there', async () => {
+      const { path, size } = await acmePackage('2.0', PAD);
+      const command = await haltedIn('stage', lab, () => upgrade(path));
+      command.kill();
+      await command.done;
+      await letGo(n2, 'stage');
+      const resumed = start(lab, ['resume']);
+      await endsWell(resumed);
+      const sent = sentTo(resumed, 'n2');
+      assert.ok(sent > 0 && sent < size, `${String(sent)} of ${String(size)} bytes were sent again`);
+    });
+
     it('in a reboot: resume finds the new boot id and does not ask again', async () => {
       const { path } = await acmePackage('2.0');
       await setKnob(n2, 'upgrade', 'ask', 'reboot=required');

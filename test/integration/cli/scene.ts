@@ -57,6 +57,12 @@ export const begun =
   (event: CliEvent): boolean =>
     event.type === 'step.started' && event['node'] === node && event['step'] === step;
 
+/** A step has ended on this node, however. */
+export const ended =
+  (node: string, step: string) =>
+  (event: CliEvent): boolean =>
+    event.type === 'step.finished' && event['node'] === node && event['step'] === step;
+
 /** Waits until so many executions of a script are under way at once. */
 export async function underWay(lab: Lab, script: AcmeScript, count: number): Promise<Execution[]> {
   const end = Date.now() + 150_000;
