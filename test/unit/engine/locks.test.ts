@@ -9,13 +9,15 @@ import { RunContext } from '../../../src/engine/context';
 import { Journal } from '../../../src/engine/journal';
 import { keepLocks, lockAll, unlockAll } from '../../../src/engine/locks';
 import { breakLock, showLock, takeLock } from '../../../src/engine/node/lock';
+import type { RunPackage } from '../../../src/engine/runpackage';
+import { runUpgrade } from '../../../src/engine/upgrade';
 import type { ExecResult, NodeConnection } from '../../../src/ssh/connection';
 import { LocalConnection } from '../../../src/ssh/local';
 import { Secrets } from '../../../src/ssh/secrets';
 import { planOf } from './plans';
 
 /** The real scripts of the lock on this machine; what is slow is the way of a heartbeat to the node. */
-describe('the heartbeat of a run', () => {
+describe('the locks of a run', () => {
   let dir: string;
   let stateDir: string;
   let node: NodeConnection;
@@ -27,7 +29,7 @@ describe('the heartbeat of a run', () => {
   });
   beforeEach(async () => {
     dir = await mkdtemp(join(tmpdir(), 'clusterlift-locks-'));
-    stateDir = join(dir, 'state');
+    stateDir = join(dir, 'n1');
     const local = new LocalConnection({
       node: { name: 'n1', become: 'none' },
       asker: { ask: () => Promise.resolve(undefined) },
@@ -50,25 +52,21 @@ describe('the heartbeat of a run', () => {
     await rm(dir, { recursive: true, force: true });
   });
 
-  it('that comes to a node after the lock was given back does not halt the run', async () => {
+  it('are not lost to a heartbeat that comes to a node after its lock was given back', async () => {
     const ctx = run();
     await lockAll(ctx);
     await whileABeatIsOnItsWay(ctx, () => unlockAll(ctx));
     assert.equal(ctx.signal.aborted, false);
   });
 
-  it('that comes to a node after a resumed run entered its lock anew does not halt it', async () => {
+  it('are not lost to a heartbeat that comes to a node after a resumed run entered its lock anew', async () => {
     const ctx = run();
-    const me = { ...self(), pid: 4_194_000, pidStart: '12' };
-    await takeLock(node, { stateDir, run: ctx.plan.run, me, token: 'died', user: 'ann', command: 'upgrade' });
-    const key = { node: 'n1', step: 'lock', lane: 'main', attempt: 1 } as const;
-    await ctx.record({ type: 'step.started', ...key });
-    await ctx.record({ type: 'step.finished', ...key, ms: 1, result: 'done', data: { epoch: 1 } });
+    await lockByOneThatDied(ctx);
     await whileABeatIsOnItsWay(ctx, () => lockAll(ctx));
     assert.equal(ctx.signal.aborted, false);
   });
 
-  it('halts the run when another one has the lock by then', async () => {
+  it('are lost when a heartbeat finds that another run has one: it halts the run', async () => {
     const ctx = run();
     await lockAll(ctx);
     await whileABeatIsOnItsWay(ctx, async () => {
@@ -78,6 +76,33 @@ describe('the heartbeat of a run', () => {
     });
     assert.ok(hasCode(ctx.signal.reason, 'fenced'), String(ctx.signal.reason));
   });
+
+  for (const [when, begin] of [
+    ['a run begins', () => Promise.resolve()],
+    ['a run is resumed that died between the two', lockByOneThatDied],
+  ] as const) {
+    it(`are all or none: the first node is freed when ${when} and another one has the second`, async () => {
+      const ctx = run(['n1', 'n2']);
+      const second = join(dir, 'n2');
+      await begin(ctx);
+      const other = { run: 'other', me: self(), token: 't', user: 'bob', command: 'upgrade' };
+      await takeLock(node, { ...other, stateDir: second });
+      // It does not come as far as the package.
+      await assert.rejects(runUpgrade(ctx, {} as RunPackage), (error) => hasCode(error, 'locked'));
+      assert.equal(ctx.view.nodes['n1']?.steps.find(({ step }) => step === 'lock')?.state, 'done');
+      assert.equal(await showLock(node, stateDir), undefined);
+      assert.equal((await showLock(node, second))?.owner.run, 'other');
+    });
+  }
+
+  /** The run has the lock of n1 from a process that is no more. */
+  async function lockByOneThatDied(ctx: RunContext): Promise<void> {
+    const me = { ...self(), pid: 4_194_000, pidStart: '12' };
+    await takeLock(node, { stateDir, run: ctx.plan.run, me, token: 'died', user: 'ann', command: 'upgrade' });
+    const key = { node: 'n1', step: 'lock', lane: 'main', attempt: 1 } as const;
+    await ctx.record({ type: 'step.started', ...key });
+    await ctx.record({ type: 'step.finished', ...key, ms: 1, result: 'done', data: { epoch: 1 } });
+  }
 
   async function whileABeatIsOnItsWay(ctx: RunContext, act: () => Promise<unknown>): Promise<void> {
     const begun = once(beat, 'begun');
@@ -91,12 +116,10 @@ describe('the heartbeat of a run', () => {
     await new Promise((resolve) => setImmediate(resolve));
   }
 
-  function run(): RunContext {
-    const plan = planOf(['n1']);
-    const [first] = plan.nodes;
-    if (!first) throw new Error('no node');
+  function run(names: readonly string[] = ['n1']): RunContext {
+    const plan = planOf(names);
     return new RunContext(
-      { ...plan, nodes: [{ ...first, stateDir }] },
+      { ...plan, nodes: plan.nodes.map((each) => ({ ...each, stateDir: join(dir, each.name) })) },
       dir,
       {
         connect: () => node,
