@@ -151,6 +151,9 @@ case $1 in
     if holds "$3" "$4"; then
       refuse_while_alive "$3"
       set_free "$4" "released by its run"
+    elif [ "$EPOCH" = "$4" ] && [ -e "$S/lock/e$4/released" ]; then
+      # By a call that was cut off before it took the view away.
+      rm -f "$S/lock/owner.json"
     fi
     ;;
   show)

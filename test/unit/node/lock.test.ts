@@ -75,6 +75,21 @@ underBothShells('The lock of a node', (place) => {
     assert.equal((await showLock(place().node, place().stateDir))?.owner.run, 'r2');
   });
 
+  it('is not shown as held once a release that was cut off is repeated, and another one that took it is', async () => {
+    const { node, stateDir } = place();
+    const fence = { run: 'r1', epoch: 1 };
+    const view = join(stateDir, 'lock/owner.json');
+    await take('r1');
+    const shown = await readFile(view);
+    await releaseLock(node, stateDir, fence);
+    await writeFile(view, shown); // as if it had not come that far
+    await releaseLock(node, stateDir, fence);
+    assert.equal(existsSync(view), false);
+    await take('r2');
+    await releaseLock(node, stateDir, fence);
+    assert.equal(existsSync(view), true);
+  });
+
   it('goes to a resume of the same run at once when its process here is dead', async () => {
     await take('r1', { me: deadHere });
     assert.deepEqual(await take('r1', { token: 'another' }), { kind: 'reentered', epoch: 2 });
