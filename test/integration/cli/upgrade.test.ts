@@ -1,10 +1,12 @@
 import { strict as assert } from 'node:assert';
-import { copyFile } from 'node:fs/promises';
+import { copyFile, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { acmePackage, acmeVersion, clearKnob, executions, overlap, setKnob } from '../../lab/acme';
-import type { Lab } from '../../lab/nodes';
 import { said } from '../../lab/cli';
-import { acmeCluster, exactlyOnce, needsLab, outcomes, run, start, underWay, writtenFiles } from './scene';
+import { held, hold, release } from '../../lab/hold';
+import type { MadePackage } from '../../lab/images';
+import type { Lab } from '../../lab/nodes';
+import { acmeCluster, ended, exactlyOnce, needsLab, outcomes, run, start, underWay, writtenFiles } from './scene';
 
 describe('an upgrade of three nodes', function () {
   this.timeout(300_000);
@@ -180,6 +182,37 @@ describe('an upgrade of three nodes', function () {
     assert.deepEqual(outcomes(result), { n1: 'upgraded', n2: 'upgraded' });
     assert.equal(await lab.node('n2').must('stat -c %U /var/lib/clusterlift'), 'root\n');
   });
+
+  for (const [moment, at] of [
+    ['before the checked copy of root has its name', 'verified'],
+    ['when staging is over', 'files'],
+  ] as const) {
+    it(`runs what was checked, though the login user puts another image in its place ${moment}`, async () => {
+      const user = { name: 'platform', password: 'open sesame', sudo: 'password' } as const;
+      lab = await acmeCluster([{ users: [user] }], { user: 'platform', become: 'sudo' });
+      const node = lab.node('n1');
+      // Their files lie at the same places of the image, so that nothing but a digest tells the two apart.
+      const image = (mark: string): Promise<MadePackage> =>
+        acmePackage('2.0', { scripts: { upgrade: `: > /root/${mark}; echo 2.0 > /etc/acme/release` } });
+      const [checked, swapped] = [await image('checked'), await image('swapped')];
+      await hold(node, at);
+      const command = start(lab, ['upgrade', checked.path], { env: { CLUSTERLIFT_BECOME_PASSWORD: 'open sesame' } });
+      await held(node);
+      assert.equal(command.events.some(ended('n1', 'stage')), at === 'files');
+      const incoming = `.cache/clusterlift/incoming/${checked.sha256}.part`;
+      const staged = `/var/lib/clusterlift/packages/${checked.sha256}`;
+      await node.must(`su - platform -c 'cat > ${incoming}'`, await readFile(swapped.path));
+      await node.must(
+        `su - platform -c '! cp ${incoming} ${staged}/image.iso && ! cp ${incoming} ${staged}/image.iso.part'`,
+      );
+      await release(node);
+      const result = await command.done;
+      assert.equal(result.status, 0, said(result));
+      assert.deepEqual(result.finished?.nodes['n1'], { outcome: 'upgraded', from: '1.0', to: '2.0' });
+      assert.equal(await acmeVersion(node), '2.0');
+      assert.equal(await node.must('ls /root'), 'checked\n');
+    });
+  }
 
   it('upgrades a cluster of one, and says its status', async () => {
     lab = await acmeCluster([{}]);
