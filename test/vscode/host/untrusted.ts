@@ -40,6 +40,12 @@ async function run(command: string, ...args: unknown[]): Promise<void> {
   await running;
 }
 
+/** What the editor gives within some seconds. It asks a person for trust first, and here nobody answers. */
+async function soon<T>(given: Thenable<T>): Promise<T | undefined> {
+  const late = new Promise<undefined>((resolve) => setTimeout(() => resolve(undefined), 3_000));
+  return Promise.race([given.then(undefined, () => undefined), late]);
+}
+
 describe('the extension in a folder that is not trusted', () => {
   before(async () => {
     await vscode.extensions.getExtension('clusterlift.clusterlift')?.activate();
@@ -54,6 +60,17 @@ describe('the extension in a folder that is not trusted', () => {
       assert.deepEqual(ours(), [], command);
     }
     await run('clusterlift.refreshOld');
+    assert.deepEqual(ours(), []);
+  });
+
+  it('provides no task', async () => {
+    const provided = await soon(vscode.tasks.fetchTasks({ type: 'clusterlift' }));
+    assert.deepEqual(provided?.map(({ name }) => name) ?? [], []);
+  });
+
+  it('runs no task of tasks.json', async () => {
+    await soon(vscode.commands.executeCommand('workbench.action.tasks.runTask', 'up'));
+    assert.deepEqual(vscode.tasks.taskExecutions, []);
     assert.deepEqual(ours(), []);
   });
 
