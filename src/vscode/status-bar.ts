@@ -1,4 +1,5 @@
 import * as vscode from 'vscode';
+import { asLabel } from './foreign';
 import type { RunHub } from './runs/hub';
 import type { RunsModel } from './runs/model';
 import { Store } from './store';
@@ -35,7 +36,7 @@ export class StatusBar extends Store {
       : live.length === 1
         ? l10n.t('{0} of {1}: {2}', plan.action, plan.cluster, progressWords(this.hub.view(first.run) ?? first.view))
         : l10n.t('{0} runs', live.length);
-    this.#item.text = `$(${asking ? 'question' : 'sync~spin'}) ${words}`;
+    this.#item.text = `$(${asking ? 'question' : 'sync~spin'}) ${asLabel(words)}`;
     this.#item.tooltip = live.map(({ plan }) => plan.command).join('\n');
     this.#item.accessibilityInformation = { label: l10n.t('Clusterlift, {0}', words) };
     this.#item.show();

@@ -1,5 +1,6 @@
 import * as vscode from 'vscode';
 import { ClusterliftError, messageOf } from '../../base/errors';
+import { line } from '../../base/text';
 import type { ClusterRef, ClustersModel } from '../clusters/model';
 import { argvFor, cwdOf } from '../commands/argv';
 import type { Looker } from '../looker';
@@ -95,7 +96,7 @@ export class PointsModel extends Store {
       const points = pointRows(await this.looker.rows(argv, cwdOf(ref), signal), name);
       state = { asked: Date.now(), points, error: undefined };
     } catch (error) {
-      const message = error instanceof ClusterliftError ? error.message : messageOf(error);
+      const message = line(error instanceof ClusterliftError ? error.message : messageOf(error));
       state = { asked: Date.now(), points: this.#states.get(id)?.points ?? [], error: message };
     }
     this.#states.set(id, state);

@@ -8,7 +8,7 @@ import type { RunsModel } from '../runs/model';
 import { Store } from '../store';
 import { BUSY, runIcon, runNodeIcon } from './icons';
 import { setContext, tooltip, touched, TreeRefresh } from './tree';
-import { ago, nodeOutcomeWords, outcomeWords, progressWords, stepWords } from './words';
+import { ago, nodeOutcomeWords, outcomeWords, progressWords, stepWords, versionsWords } from './words';
 
 const { l10n } = vscode;
 
@@ -101,7 +101,7 @@ export class RunsTree extends Store implements vscode.TreeDataProvider<RunItem> 
     const words = [
       outcomeWords({ state, view, waitingFor }),
       state === 'live' ? progressWords(view) : undefined,
-      plan.package?.version,
+      plan.package && line(plan.package.version, 80),
       Number.isNaN(started) ? undefined : ago(started),
     ].filter((each) => each !== undefined);
     item.id = run;
@@ -142,12 +142,7 @@ export class RunsTree extends Store implements vscode.TreeDataProvider<RunItem> 
     if (!node) return item;
     const step = live ? currentStep(node) : undefined;
     const said = step ? stepWords(step, node) : nodeOutcomeWords(node);
-    const versions =
-      node.to === undefined
-        ? node.from
-        : node.from === undefined || node.from === node.to
-          ? node.to
-          : `${node.from} → ${node.to}`;
+    const versions = versionsWords(node);
     item.description = [said, versions].filter((each) => each !== undefined).join(' · ');
     item.iconPath = step ? BUSY : runNodeIcon(node, live);
     item.tooltip = tooltip([

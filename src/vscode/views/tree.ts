@@ -1,4 +1,5 @@
 import * as vscode from 'vscode';
+import { line } from '../../base/text';
 import type { RunEventList } from '../runs/session';
 import { Store } from '../store';
 
@@ -71,14 +72,14 @@ export function setContext(key: string, value: unknown): void {
   void vscode.commands.executeCommand('setContext', `clusterlift.${key}`, value);
 }
 
-/** Plain text as a tooltip: nothing in it becomes a link or markup. */
+/** Plain text as a tooltip, each a line: nothing in it becomes a link or markup. */
 export function tooltip(lines: readonly (string | undefined)[]): vscode.MarkdownString {
   const text = new vscode.MarkdownString();
   lines
     .filter((each) => each !== undefined && each !== '')
     .forEach((each, index) => {
       if (index > 0) text.appendMarkdown('  \n');
-      text.appendText(each ?? '');
+      text.appendText(line(each ?? '', 2000));
     });
   return text;
 }

@@ -1,9 +1,12 @@
 import { l10n } from 'vscode';
+import { line } from '../../base/text';
 import type { NodeStatus } from '../clusters/status';
 import type { RunRecord } from '../../engine/runs';
 import type { NodeView, RunView, StepView } from '../../engine/view';
 
-/** Words of the trees. Pure but for the language. */
+/** Words of the trees. Pure but for the language. A version is what a script on a node said: text, and short. */
+
+const MOST_VERSION = 80;
 
 /** `5 min ago` */
 export function ago(then: number, now = Date.now()): string {
@@ -42,7 +45,7 @@ export function nodeWords(status: NodeStatus | undefined): string {
     status.health === 'unreachable' && status.answered !== undefined
       ? ` · ${l10n.t('last seen {0}', ago(status.answered))}`
       : '';
-  return `${version} · ${healthWords(status.health)}${seen}`;
+  return `${line(version, MOST_VERSION)} · ${healthWords(status.health)}${seen}`;
 }
 
 /** What a run came to. */
@@ -109,6 +112,13 @@ export function nodeOutcomeWords({ outcome }: NodeView): string {
     case undefined:
       return l10n.t('waiting');
   }
+}
+
+/** `24.1.0 → 24.2.0`, or the one that is known. */
+export function versionsWords({ from, to }: Pick<NodeView, 'from' | 'to'>): string | undefined {
+  const [before, after] = [from, to].map((each) => each && line(each, MOST_VERSION));
+  if (before === undefined || after === undefined || before === after) return after ?? before;
+  return `${before} → ${after}`;
 }
 
 /** `upgrade`, `backup`… with how far it is. */

@@ -1,5 +1,6 @@
 import { strict as assert } from 'node:assert';
 import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { labelsOf } from '../../../src/vscode/clusters/names';
@@ -7,9 +8,15 @@ import { OutputBuffer } from '../../../src/vscode/output/buffer';
 import { asLabel, asMessage } from '../../../src/vscode/foreign';
 import { nodeLog, nodeLogPath } from '../../../src/vscode/output/node-log';
 import { pointRows } from '../../../src/vscode/points/rows';
-import { pauseAfter } from '../../../src/vscode/runs/model';
+import type { RunHub } from '../../../src/vscode/runs/hub';
+import { pauseAfter, type RunsModel } from '../../../src/vscode/runs/model';
+import { StatusBar } from '../../../src/vscode/status-bar';
+import { nodeWords, versionsWords } from '../../../src/vscode/views/words';
 import { plannedOf } from '../../../src/vscode/wizard/planned';
 import { hostsOf } from '../../../src/vscode/wizard/ssh-hosts';
+
+/** What the stand-in for the editor keeps. */
+const { statusBarItem } = createRequire(__filename)('./stub.cjs') as { statusBarItem: { text?: string } };
 
 describe('Parts of the editor that need no editor', () => {
   it('show a name that two folders have with its folder, and with more where that is the same, too', () => {
@@ -69,6 +76,33 @@ describe('Parts of the editor that need no editor', () => {
     assert.equal(asLabel('$(pass) ok \u001b[31m$(x)\n'), '\\$(pass) ok \\$(x)');
     assert.equal(asMessage('see [this](command:evil?%22x%22)'), 'see [this] (command:evil?%22x%22)');
     assert.equal(asMessage('x'.repeat(5000)).length, 1000);
+  });
+
+  it('show a version as one short line, whatever the script that tells it says', () => {
+    const evil = '$(bell)\u001b]0;title\u0007 1\n\u001b[31m2';
+    assert.equal(versionsWords({ from: evil, to: '24.2.0' }), '$(bell) 1 2 → 24.2.0');
+    assert.equal(versionsWords({ from: '24.2.0', to: '24.2.0' }), '24.2.0');
+    assert.equal(versionsWords({ from: undefined, to: 'x'.repeat(1000) })?.length, 80);
+    assert.equal(versionsWords({ from: undefined, to: undefined }), undefined);
+    const status = { node: 'n1', roles: [], lastRun: undefined, note: undefined, asked: 1, answered: 1 } as const;
+    assert.equal(nodeWords({ ...status, version: evil, health: 'healthy' }), '$(bell) 1 2 · healthy');
+  });
+
+  it('show no icon in the status bar that a name asks for', () => {
+    const plan = { action: 'upgrade', cluster: '$(bell)\u001b[31m', command: '' };
+    const records = [{ run: 'r', state: 'live', plan, view: { nodes: {} }, waitingFor: undefined }];
+    let changed = (): void => undefined;
+    const runs = {
+      records,
+      onDidChange: (listener: () => void) => {
+        changed = listener;
+        return { dispose: () => undefined };
+      },
+    } as unknown as RunsModel;
+    const hub = { view: () => undefined, onEvents: () => ({ dispose: () => undefined }) } as unknown as RunHub;
+    new StatusBar(runs, hub);
+    changed();
+    assert.equal(statusBarItem.text, '$(sync~spin) upgrade of \\$(bell): 0 of 0 nodes');
   });
 
   it('look at the folders of runs once a second, less often where that takes long', () => {

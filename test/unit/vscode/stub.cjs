@@ -24,7 +24,11 @@ exports.Uri = { joinPath: (base, ...path) => ({ toString: () => [base, ...path].
 
 /** Notifications that were shown. */
 exports.shown = [];
+/** The one item of the status bar. */
+exports.statusBarItem = { show: () => undefined, hide: () => undefined, dispose: () => undefined };
+exports.StatusBarAlignment = { Left: 1 };
 exports.window = {
+  createStatusBarItem: () => exports.statusBarItem,
   showWarningMessage: (text) => {
     exports.shown.push(text);
     return Promise.resolve(undefined);
