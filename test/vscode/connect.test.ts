@@ -1,12 +1,15 @@
 import { strict as assert } from 'node:assert';
 import { once } from 'node:events';
-import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { Server } from 'ssh2';
+import { acmePackage } from '../lab/acme';
 import { Sshd, keygen, whyNoSshd } from '../integration/ssh/sshd';
 import { useEditor } from './harness/fixture';
+import { ROOT } from './harness/server';
+import { runTask } from './harness/task';
 import { until } from './harness/until';
 import type { Workbench } from './harness/workbench';
 
@@ -21,6 +24,7 @@ describe('Connecting from the window', function () {
   this.timeout(600_000);
   const editor = useEditor({
     settings: { 'clusterlift.refreshOnShow': false, 'clusterlift.rememberSecrets': 'never' },
+    vsix: join(ROOT, 'clusterlift.vsix'),
     env: { SSH_AUTH_SOCK: '/nonexistent/agent' },
   });
   let sshd: Sshd;
@@ -51,6 +55,12 @@ describe('Connecting from the window', function () {
     );
     await mkdir(join(editor.folder, '.vscode'), { recursive: true });
     await writeFile(join(editor.folder, '.vscode/clusters.json'), JSON.stringify({ clusters }));
+    const task = {
+      ...{ type: 'clusterlift', command: 'upgrade', package: (await acmePackage('2.0')).path },
+      ...{ mode: 'serial', backup: 'none', problemMatcher: [] },
+    };
+    const tasks = ['plain', 'locked'].map((cluster) => ({ ...task, label: `upgrade ${cluster}`, cluster }));
+    await writeFile(join(editor.folder, '.vscode/tasks.json'), JSON.stringify({ version: '2.0.0', tasks }));
     await editor.workbench.container('Clusters');
     // The folder had no .vscode when the window was opened.
     const tree = editor.workbench.tree('Clusters');
@@ -95,9 +105,9 @@ describe('Connecting from the window', function () {
     );
     const { text } = await shown(workbench);
     assert.match(text, /SHA256:[\w+/]{43}/);
-    await workbench.screenshot('host-key');
+    await workbench.screenshots('host-key');
     await pick.cancel();
-    await workbench.terminalShows(/host key/);
+    await workbench.terminalShows(/the host key of node-plain .* is not known: ssh-ed25519 SHA256:/);
     await leave(workbench);
   });
 
@@ -136,9 +146,9 @@ describe('Connecting from the window', function () {
     const [type, key] = (await readFile(`${other}.pub`, 'utf8')).split(' ');
     await knows(`[127.0.0.1]:${String(sshd.port)} ${String(type)} ${String(key)}\n`);
     const workbench = await open('plain');
-    assert.match(await workbench.terminalShows('Press any key'), /changed/);
+    assert.match(await workbench.terminalShows('Press any key'), /the host key of node-plain .* changed: it shows/);
     assert.equal(await workbench.quickInput().isOpen(), false);
-    await workbench.screenshot('host-key-changed');
+    await workbench.screenshots('host-key-changed');
     await leave(workbench);
   });
 
@@ -150,7 +160,7 @@ describe('Connecting from the window', function () {
     await input.type('wrong');
     await input.accept();
     await workbench.page.locator('.quick-input-message').getByText('That was not accepted').waitFor();
-    await workbench.screenshot('passphrase-wrong');
+    await workbench.screenshots('passphrase-wrong');
     await input.type('open sesame');
     await input.accept();
     await workbench.terminalShows(/[#$] ?$/);
@@ -158,7 +168,10 @@ describe('Connecting from the window', function () {
     await workbench.page.locator('.terminal-wrapper').waitFor({ state: 'detached' });
     await open('locked');
     await (await workbench.quickInput().open()).cancel();
-    assert.match(await workbench.terminalShows('Press any key'), /sign in|signed in|key|passphrase/i);
+    assert.match(
+      await workbench.terminalShows('Press any key'),
+      /node-locked did not let root in: .*tried: .*locked \(nobody gave its passphrase\)/,
+    );
     await leave(workbench);
   });
 
@@ -174,7 +187,7 @@ describe('Connecting from the window', function () {
     const before = codes.connections();
     await wait(GRACE + 1_000);
     assert.equal(await input.isOpen(), true);
-    await workbench.screenshot('one-time-code');
+    await workbench.screenshots('one-time-code');
     await input.type('123456');
     await input.accept();
     // The server had hung up, and a code is good for one connection: the next one asks for the next code.
@@ -186,22 +199,72 @@ describe('Connecting from the window', function () {
     await workbench.page.locator('.terminal-wrapper').waitFor({ state: 'detached' });
     await open('codes');
     await (await workbench.quickInput().open()).cancel();
+    assert.match(await workbench.terminalShows('Press any key'), /tried: .*keyboard-interactive \(nobody answered\)/);
     await leave(workbench);
   });
 
   it('says that the agent does not answer, and what else was tried', async () => {
     await knows(await right());
     const workbench = await open('agent');
-    const text = await workbench.terminalShows('Press any key');
-    assert.match(text, /agent/);
-    await workbench.screenshot('agent-missing');
+    assert.match(await workbench.terminalShows('Press any key'), /tried: agent \(Failed to connect to agent\)/);
+    await workbench.screenshots('agent-missing');
     await leave(workbench);
     // The tree says so for the node, too, and nothing pops up.
-    const tree = workbench.tree('Clusters');
-    await tree.menu('agent', 'Status');
-    await workbench.page.getByText('unreachable').first().waitFor();
+    await workbench.tree('Clusters').menu('agent', 'Status');
+    await unreachable('agent');
   });
+
+  it('takes Escape at either question for a no where a task upgrades: status 3, and no run', async () => {
+    for (const { cluster, known, question, why } of QUESTIONS) {
+      await knows(...(known ? [await right()] : []));
+      const { workbench } = editor;
+      await runTask(workbench, `upgrade ${cluster}`);
+      await asked(workbench, question);
+      await workbench.screenshots(`task-asks-${cluster}`);
+      await workbench.quickInput().cancel();
+      const text = await workbench.terminalShows(/Exit status \d+/);
+      assert.match(text, why);
+      assert.match(text, /Exit status 3/);
+      await workbench.screenshots(`task-cancelled-${cluster}`);
+      assert.equal(await workbench.quickInput().isOpen(), false);
+      assert.deepEqual(await readdir(join(editor.server.home, '.local/state/clusterlift/runs')).catch(() => []), []);
+      await workbench.command('Terminal: Kill All Terminals');
+      await until('an empty panel', async () => (await workbench.terminalText()) === '');
+    }
+  });
+
+  it('takes Escape at either question of Status for a node that is not reached, and asks no more', async () => {
+    for (const { cluster, known, question } of QUESTIONS) {
+      await knows(...(known ? [await right()] : []));
+      const { workbench } = editor;
+      await workbench.tree('Clusters').menu(cluster, 'Status');
+      await asked(workbench, question);
+      await workbench.quickInput().cancel();
+      await unreachable(cluster);
+      assert.equal(await workbench.quickInput().isOpen(), false);
+    }
+    await editor.workbench.screenshots('status-cancelled');
+  });
+
+  /** The node of a cluster is shown so in the tree. */
+  async function unreachable(cluster: string): Promise<void> {
+    await until(`node-${cluster} as not reachable`, async () => {
+      const rows = await editor.workbench.tree('Clusters').rows();
+      return rows.find(({ label }) => label === `node-${cluster}`)?.description.includes('unreachable');
+    });
+  }
 });
+
+/** What is asked on the way to a node, and what is said of it when nobody answers. */
+const QUESTIONS = [
+  { cluster: 'plain', known: false, question: /The host key of .* is not known/, why: /host key of node-plain/ },
+  { cluster: 'locked', known: true, question: /Passphrase of .*locked/, why: /nobody gave its passphrase/ },
+];
+
+/** Waits for the prompt with this question. */
+async function asked(workbench: Workbench, question: RegExp): Promise<void> {
+  await until(String(question), async () => question.test((await shown(workbench)).text));
+}
 
 function value(workbench: Workbench): Promise<string> {
   return workbench.page.locator('.quick-input-widget:visible .quick-input-box input').inputValue();
