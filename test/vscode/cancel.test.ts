@@ -7,6 +7,7 @@ import { newRunId, planDigest, Runs } from '../../src/engine/runs';
 import { acmePackage } from '../lab/acme';
 import { planOf } from '../unit/terminal/scenes';
 import { useEditor } from './harness/fixture';
+import { ROOT } from './harness/server';
 import { until } from './harness/until';
 import type { Workbench } from './harness/workbench';
 
@@ -111,6 +112,7 @@ async function makeRuns(home: string, configFile: string): Promise<void> {
 describe('Every prompt of the window', function () {
   this.timeout(600_000);
   const editor = useEditor({
+    vsix: join(ROOT, 'clusterlift.vsix'),
     files: { '.vscode/clusters.json': CLUSTERS },
     settings: { 'clusterlift.refreshOnShow': false },
   });

@@ -6,13 +6,14 @@ import { acmePackage, acmeVersion } from '../lab/acme';
 import { type BackupScene, backupScene, censusOf, createPoint } from '../integration/cli/backup-scene';
 import { needsLab, run } from '../integration/cli/scene';
 import { useEditor } from './harness/fixture';
+import { ROOT } from './harness/server';
 import type { TreeRow } from './harness/tree';
 import { until } from './harness/until';
 
 /** The page with real restore points of real nodes, from the choice to the last check. */
 describe('Rolling back from the page', function () {
   this.timeout(600_000);
-  const editor = useEditor({ settings: { 'clusterlift.refreshOnShow': false } });
+  const editor = useEditor({ vsix: join(ROOT, 'clusterlift.vsix'), settings: { 'clusterlift.refreshOnShow': false } });
   let scene: BackupScene | undefined;
   let before_: string[] = [];
 

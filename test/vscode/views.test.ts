@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { newRunId, planDigest, Runs, type OwnedRun } from '../../src/engine/runs';
 import { planOf } from '../unit/terminal/scenes';
 import { useEditor } from './harness/fixture';
+import { ROOT } from './harness/server';
 import { until } from './harness/until';
 
 const STAGING = { nodes: [{ name: 'n1', host: '127.0.0.1', port: 1, roles: ['database'] }] };
@@ -13,6 +14,7 @@ const clustersJson = (clusters: Readonly<Record<string, object>>): string => JSO
 describe('The views', function () {
   this.timeout(600_000);
   const editor = useEditor({
+    vsix: join(ROOT, 'clusterlift.vsix'),
     files: {
       'both.code-workspace': JSON.stringify({ folders: [{ path: 'left' }, { path: 'right' }] }),
       'left/notes.txt': 'nothing yet',
