@@ -19,9 +19,9 @@ const CLUSTERS = JSON.stringify({
   backupLocations: { nightly: 'file:///srv/backups' },
 });
 
-/** What is data, not text: names, addresses, command lines, numbers. */
+/** What is data, not text: names, addresses, command lines, numbers, what the command line says. */
 const DATA =
-  /clusterlift \S.*|Clusterlift|clusters\.json|staging|prod|nightly|localbackup|127\.0\.0\.1|\b[np]\d\b|\b(?:fast|serial|none|vm)\b|file:\S*|\/\S+/g;
+  /cannot be reached: nothing listens there|\bport \d+|clusterlift \S.*|Clusterlift|clusters\.json|staging|prod|nightly|localbackup|127\.0\.0\.1|\b[np]\d\b|\b(?:fast|serial|none|vm)\b|file:\S*|\/\S+/g;
 
 /** The words that stand outside of all brackets. */
 function untranslated(text: string): string {

@@ -84,15 +84,15 @@ describe('A run and its window', function () {
    * in a second, and a run that began anew, or waited for its window, would be seen standing.
    */
   async function withoutPause(happening: () => Promise<unknown>): Promise<void> {
-    let over = false;
+    const over = new AbortController();
     const sizes: number[] = [];
     const counting = (async (): Promise<void> => {
-      while (!over) {
+      while (!over.signal.aborted) {
         sizes.push(await staged());
         await sleep(1000);
       }
     })();
-    await happening().finally(() => (over = true));
+    await happening().finally(() => over.abort());
     await counting;
     let standing = 0;
     for (const [index, size] of sizes.slice(1).entries()) {

@@ -38,6 +38,8 @@ describe('jobs where systemd is PID 1', function () {
     command: { kind: 'text', text: `echo ran >> "/root/$1"\n${text}`, args: [`ran${String(jobs)}`] },
     ...more,
   });
+  /** The file in which a job says that it runs. */
+  const ran = ({ id }: JobSpec): string => `/root/ran${id.split('.').at(-1) ?? ''}`;
   const inside = async (script: string): Promise<string> =>
     (await machine.run('/bin/sh', ['-c', script])).stdout.trim();
 
@@ -68,10 +70,12 @@ describe('jobs where systemd is PID 1', function () {
     assert.equal((await startJob(node, spec)).state, 'running');
     const unit = await inside(`cat '/root/state dir/jobs/${spec.id}/unit'`);
     assert.equal(await inside(`systemctl is-active ${unit}`), 'active');
+    // Before it has begun its script it would not be seen below that it ran once.
+    while ((await inside(`cat ${ran(spec)}`)) === '') await sleep(50);
     await inside(`systemctl kill --kill-who=all --signal=KILL ${unit}`);
     assert.deepEqual(await followJob(node, spec), { state: 'unknown', reason: 'dead' });
     assert.deepEqual(await runJob(node, spec), { state: 'unknown', reason: 'dead' });
-    assert.equal(await inside(`cat /root/ran${spec.id.split('.').at(-1) ?? ''}`), 'ran');
+    assert.equal(await inside(`cat ${ran(spec)}`), 'ran');
   });
 
   it('get their secrets without any property of the unit telling them', async () => {
