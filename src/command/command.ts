@@ -32,6 +32,15 @@ export type Command =
   | { readonly kind: 'completion'; readonly shell: Shell; readonly options: Options };
 
 export type CommandKind = Command['kind'];
+
+/** What becomes a run, with events, once it is planned; everything else tells lines. */
+export const BECOMES_RUN: ReadonlySet<CommandKind> = new Set<CommandKind>([
+  'upgrade',
+  'provision',
+  'backup-create',
+  'backup-restore',
+  'resume',
+]);
 export type UpgradeCommand = Extract<Command, { kind: 'upgrade' }>;
 export const SHELLS = ['bash', 'zsh', 'fish'] as const;
 export type Shell = (typeof SHELLS)[number];

@@ -8,7 +8,7 @@ import type { ErrorRecord, EventSink, JournalEntry, LiveEvent, NodeOutcome, RunE
 import { Gate } from './gate';
 import type { Journal } from './journal';
 import type { Plan, PlanNode } from './plan';
-import { bracketBegun, emptyView, fold, type NodeView, type RunView } from './view';
+import { bracketBegun, emptyView, fold, stepOf, type NodeView, type RunView } from './view';
 
 /** What a run needs from outside, handed in by the composition roots. */
 export interface RunServices {
@@ -33,14 +33,22 @@ const HELD = 30_000;
 /** Codes of a link or a login that is not there now, and may be again. */
 const PASSING = new Set(['link-lost', 'host-unreachable', 'node-timeout', 'connect-timeout']);
 
-/** Codes of a node that answers, and does not let us in. */
+/** Codes of a node that answers, and may be another one: it is not asked again. */
+const STRANGERS = new Set(['host-key-changed', 'host-key-unknown', 'host-key-revoked', 'no-common-algorithm']);
+
+/** Codes of a node that answers, and lets us do nothing: while it boots, or until somebody mends its accounts. */
 const REFUSALS = new Set([
   'auth-failed',
-  'host-key-changed',
-  'host-key-unknown',
-  'host-key-revoked',
-  'no-common-algorithm',
+  'become-refused',
+  'become-password-wrong',
+  'become-password-missing',
+  'script-not-started',
+  'no-session',
 ]);
+
+/** For so long in a row, and so seldom, such a node is asked again: more would look like an attack. Milliseconds. */
+const REFUSED_FOR = 60_000;
+const REFUSED_WAIT = 15_000;
 
 /**
  * A run while it is worked on: the one place that writes the journal, keeps the view, and talks to nodes that come and go.
@@ -130,6 +138,7 @@ export class RunContext {
    */
   async insist<T>(name: string, work: (connection: NodeConnection) => Promise<T>, patience = this.giveUp): Promise<T> {
     let awaySince: number | undefined;
+    let refusedSince: number | undefined;
     for (let wait = 250; ; wait = Math.min(wait * 2, 5000)) {
       this.signal.throwIfAborted();
       const startedAt = Date.now();
@@ -140,22 +149,29 @@ export class RunContext {
       } catch (error) {
         this.onFenced(error, name);
         this.signal.throwIfAborted();
-        if (!isPassing(error)) throw this.#told(name, error);
+        const refused = this.#refusedMidway(name, error);
+        if (!refused && !isPassing(error)) throw error;
         // A link that held for a while and dropped again is a new absence.
         const held = hasCode(error, 'link-lost') && Date.now() - startedAt > HELD;
         if (held) wait = 250;
+        if (refused) wait = REFUSED_WAIT;
         awaySince = held ? Date.now() : (awaySince ?? startedAt);
+        refusedSince = refused ? (refusedSince ?? startedAt) : undefined;
         this.#linkIs(name, 'lost', messageOf(error));
-        if (Date.now() + wait - awaySince > patience) throw gaveUp(name, error);
+        const next = Date.now() + wait;
+        if (next - awaySince > patience || next - (refusedSince ?? next) > REFUSED_FOR) throw gaveUp(name, error);
       }
       await sleep(wait, this.signal);
     }
   }
 
-  /** A login that is refused in the middle of a change proves nothing about the change. */
-  #told(name: string, error: unknown): unknown {
-    const refused = error instanceof ClusterliftError && REFUSALS.has(error.code);
-    return refused && bracketBegun(this.nodeView(name)) ? gaveUp(name, error) : error;
+  /** A login that is refused in the middle of a change proves nothing about the change. @throws ClusterliftError of a stranger */
+  #refusedMidway(name: string, error: unknown): boolean {
+    const view = this.nodeView(name);
+    const midway = bracketBegun(view) || stepOf(view, 'provision') !== undefined;
+    if (!(error instanceof ClusterliftError) || !midway) return false;
+    if (STRANGERS.has(error.code)) throw gaveUp(name, error);
+    return REFUSALS.has(error.code);
   }
 
   #linkIs(name: string, state: 'lost' | 'back', reason?: string): void {

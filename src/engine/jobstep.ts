@@ -4,6 +4,7 @@ import { lastLines } from '../base/text';
 import { formatDuration } from '../base/units';
 import type { RunTask } from '../backup/task';
 import type { JobEnd, JobSpec, Wishes } from '../ssh/jobs';
+import type { NodeConnection } from '../ssh/connection';
 import { runJob } from '../ssh/jobs';
 import type { RunContext } from './context';
 import { directoryOf, environmentOf, type ScriptAction } from './environment';
@@ -102,6 +103,9 @@ export interface TaskStep extends Attempt {
 /** An attempt at a step that is followed as a job. `suffix` tells several jobs of one attempt apart. */
 type Attempt = Omit<JobStep, 'repeatable' | 'wasDone'> & { readonly attempt: number; readonly suffix?: string };
 
+/** The end of a job that began. */
+type EndOfClaimed = Extract<JobEnd, { state: 'done' | 'unknown' }>;
+
 type Named = Pick<Attempt, 'node' | 'step'>;
 
 /** The job of an attempt, followed to its end. */
@@ -109,13 +113,12 @@ async function runTracked(
   ctx: RunContext,
   step: Attempt,
   spec: Omit<JobSpec, 'id' | 'stateDir' | 'fence'>,
-): Promise<{ end: Extract<JobEnd, { state: 'done' | 'unknown' }>; tail: Tail }> {
+): Promise<{ end: EndOfClaimed; tail: Tail }> {
   const { node } = step;
   const id = jobId(ctx.plan.run, node, step.step, step.lane, step.attempt) + (step.suffix ?? '');
   const whole: JobSpec = { ...spec, id, stateDir: ctx.node(node).stateDir, fence: fenceOf(ctx, node) };
   const tail = new Tail();
   const end = await withDeadlines(ctx, step, (signal) => toTheEnd(ctx, step, whole, tail, signal));
-  if (end.state === 'absent' || end.state === 'unclaimed') throw notStarted(step);
   return { end, tail };
 }
 
@@ -126,26 +129,38 @@ async function toTheEnd(
   spec: JobSpec,
   tail: Tail,
   signal: AbortSignal,
-): Promise<JobEnd> {
+): Promise<EndOfClaimed> {
   let offset = 0;
-  for (let tries = 0; ; tries++) {
-    const end = await ctx.insist(step.node, (connection) =>
-      runJob(connection, spec, {
-        offset,
-        signal,
-        onOutput: (text) => {
-          tail.add(text);
-          ctx.live({ type: 'output', node: step.node, step: step.step, text });
-        },
-        onOffset: (next) => {
-          offset = next;
-        },
-      }),
-    );
-    // It did not start within the time that a busy node was given: starting it again is harmless.
-    if (end.state !== 'unclaimed' || tries >= 5) return end;
-    await sleep(1000, ctx.signal);
+  return untilClaimed(ctx, step, (connection) =>
+    runJob(connection, spec, {
+      offset,
+      signal,
+      onOutput: (text) => {
+        tail.add(text);
+        ctx.live({ type: 'output', node: step.node, step: step.step, text });
+      },
+      onOffset: (next) => {
+        offset = next;
+      },
+    }),
+  );
+}
+
+/**
+ * What did not start within the time that a busy node was given is started again, which is harmless.
+ * @throws ClusterliftError `job-not-started` when it never does
+ */
+export async function untilClaimed(
+  ctx: RunContext,
+  step: Named,
+  start: (connection: NodeConnection) => Promise<JobEnd>,
+): Promise<EndOfClaimed> {
+  for (let tries = 0; tries < 6; tries++) {
+    if (tries > 0) await sleep(1000, ctx.signal);
+    const end = await ctx.insist(step.node, start);
+    if (end.state === 'done' || end.state === 'unknown') return end;
   }
+  throw notStarted(step);
 }
 
 /** Tells when the job is overdue; lets go of it, outcome unknown, when it is overdue for longer than `--give-up`. */

@@ -88,7 +88,7 @@ export class Journal {
     try {
       if (this.#broken) throw this.#broken;
       const { size } = await this.file.stat();
-      await this.file.write(batch.lines, size, 'utf8');
+      await writeAll(this.file, Buffer.from(batch.lines), size);
       await this.file.datasync();
       for (const each of batch.settle) each.resolve();
     } catch (error) {
@@ -102,6 +102,15 @@ export class Journal {
       });
       for (const each of batch.settle) each.reject(this.#broken);
     }
+  }
+}
+
+/** A disk that becomes full takes a part of what it is given, without an error. */
+async function writeAll(file: Pick<FileHandle, 'write'>, bytes: Uint8Array, position: number): Promise<void> {
+  for (let written = 0; written < bytes.length;) {
+    const { bytesWritten } = await file.write(bytes, written, bytes.length - written, position + written);
+    if (bytesWritten === 0) throw new Error('the disk takes no more');
+    written += bytesWritten;
   }
 }
 

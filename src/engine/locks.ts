@@ -1,9 +1,8 @@
 import { within } from '../base/async';
 import { ClusterliftError, ExitStatus, messageOf } from '../base/errors';
 import { self } from '../base/process';
-import { formatDuration } from '../base/units';
 import { errorRecord, type RunContext } from './context';
-import { beatLock, releaseLock, takeLock, type Fence, type HeldLock } from './node/lock';
+import { beatLock, lockedBy, releaseLock, takeLock, type Fence, type HeldLock } from './node/lock';
 import { stepOf } from './view';
 
 /** How long a node may be away while nothing has been changed yet. Milliseconds. */
@@ -77,7 +76,7 @@ async function mayTakeOver(ctx: RunContext, name: string, held: HeldLock): Promi
   const answer = await ctx.services.asker.ask(
     {
       kind: 'confirm',
-      text: `${name} is locked by run ${held.owner.run} (${ownerText(held)}), which seems to be gone. Take the lock over?`,
+      text: `${lockedBy(name, held.owner)}. That run seems to be gone. Take the lock over?`,
       typeName: undefined,
     },
     ctx.signal,
@@ -176,17 +175,12 @@ function names(ctx: RunContext): string[] {
   return ctx.plan.nodes.map((node) => node.name).sort();
 }
 
-function ownerText(held: HeldLock): string {
-  const { user, host, pid, age } = held.owner;
-  return `${user} on ${host}, process ${String(pid)}, last heard of ${formatDuration(age * 1000)} ago`;
-}
-
 function locked(name: string, held: HeldLock): ClusterliftError {
   const { run } = held.owner;
   const jobs = held.jobsAlive.length > 0;
   return new ClusterliftError({
     code: 'locked',
-    message: `${name} is locked by run ${run} (${ownerText(held)})${jobs ? '; its work on the node still goes on' : held.stale ? '; the lock is stale' : ''}`,
+    message: `${lockedBy(name, held.owner)}${jobs ? '; its work on the node still goes on' : held.stale ? '; the lock is stale' : ''}`,
     hint:
       held.stale && !jobs
         ? `Go on with it by \`clusterlift resume ${run}\`; or take the lock over with \`--override stale-lock\`.`

@@ -4,7 +4,7 @@ import { atMost } from '../base/async';
 import type { RunContext } from './context';
 import { mirrorPiece } from './node/mirror';
 import { planText } from './runs';
-import { stepOf } from './view';
+import { isResumable, stepOf } from './view';
 
 /** Milliseconds between two rounds while the run is on. */
 const EVERY = 3000;
@@ -31,7 +31,7 @@ export function keepMirrors(ctx: RunContext): { stop: () => Promise<void> } {
       plan: offset === 0 ? planText(ctx.plan) : undefined,
       offset,
       journal,
-      closed: ctx.view.state === 'finished' && ctx.view.outcome !== 'unknown',
+      closed: !isResumable(ctx.view),
     });
     sent.set(name, size);
   };

@@ -3,12 +3,12 @@ import { ClusterliftError, ExitStatus } from '../base/errors';
 import { errorRecord, type RunContext } from './context';
 import { finishRun, refuseRun } from './finish';
 import { fenceOf, lockAll, unlockAll } from './locks';
-import { clearRequest } from './node/requests';
+import { clearRequest, keepRequest } from './node/requests';
 import { scriptJob } from './jobstep';
 import { isGood } from './outcome';
 import type { RunPackage } from './runpackage';
 import { proveTogether } from './settle';
-import type { NodeView } from './view';
+import { stepOf, type NodeView } from './view';
 
 /**
  * Runs the cluster's provision script once, on the primary, when the manifest always wants it or a node asked for it
@@ -17,10 +17,23 @@ import type { NodeView } from './view';
  */
 export async function provisionIfAsked(ctx: RunContext, pkg: RunPackage): Promise<void> {
   if (!provisionIsDue(ctx, pkg)) return;
-  if (ctx.plan.nodes.some((node) => node.name === ctx.plan.primary)) return provision(ctx, pkg);
+  if (ctx.plan.nodes.some((node) => node.name === ctx.plan.primary)) {
+    await keepUntilDone(ctx);
+    return provision(ctx, pkg);
+  }
   const { code, message, hint, exit } = primaryLeftOut(ctx.plan.primary);
   if (!ctx.view.overrides.includes(code)) throw new ClusterliftError({ code, message, hint, exit });
   await ctx.record({ type: 'warning', code, message });
+}
+
+/** A provision that fails is still due, also where no script asked for it: the next upgrade finds all nodes at the target. */
+async function keepUntilDone(ctx: RunContext): Promise<void> {
+  const { primary: name } = ctx.plan;
+  if (Object.values(ctx.view.nodes).some((node) => node.wantsProvision)) return;
+  if (stepOf(ctx.nodeView(name), 'provision')?.state === 'done') return;
+  await ctx.insist(name, (connection) =>
+    keepRequest(connection, ctx.node(name).stateDir, fenceOf(ctx, name), 'provision'),
+  );
 }
 
 /** The action `provision` by itself: the script of what is installed, health of all nodes, and the commit. */

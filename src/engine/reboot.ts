@@ -4,6 +4,7 @@ import { formatDuration } from '../base/units';
 import { runJob } from '../ssh/jobs';
 import { ask } from '../ssh/script';
 import type { RunContext } from './context';
+import { untilClaimed } from './jobstep';
 import { fenceOf } from './locks';
 import bootIdText from './node/bootid.sh';
 import rebootText from './node/reboot.sh';
@@ -42,8 +43,8 @@ export async function rebootAndWait(ctx: RunContext, pkg: RunPackage, node: stri
 
 /** A job like any other: claimed once, so that a resumed run does not restart the node a second time. */
 async function askForReboot(ctx: RunContext, node: string, attempt: number, bootId: string): Promise<void> {
-  const end = await ctx.insist(node, async (connection) => {
-    if ((await readBootId(ctx, node)) !== bootId) return undefined;
+  const end = await untilClaimed(ctx, { node, step: 'reboot' }, async (connection) => {
+    if ((await readBootId(ctx, node)) !== bootId) return { state: 'unknown', reason: 'other-boot' };
     return runJob(connection, {
       id: jobId(ctx.plan.run, node, 'reboot', 'main', attempt),
       stateDir: ctx.node(node).stateDir,
@@ -51,7 +52,7 @@ async function askForReboot(ctx: RunContext, node: string, attempt: number, boot
       command: { kind: 'text', text: rebootText, args: [bootId] },
     });
   });
-  if (end?.state === 'done' && end.rc !== 0) {
+  if (end.state === 'done' && end.rc !== 0) {
     throw new ClusterliftError({
       code: 'reboot-failed',
       message: `${node} could not be told to restart (status ${String(end.rc)})`,

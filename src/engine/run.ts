@@ -110,7 +110,7 @@ async function work(host: RunHost, owned: OwnedRun, open: (ctx: RunContext) => P
 
 async function isClosed(runs: Runs, run: string): Promise<boolean> {
   const record = await runs.read(run).catch(() => undefined);
-  return record?.state === 'abandoned' || (record?.state === 'finished' && !isResumable(record.view));
+  return record !== undefined && !isResumable(record.view);
 }
 
 async function act(ctx: RunContext, open: () => Promise<RunPackage>): Promise<void> {

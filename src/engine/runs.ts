@@ -54,10 +54,11 @@ export class Runs {
     await mkdir(dirname(folder), { recursive: true, mode: 0o700 });
     await mkdir(folder, { mode: 0o700 });
     await writeSynced(join(folder, 'plan.json'), planText(plan));
-    const owner = await own(folder);
-    const journal = await Journal.create(join(folder, 'journal.jsonl'));
-    await syncDirectory(folder);
-    return { folder, plan, journal, entries: [], release: owner };
+    return openOwned(folder, async () => {
+      const journal = await Journal.create(join(folder, 'journal.jsonl'));
+      await syncDirectory(folder);
+      return { folder, plan, journal, entries: [] };
+    });
   }
 
   /**
@@ -67,25 +68,15 @@ export class Runs {
   async take(run: string): Promise<OwnedRun> {
     const folder = this.folder(run);
     const { plan, digest } = await readPlan(folder, run);
-    const release = await own(folder);
-    try {
+    return openOwned(folder, async () => {
       const { journal, entries } = await Journal.open(join(folder, 'journal.jsonl'));
       const first = entries[0];
-      if (first?.type === 'run.started' && first.plan !== digest) throw planChanged(run);
-      return {
-        folder,
-        plan,
-        journal,
-        entries,
-        release: async () => {
-          await journal.close();
-          await release();
-        },
-      };
-    } catch (error) {
-      await release();
-      throw error;
-    }
+      if (first?.type === 'run.started' && first.plan !== digest) {
+        await journal.close();
+        throw planChanged(run);
+      }
+      return { folder, plan, journal, entries };
+    });
   }
 
   /** Puts a run that was read from a node into its folder, if it is not here yet. */
@@ -194,6 +185,24 @@ async function own(folder: string): Promise<() => Promise<void>> {
     await writeFile(temporary, JSON.stringify({ ...identity, released: true }), { mode: 0o600 });
     await rename(temporary, name);
   };
+}
+
+/** Owns the folder for as long as its journal is open, or not at all. */
+async function openOwned(folder: string, open: () => Promise<Omit<OwnedRun, 'release'>>): Promise<OwnedRun> {
+  const release = await own(folder);
+  try {
+    const run = await open();
+    return {
+      ...run,
+      release: async () => {
+        await run.journal.close();
+        await release();
+      },
+    };
+  } catch (error) {
+    await release();
+    throw error;
+  }
 }
 
 async function owners(folder: string): Promise<OwnerFile[]> {

@@ -58,6 +58,8 @@ export class QuestionBroker implements Asker {
 
   async ask(question: Question, signal?: AbortSignal): Promise<string | undefined> {
     if (this.#closed || signal?.aborted === true) return undefined;
+    // Nobody waits for a person that nobody expects: nothing is announced, either.
+    if (this.#members.size === 0 && this.#options.patience() === 0) return undefined;
     return new Promise((resolve) => {
       const id = randomBytes(8).toString('hex');
       const onAbort = (): void => {

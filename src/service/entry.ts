@@ -1,8 +1,8 @@
 import { ExitStatus } from '../base/errors';
 import { stateHome } from '../base/paths';
-import type { Command, CommandKind } from '../command/command';
+import { BECOMES_RUN, type Command, type CommandKind } from '../command/command';
 import { dispatch } from '../command/dispatch';
-import { Face } from '../command/face';
+import { Face, type FaceStreams } from '../command/face';
 import { parseCommand } from '../command/parse';
 import { usage } from '../command/usage';
 import type { Event } from '../engine/events';
@@ -45,22 +45,22 @@ export async function hiddenMain(argv: readonly string[], options: EntryOptions)
   return undefined;
 }
 
-/** Does what the words say, as the command line does; the last object of `--json` says how it ended. */
+/** Does what the words say, as the command line does. Of a run its events are told, of everything else its lines. */
 async function execute(request: RunRequest, host: HostedRun, options: EntryOptions): Promise<RunEnd> {
   let result: JsonResult | undefined;
-  const streams = headlessStreams(
-    (json) => {
-      const event = JSON.parse(json) as Event | (JsonResult & { type: 'run.finished' });
-      if (event.type === 'run.finished') result = event;
-      else if (event.type === 'progress') host.sink(event);
-    },
-    (lines) => {
-      host.say(lines);
-    },
-  );
+  const say = (lines: readonly string[]): void => {
+    host.say(lines);
+  };
+  const take = (json: string): void => {
+    const event = JSON.parse(json) as Event | (JsonResult & { type: 'run.finished' });
+    if (event.type === 'run.finished') result = event;
+    else if (event.type === 'progress') host.sink(event);
+  };
   const { live, asker, stop, detach } = host;
   const parsed = parseCommand(request.argv);
-  const command = { ...parsed, options: { ...parsed.options, json: true } } as Command;
+  const json = BECOMES_RUN.has(parsed.kind);
+  const streams = json ? headlessStreams(take, say) : plainStreams(say);
+  const command = (json ? { ...parsed, options: { ...parsed.options, json } } : parsed) as Command;
   const status = await run(command, request, { streams, live, asker, stop, detach }, options);
   const { outcome, nodes } = result ?? { outcome: outcomeOf(status), nodes: {} };
   return { outcome, status, nodes, error: null };
@@ -110,7 +110,7 @@ const NO_RUNS: LiveRuns = {
 };
 
 interface World extends Pick<HostedRun, 'live' | 'asker' | 'stop' | 'detach'> {
-  readonly streams: ReturnType<typeof headlessStreams>;
+  readonly streams: FaceStreams;
 }
 
 async function run(command: Command, request: LookRequest, world: World, options: EntryOptions): Promise<ExitStatus> {

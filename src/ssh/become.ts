@@ -142,7 +142,9 @@ export class Runner {
   private noPassword(): ClusterliftError {
     const { node, user } = this.identity;
     const wrong = this.passwords.refused;
+    // The next command begins anew: meanwhile somebody may have mended the rules.
     this.passwords.reset();
+    this.needsPassword = false;
     return wrong
       ? new ClusterliftError({
           code: 'become-password-wrong',

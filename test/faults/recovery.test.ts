@@ -4,7 +4,17 @@ import { acmePackage, acmeVersion, clearKnob, executions, setKnob, type AcmeScri
 import { CliRun, said } from '../lab/cli';
 import { release } from '../lab/hold';
 import type { Lab, LabNode } from '../lab/nodes';
-import { acmeCluster, begun, ended, exactlyOnce, needsLab, outcomes, run, start } from '../integration/cli/scene';
+import {
+  acmeCluster,
+  begun,
+  ended,
+  exactlyOnce,
+  needsLab,
+  outcomes,
+  run,
+  start,
+  writtenFiles,
+} from '../integration/cli/scene';
 import { linkDies, powerLoss, underWayOn, until } from './faults';
 import { haltedIn, letGo, PAD, sentTo, STEPS } from './halted';
 
@@ -299,9 +309,17 @@ describe('recovery', function () {
         env: { XDG_STATE_HOME: `${lab.home}/other-state` },
       }).done;
       assert.equal(taken.status, 0, said(taken));
+      // All but its own journal, of which the nodes may get a copy.
+      const { run: id } = await command.waitFor('run.started');
+      const written = async (): Promise<string[]> => {
+        const files = (await Promise.all(lab.nodes.map(writtenFiles))).flatMap((each) => each.split('\n'));
+        return files.filter((each) => !each.startsWith(`./var/lib/clusterlift/runs/${String(id)}/`));
+      };
+      const before = [await executions(lab.nodes), await written()];
       command.wake();
       const woken = await command.done;
       assert.equal(woken.status, 5, said(woken));
+      assert.deepEqual([await executions(lab.nodes), await written()], before);
       for (const node of lab.nodes) {
         assert.equal(await acmeVersion(node), '3.0');
         assert.equal(await counts(node, 'upgrade'), 1);

@@ -1,5 +1,5 @@
 import { ClusterliftError, ExitStatus } from '../../base/errors';
-import { breakLock, showLock } from '../../engine/node/lock';
+import { breakLock, lockedBy, showLock } from '../../engine/node/lock';
 import type { Options } from '../command';
 import type { CommandContext } from '../context';
 import { openSite } from '../site';
@@ -17,11 +17,8 @@ export async function unlock(ctx: CommandContext, options: Options & { readonly 
       return ExitStatus.ok;
     }
     for (const { node, lock } of locked) {
-      const { run, user, host, age } = lock.owner;
       const jobs = lock.jobsAlive.length > 0 ? `; jobs that still run: ${lock.jobsAlive.join(', ')}` : '';
-      ctx.face.say(
-        `${node.name} is locked by run ${run} (${user} on ${host}, last heard of ${String(age)} s ago)${jobs}`,
-      );
+      ctx.face.say(`${lockedBy(node.name, lock.owner)}${jobs}`);
       if (lock.jobsAlive.length > 0) throw jobsAlive(node.name, lock.jobsAlive);
     }
     await ctx.face.confirm(

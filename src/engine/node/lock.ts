@@ -1,6 +1,7 @@
 import { ClusterliftError, ExitStatus } from '../../base/errors';
 import { bootId, liveness, type ProcessIdentity } from '../../base/process';
 import { line } from '../../base/text';
+import { formatDuration } from '../../base/units';
 import type { NodeConnection } from '../../ssh/connection';
 import { ask, type Entries } from '../../ssh/script';
 import reporting from './lock-report.sh';
@@ -37,6 +38,13 @@ export interface HeldLock {
   readonly jobsAlive: readonly string[];
   /** The owner's run is over, it only never released. */
   readonly runClosed: boolean;
+}
+
+/** `n1 is locked by run 2026…-lab-0be8 (root@desk, process 4711, last heard of 12s ago)`. Pure. */
+export function lockedBy(node: string, { run, user, host, pid, age }: LockOwner): string {
+  const who = user.includes('@') ? user : `${user} on ${host}`;
+  const heard = formatDuration(Math.max(0, age) * 1000);
+  return `${node} is locked by run ${run} (${who}, process ${String(pid)}, last heard of ${heard} ago)`;
 }
 
 export type TakeResult =

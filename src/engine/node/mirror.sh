@@ -51,6 +51,9 @@ write() {
     sync_path "$journal"
     : >"$R/closed"
     sync_path "$R/closed" "$R"
+  elif [ -e "$R/closed" ]; then
+    # What was stopped, or told as over by a process that did not know better, goes on.
+    rm -f "$R/closed"
   fi
   emit size "$((offset + size))"
 }

@@ -1,9 +1,12 @@
 # shellcheck shell=sh disable=SC2154
-# Requests of scripts that are fulfilled now: STATE RUN EPOCH KIND…
+# What is asked for on this node, until it is fulfilled: STATE RUN EPOCH KIND [JSON]
+# With JSON it is asked for from now on, as by a script; without, it is forgotten.
 state_path "$1"
 fence "$2" "$3"
-shift 3
-for kind in "$@"; do
-  case $kind in provision | reboot) rm -f "$S/requests/$kind" ;; esac
-done
+case $4 in provision | reboot) ;; *) die request-invalid "nobody can ask for $4" ;; esac
+if [ -n "${5-}" ]; then
+  printf '%s,"time":%s}\n' "${5%\}}" "$(date +%s)" | put "$S/requests/$4"
+else
+  rm -f "$S/requests/$4"
+fi
 sync_path "$S/requests"

@@ -6,7 +6,7 @@ import type { Cluster, NodeModel } from '../../cluster/model';
 import type { Manifest } from '../../package/manifest';
 import { compareVersions, inRange } from '../../package/version';
 import type { ShortResult } from '../../ssh/short';
-import { isRunName, type HeldLock } from '../node/lock';
+import { isRunName, lockedBy, type HeldLock } from '../node/lock';
 import { parseRecord } from '../node/record';
 import type { CheckResult } from '../plan';
 
@@ -278,10 +278,10 @@ function openFindings(input: CheckInput, probe: NodeProbe, facts: NodeFacts): Fi
 
 /** A lock that may be freed without asking (its run is over) is none; a stale one is offered when the run takes its locks. */
 function lockFindings(input: CheckInput, held: HeldLock, node: string): Finding[] {
-  const { run, user, host } = held.owner;
+  const { run } = held.owner;
   const over = held.runClosed && held.jobsAlive.length === 0;
   if (over && held.stale) return [];
-  const message = `${node} is locked by run ${run} (${user} on ${host})`;
+  const message = lockedBy(node, held.owner);
   const mayTake = held.stale && held.jobsAlive.length === 0;
   if (mayTake && input.overrides.includes('stale-lock'))
     return [warn('locked', node, `${message}; the lock is stale and is taken over`, '')];

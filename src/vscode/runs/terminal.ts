@@ -4,7 +4,7 @@ import { ClusterliftError, ExitStatus, messageOf } from '../../base/errors';
 import { home } from '../../base/paths';
 import { formatCommand, wholeArgv } from '../../command/format';
 import { looksOnly } from '../commands/argv';
-import type { Command, CommandKind } from '../../command/command';
+import { BECOMES_RUN, type Command } from '../../command/command';
 import { commandSpec } from '../../command/grammar';
 import { renderError, renderUnexpected } from '../../command/terminal/error';
 import { LiveTerminal } from '../../command/terminal/live-terminal';
@@ -49,9 +49,6 @@ export interface TerminalDeps {
 
 /** What goes on without its terminal: a run, or one that is being prepared, which has no name yet. */
 export type GoesOn = { readonly run: string } | { readonly preparing: string; readonly stop: () => Promise<void> };
-
-/** Commands that become a run once they are planned. */
-const RUNS: ReadonlySet<CommandKind> = new Set(['upgrade', 'provision', 'backup-create', 'backup-restore', 'resume']);
 
 export interface OwnTerminal {
   /** A terminal of its own stays until a key is pressed; one of a task is kept by the editor. */
@@ -126,7 +123,7 @@ export class RunTerminal extends Store implements vscode.Pseudoterminal {
       return;
     }
     const { job } = this;
-    if (job.kind !== 'command' || looksOnly(job.command) || !RUNS.has(job.command.kind)) return;
+    if (job.kind !== 'command' || looksOnly(job.command) || !BECOMES_RUN.has(job.command.kind)) return;
     this.#preparing = true;
     session.onPlanned(() => session.dispose());
     const stop = async (): Promise<void> => {

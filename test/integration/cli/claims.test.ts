@@ -1,11 +1,13 @@
 import { strict as assert } from 'node:assert';
-import { copyFile, readFile, writeFile } from 'node:fs/promises';
+import { chmod, copyFile, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { Plan } from '../../../src/engine/plan';
 import { acmePackage, acmeVersion, clearKnob, setKnob } from '../../lab/acme';
 import { said } from '../../lab/cli';
 import { HttpLab } from '../../lab/http';
 import type { Lab } from '../../lab/nodes';
 import { ArgvSampler, filesWith } from '../../lab/secrets';
+import { output } from '../../lab/tools';
 import { acmeCluster, begun, needsLab, outcomes, run, start } from './scene';
 
 describe('the documented commands, word for word', function () {
@@ -22,6 +24,18 @@ describe('the documented commands, word for word', function () {
     await lab.stop();
   });
 
+  /** What the words mean: the plan of a dry run. */
+  async function planned(form: readonly string[], source: object, mode: string): Promise<void> {
+    const { events } = await run(lab, [...form, '--dry-run'], 0);
+    const plan = events.find(({ type }) => type === 'plan') as Plan | undefined;
+    assert.deepEqual(
+      [plan?.action, plan?.package?.version, plan?.package?.source, plan?.options.mode],
+      ['upgrade', '2.0', source, mode],
+      form.join(' '),
+    );
+    assert.deepEqual([plan?.options.backup, plan?.backup, plan?.point], ['none', undefined, undefined]);
+  }
+
   it('cluster upgrade <ISO>, <URL>, serial, backup none fast, None in any case, and alone', async () => {
     const { path } = await acmePackage('2.0');
     await copyFile(path, join(lab.home, 'myfile.iso'));
@@ -35,10 +49,14 @@ describe('the documented commands, word for word', function () {
       ['cluster', 'upgrade', 'myfile.iso', 'backup', 'none', 'fast'],
       ['cluster', 'upgrade', 'myfile.iso', 'fast', 'backup', 'None'],
     ];
-    for (const form of forms) await run(lab, [...form, '--dry-run'], 0);
+    for (const form of forms) {
+      const source = form.includes(url) ? { kind: 'url', url } : { kind: 'file', path: join(lab.home, 'myfile.iso') };
+      await planned(form, source, form.includes('serial') ? 'serial' : 'parallel');
+    }
     await lab.node('n1').writeFile('/root/myfile.iso', await readFile(path));
-    await run(lab, ['cluster', 'upgrade', '--dry-run'], 0);
-    await run(lab, ['cluster', 'upgrade', 'node:/root/myfile.iso', '--dry-run'], 0);
+    const there = { kind: 'node', node: 'n1', path: '/root/myfile.iso' };
+    await planned(['cluster', 'upgrade'], there, 'parallel');
+    await planned(['cluster', 'upgrade', 'node:/root/myfile.iso'], there, 'parallel');
     assert.equal(await acmeVersion(lab.node('n1')), '1.0');
     await run(lab, ['cluster', 'upgrade', 'myfile.iso'], 0);
     assert.equal(await acmeVersion(lab.node('n1')), '2.0');
@@ -165,6 +183,35 @@ describe('secrets of an upgrade', function () {
       );
       assert.deepEqual(await filesWith(lab, password), []);
       assert.equal(result.stdout.includes(password) || result.stderr.includes(password), false, said(result));
+    } finally {
+      await lab.stop();
+    }
+  });
+
+  it('the passphrase of a key appears in no argument, no file, no log and no journal', async function () {
+    needsLab(this);
+    const passphrase = 'k3y-passphrase';
+    const lab = await acmeCluster([{}, {}]);
+    try {
+      const identityFile = join(lab.home, '.ssh/locked');
+      await copyFile(lab.keyFile, identityFile);
+      await chmod(identityFile, 0o600);
+      const args = ['-q', '-p', '-P', '', '-N', passphrase, '-f', identityFile];
+      assert.equal((await output('ssh-keygen', args)).code, 0);
+      const nodes = lab.nodes.map(({ name, host }) => ({ name, host, identityFile }));
+      await lab.writeClustersJson(lab.clustersJson({ nodes }));
+      const { path } = await acmePackage('2.0');
+      await run(lab, ['upgrade', path], 3);
+      const sampler = new ArgvSampler(lab);
+      const result = await run(lab, ['upgrade', path], 0, { env: { CLUSTERLIFT_KEY_PASSPHRASE: passphrase } });
+      const seen = sampler.stop();
+      assert.ok(seen.length > 10, 'too little was seen to prove anything');
+      assert.deepEqual(
+        seen.filter((argv) => argv.includes(passphrase)),
+        [],
+      );
+      assert.deepEqual(await filesWith(lab, passphrase), []);
+      assert.equal(result.stdout.includes(passphrase) || result.stderr.includes(passphrase), false, said(result));
     } finally {
       await lab.stop();
     }

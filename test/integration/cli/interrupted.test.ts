@@ -1,8 +1,10 @@
 import { strict as assert } from 'node:assert';
+import { hostname, userInfo } from 'node:os';
 import { sleep } from '../../../src/base/async';
-import { acmePackage, acmeVersion, clearKnob, setKnob } from '../../lab/acme';
+import { acmePackage, acmeVersion, clearKnob, executions, setKnob } from '../../lab/acme';
 import { said } from '../../lab/cli';
-import type { Lab } from '../../lab/nodes';
+import type { Lab, LabNode } from '../../lab/nodes';
+import { underWayOn, until } from '../../faults/faults';
 import { acmeCluster, begun, exactlyOnce, needsLab, outcomes, run, start, underWay } from './scene';
 
 const BRACKET = ['stop', 'upgrade', 'start'] as const;
@@ -25,8 +27,9 @@ describe('an upgrade that is disturbed', function () {
     await underWay(lab, 'upgrade', 3);
     command.kill();
     assert.equal((await command.done).signal, 'SIGKILL');
-    await clearKnob(lab.node('n1'), 'upgrade', 'wait'); // ends while nobody looks
-    await sleep(500);
+    await clearKnob(lab.node('n1'), 'upgrade', 'wait');
+    await until(async () => (await executions([lab.node('n1')], 'upgrade'))[0]?.end !== undefined);
+    assert.deepEqual(await executions(lab.nodes, 'start'), [], 'nobody looked');
     const resume = start(lab, ['resume']);
     await resume.waitFor('run.resumed');
     for (const node of lab.nodes) await clearKnob(node, 'upgrade', 'wait');
@@ -41,7 +44,7 @@ describe('an upgrade that is disturbed', function () {
     const node = lab.node('n2');
     await setKnob(node, 'upgrade', 'wait');
     const command = start(lab, ['upgrade', path]);
-    await underWay(lab, 'upgrade', 1);
+    await underWayOn(node, 'upgrade');
     await node.cutLink();
     await sleep(20_000);
     await clearKnob(node, 'upgrade', 'wait');
@@ -86,6 +89,12 @@ describe('an upgrade that is disturbed', function () {
     const result = await command.done;
     assert.deepEqual(outcomes(result), { n1: 'upgraded', n2: 'not-started', n3: 'not-started' }, said(result));
     await exactlyOnce([lab.node('n1')], BRACKET);
+    const { run: id } = await command.waitFor('run.started');
+    const closed = (node: LabNode): Promise<boolean> => node.exists(`/var/lib/clusterlift/runs/${String(id)}/closed`);
+    for (const node of lab.nodes) assert.equal(await closed(node), false, 'it can be gone on with');
+    await run(lab, ['resume'], 0);
+    await exactlyOnce(lab.nodes, BRACKET);
+    for (const node of lab.nodes) assert.equal(await closed(node), true);
   });
 
   it('a second upgrade is refused with the name of the first, status 5', async () => {
@@ -95,7 +104,8 @@ describe('an upgrade that is disturbed', function () {
     const { run: id } = await command.waitFor('run.started');
     await command.waitFor(begun('n1'));
     const second = await run(lab, ['upgrade', path], 5);
-    assert.ok(second.stderr.includes(String(id)), said(second));
+    const owner = `${userInfo().username}@${hostname()}, process ${String(command.pid)}`;
+    assert.ok(second.stderr.includes(`is locked by run ${String(id)} (${owner}`), said(second));
     await clearKnob(lab.node('n1'), 'upgrade', 'wait');
     assert.equal((await command.done).status, 0);
     await exactlyOnce(lab.nodes, BRACKET);

@@ -6,12 +6,13 @@ import { said } from '../../lab/cli';
 import { HttpLab } from '../../lab/http';
 import type { Lab } from '../../lab/nodes';
 import { ArgvSampler, filesWith } from '../../lab/secrets';
-import { acmeCluster, needsLab, outcomes, run } from './scene';
+import { acmeCluster, needsLab, outcomes, run, writtenFiles } from './scene';
 
 describe('where the package comes from', function () {
   this.timeout(300_000);
   let lab: Lab;
   let http: HttpLab;
+  let written: string[];
   before(async function () {
     needsLab(this);
     http = await HttpLab.start();
@@ -19,11 +20,15 @@ describe('where the package comes from', function () {
   after(() => http.stop());
   beforeEach(async () => {
     lab = await acmeCluster([{}, {}, {}]);
+    written = await writes();
   });
   afterEach(() => lab.stop());
 
-  /** Nothing but looking happened: no script that changes, no state. */
+  const writes = (): Promise<string[]> => Promise.all(lab.nodes.map(writtenFiles));
+
+  /** Nothing but looking happened: no script that changes, no file that was written. */
   async function untouched(): Promise<void> {
+    assert.deepEqual(await writes(), written);
     for (const node of lab.nodes) assert.equal(await acmeVersion(node), '1.0');
     const scripts = (await executions(lab.nodes)).map(({ script }) => script);
     assert.deepEqual(
@@ -46,7 +51,15 @@ describe('where the package comes from', function () {
     const made = await acmePackage('2.0');
     const url = http.serve('/wrong.iso', { body: { file: made.path } });
     const result = await run(lab, ['upgrade', url, '--sha256', '0'.repeat(64)], 3);
-    assert.match(result.stderr, /sha256|digest/i);
+    assert.match(result.stderr, /\[digest-mismatch\]/);
+    await untouched();
+  });
+
+  it('other content at the second request is caught: no node is changed', async () => {
+    const [first, second] = [await acmePackage('2.0'), await acmePackage('2.0', { padBytes: 5000 })];
+    const url = http.serve('/changing.iso', { body: [{ file: first.path }, { file: second.path }] });
+    const result = await run(lab, ['upgrade', url], 3);
+    assert.match(result.stderr, /\[download-changed\]/);
     await untouched();
   });
 
@@ -67,9 +80,9 @@ describe('where the package comes from', function () {
     for (const [index, { path }] of [first, second].entries()) {
       await copyFile(path, join(lab.node('n1').root, `root/acme-${String(index)}.iso`));
     }
-    const result = await lab.node('n1').run('ls /root');
-    assert.match(result.stdout, /acme-0\.iso\nacme-1\.iso/);
+    written = await writes();
     const refused = await run(lab, ['upgrade'], 3);
+    assert.match(refused.stderr, /\[package-tie\]/);
     assert.match(refused.stderr, /acme-0\.iso/);
     assert.match(refused.stderr, /acme-1\.iso/);
     await untouched();
@@ -88,7 +101,14 @@ describe('where the package comes from', function () {
     await writeFile(cut, (await readFile(good.path)).subarray(0, -20_480));
     const text = join(lab.dir, 'text.iso');
     await writeFile(text, 'this is no image\n'.repeat(5000));
+    const leaving = join(lab.dir, 'leaving.iso');
+    const named = await acmePackage('2.0', { flavour: 'builtin', files: { 'QQQevil.sh': 'x' } });
+    const climbing = (await readFile(named.path, 'latin1')).replaceAll('QQQevil', '../evil');
+    await writeFile(leaving, climbing, 'latin1');
+    const sums = `${'0'.repeat(64)}  bin/upgrade\n`;
     const bad: Record<string, string> = {
+      'package-unsafe-path': leaving,
+      'sums-mismatch': (await acmePackage('2.0', { files: { SHA256SUMS: sums } })).path,
       'package-truncated': cut,
       'package-not-iso': text,
       'no-manifest': (await acmePackage('2.0', { manifestText: null })).path,
@@ -100,8 +120,9 @@ describe('where the package comes from', function () {
       const result = await run(lab, ['upgrade', path], 3);
       assert.ok(result.stderr.includes(`[${code}]`), said(result));
       assert.match(result.stderr, /Next: |Fix: /);
+      if (code === 'manifest-invalid') assert.match(result.stderr, /upgrade\.json:2:\d+/);
+      await untouched();
     }
-    await untouched();
   });
 
   it('the password of a URL is seen nowhere: no argument of any process, no file, no output', async () => {

@@ -2,7 +2,7 @@ import { strict as assert } from 'node:assert';
 import { copyFile, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { acmePackage, acmeVersion, clearKnob, executions, overlap, setKnob } from '../../lab/acme';
-import { said } from '../../lab/cli';
+import { type CliResult, said } from '../../lab/cli';
 import { held, hold, release } from '../../lab/hold';
 import type { MadePackage } from '../../lab/images';
 import type { Lab } from '../../lab/nodes';
@@ -115,6 +115,21 @@ describe('an upgrade of three nodes', function () {
     );
   });
 
+  it('remembers a provision that failed, also where no script asked for it: the next upgrade does it', async () => {
+    lab = await acmeCluster([{}, {}]);
+    const { path } = await acmePackage('2.0', { manifest: { provision: 'always' } });
+    await setKnob(lab.node('n1'), 'provision', 'fail', 3);
+    await run(lab, ['upgrade', path], 1);
+    for (const node of lab.nodes) assert.equal(await acmeVersion(node), '2.0');
+    await clearKnob(lab.node('n1'), 'provision', 'fail');
+    await run(lab, ['upgrade', path], 0);
+    assert.equal((await executions(lab.nodes, 'provision')).length, 2);
+    await exactlyOnce(lab.nodes);
+    const again = await start(lab, ['upgrade', path]).done;
+    assert.match(again.stderr, /Nothing to do/, said(again));
+    assert.equal((await executions(lab.nodes, 'provision')).length, 2);
+  });
+
   it('never provisions when nobody asks for it', async () => {
     lab = await acmeCluster([{}, {}]);
     const { path } = await acmePackage('2.0');
@@ -122,15 +137,35 @@ describe('an upgrade of three nodes', function () {
     assert.deepEqual(await executions(lab.nodes, 'provision'), []);
   });
 
-  it('stops when one node fails: its last lines are shown, mixed versions are named, status 1', async () => {
+  /** Which nodes are on which version, and the ways on from there. */
+  function toldAfterwards({ stderr }: CliResult, versions: Readonly<Record<string, string>>): void {
+    const lines = Object.entries(versions).map(([version, nodes]) => `\\s+${version.replace('.', '\\.')}: +${nodes}\n`);
+    assert.match(stderr, new RegExp(`Mixed versions\n${lines.join('')}`));
+    assert.match(
+      stderr,
+      /Ways on\n +finish: [^]*\n +clusterlift upgrade [^]*\n +retry failed: [^]*--nodes n2\n +roll back: +not possible, /,
+    );
+  }
+
+  it('in parallel, one node fails: the others end well, its last lines are shown, mixed versions and ways on are named, status 1', async () => {
+    lab = await acmeCluster([{}, {}, {}]);
+    const { path } = await acmePackage('2.0');
+    await setKnob(lab.node('n2'), 'upgrade', 'fail', 3);
+    const result = await run(lab, ['upgrade', path], 1);
+    assert.deepEqual(outcomes(result), { n1: 'upgraded', n2: 'failed', n3: 'upgraded' });
+    assert.match(result.stderr, /told to fail on n2/);
+    toldAfterwards(result, { '2.0': 'n1, n3', '1.0': 'n2' });
+    assert.ok(result.events.some(({ type }) => type === 'budget.exceeded'));
+  });
+
+  it('in serial, stops when one node fails: its last lines are shown, mixed versions are named, status 1', async () => {
     lab = await acmeCluster([{}, {}, {}]);
     const { path } = await acmePackage('2.0');
     await setKnob(lab.node('n2'), 'upgrade', 'fail', 3);
     const result = await run(lab, ['upgrade', path, 'serial'], 1);
     assert.deepEqual(outcomes(result), { n1: 'upgraded', n2: 'failed', n3: 'not-started' });
     assert.match(result.stderr, /told to fail on n2/);
-    assert.match(result.stderr, /1\.0/);
-    assert.match(result.stderr, /2\.0/);
+    toldAfterwards(result, { '2.0': 'n1', '1.0': 'n2, n3' });
     assert.equal((await executions([lab.node('n3')], 'stop')).length, 0);
     // What was stopped is started again, although the upgrade failed.
     assert.equal((await executions([lab.node('n2')], 'start')).length, 1);
@@ -149,7 +184,16 @@ describe('an upgrade of three nodes', function () {
     const { path } = await acmePackage('2.0');
     await setKnob(lab.node('n2'), 'upgrade', 'ask', 'reboot=required');
     lab.node('n2').backAfter = 1500;
+    const bootId = (): Promise<string> => lab.node('n2').must('cat /proc/sys/kernel/random/boot_id');
+    const before = await bootId();
     const result = await run(lab, ['upgrade', path], 0);
+    assert.notEqual(await bootId(), before);
+    const steps = ['reboot', 'version', 'health'];
+    const order = result.events.filter((event) => steps.some((step) => ended('n2', step)(event)));
+    assert.deepEqual(order.map((event) => event['step']), steps); // prettier-ignore
+    const booted = order[0]?.['seq'] as number;
+    const checked = result.events.filter(({ type, node, step }) => type === 'step.started' && node === 'n2' && step !== 'reboot' && steps.includes(String(step))); // prettier-ignore
+    assert.ok(checked.length === 2 && checked.every(({ seq }) => (seq as number) > booted), said(result));
     assert.equal(lab.node('n2').boots, 2);
     assert.equal(lab.node('n1').boots, 1);
     assert.deepEqual(outcomes(result), { n1: 'upgraded', n2: 'upgraded' });

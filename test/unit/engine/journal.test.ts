@@ -1,5 +1,7 @@
 import { strict as assert } from 'node:assert';
+import { execFile as execFileCallback } from 'node:child_process';
 import { appendFile, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { promisify } from 'node:util';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
@@ -7,6 +9,7 @@ import { ClusterliftError } from '../../../src/base/errors';
 import type { RunEvent } from '../../../src/engine/events';
 import { Journal, parseJournal } from '../../../src/engine/journal';
 
+const execFile = promisify(execFileCallback);
 const warning = (message: string): RunEvent => ({ type: 'warning', code: 'test', message });
 
 describe('journal', () => {
@@ -101,6 +104,31 @@ describe('journal', () => {
         }
       }),
     );
+  });
+
+  it('says that a line is not written which the disk took only the beginning of', async function () {
+    if (process.platform !== 'linux' || process.getuid?.() !== 0) this.skip();
+    await execFile('mount', ['-t', 'tmpfs', '-o', 'size=64k', 'journal', folder]);
+    try {
+      const journal = await Journal.create(path);
+      const written: string[] = [];
+      await assert.rejects(
+        async () => {
+          for (let line = 0; line < 100; line++) {
+            const message = `${String(line)} ${'x'.repeat(5000)}`;
+            await journal.append(warning(message));
+            written.push(message);
+          }
+        },
+        (error) => error instanceof ClusterliftError && error.code === 'journal-write',
+      );
+      await journal.close();
+      const text = await readFile(path, 'utf8');
+      assert.ok(!text.endsWith('\n'), 'a part of the last line is there');
+      assert.deepEqual(messages(parseJournal(text, path).entries), written);
+    } finally {
+      await execFile('umount', [folder]);
+    }
   });
 
   it('says which disk is full, and writes nothing after that', async function () {

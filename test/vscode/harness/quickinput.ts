@@ -96,11 +96,6 @@ export class QuickInput {
     await this.row(label).click({ timeout });
   }
 
-  /** Sets the check box of a row of a pick of several. */
-  async check(label: string | RegExp): Promise<void> {
-    await this.row(label).locator('.quick-input-list-checkbox').click();
-  }
-
   /** The OK button of a pick of several. */
   async ok(): Promise<void> {
     await this.widget.getByRole('button', { name: 'OK' }).click();
