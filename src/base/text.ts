@@ -12,6 +12,12 @@ export function plain(text: string): string {
   return text.replaceAll('\r\n', '\n').replace(ESCAPES, '').replace(CONTROLS, '');
 }
 
+/** `n1: the disk is full`; what names the node by itself, such as `n1 cannot be reached`, stays as it is. */
+export function aboutNode(where: string | undefined, message: string): string {
+  const named = where === undefined || message.startsWith(`${where} `) || message.startsWith(`${where}: `);
+  return named ? message : `${where}: ${message}`;
+}
+
 /** One bounded, printable line of foreign text. */
 export function line(text: string, max = 500): string {
   const flat = plain(text).replace(/\s+/g, ' ').trim();

@@ -1,22 +1,30 @@
 import { strict as assert } from 'node:assert';
-import { readFile, readdir, writeFile } from 'node:fs/promises';
+import { cp, mkdir, readFile, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import manifest from '../../package.json';
 import english from '../../package.nls.json';
 import { newRunId, planDigest, Runs } from '../../src/engine/runs';
-import { acmePackage } from '../lab/acme';
+import { acmeCluster, needsLab, run } from '../integration/cli/scene';
+import { acmePackage, executions } from '../lab/acme';
+import type { Lab } from '../lab/nodes';
 import { planOf } from '../unit/terminal/scenes';
 import { useEditor } from './harness/fixture';
 import { ROOT } from './harness/server';
 import { until } from './harness/until';
 import type { Workbench } from './harness/workbench';
 
-/** What a person answers to a prompt: a row, a text, or a button of a dialog. */
+/** What a person answers to a prompt: a row, rows, a text, a button of a dialog, or a file. */
 type Answer =
-  { readonly pick: string | RegExp } | { readonly type: string } | { readonly press: string } | { readonly ok: true };
+  | { readonly pick: string | RegExp }
+  | { readonly several: RegExp | undefined }
+  | { readonly type: string }
+  | { readonly press: string }
+  /** Escape leads back to the prompt before. */
+  | { readonly file: true };
 
 const staging: Answer = { pick: 'staging' };
 const live: Answer = { pick: 'live' };
+const real: Answer = { pick: 'real' };
 const nightly: Answer = { pick: /nightly/ };
 const typed: Answer = { type: 'live' };
 
@@ -30,13 +38,16 @@ const PROMPTS = (image: string): Readonly<Record<string, readonly (readonly Answ
     { type: image },
     { pick: /at once/ },
     { pick: /No backup/ },
-    { ok: true },
+    { several: undefined },
   ];
   return {
-    'Add Cluster…': [[{ pick: /workspace/ }, { type: 'fresh' }, { pick: /Other hosts/ }]],
-    'Upgrade…': [[live, ...steps, { pick: /Upgrade .* now/ }, typed]],
+    'Add Cluster…': [[{ pick: /workspace/ }, { type: 'fresh' }, { several: /Other hosts/ }, { type: 'x' }]],
+    'Upgrade…': [
+      [live, ...steps, { pick: /Upgrade .* now/ }, typed],
+      [staging, { pick: /Choose a file/ }, { file: true }],
+    ],
     'Preview Upgrade…': [
-      [staging, { pick: /Newest on the cluster/ }, { pick: /at once/ }, { pick: /No backup/ }, { ok: true }],
+      [staging, { pick: /Newest on the cluster/ }, { pick: /at once/ }, { pick: /No backup/ }, { several: undefined }],
     ],
     'Check…': [[staging, { pick: /Newest/ }]],
     Status: [[staging]],
@@ -44,7 +55,7 @@ const PROMPTS = (image: string): Readonly<Record<string, readonly (readonly Answ
     'Backup: Add Location…': [[staging, { type: 'other' }, { type: 'file:///x' }]],
     'Backup: Remove Location…': [[staging, nightly, { press: 'Remove' }]],
     'Backup: Create Restore Point…': [[live, nightly, { press: 'Back Up' }, typed]],
-    'Backup: Verify Restore Point…': [[staging, nightly]],
+    'Backup: Verify Restore Point…': [[real, nightly, { pick: /./ }]],
     'Backup: Clean Up…': [[live, nightly, { type: '3' }, { press: 'Clean Up' }, typed]],
     'Roll Back…': [[staging]],
     'Unlock…': [[live, { type: 'it is dead' }, { press: 'Unlock' }, typed]],
@@ -52,7 +63,9 @@ const PROMPTS = (image: string): Readonly<Record<string, readonly (readonly Answ
     'Show Node Output': [[staging, { pick: 'n1' }]],
     'Open Node Log': [[staging, { pick: 'n1' }]],
     'Open SSH Terminal': [[staging, { pick: 'n1' }]],
-    'Save as Task…': [[staging, { pick: /Newest/ }, { pick: /at once/ }, { pick: /No backup/ }, { ok: true }]],
+    'Save as Task…': [
+      [staging, { pick: /Newest/ }, { pick: /at once/ }, { pick: /No backup/ }, { several: undefined }],
+    ],
     'Filter Clusters…': [[{ type: 'x' }]],
     'Retry Failed Nodes…': [[{ pick: /failed|upgrade/ }, { press: 'Retry' }, typed]],
     'Abandon Run…': [[{ pick: /upgrade/ }, { press: 'Abandon' }]],
@@ -64,10 +77,17 @@ const PROMPTS = (image: string): Readonly<Record<string, readonly (readonly Answ
 };
 
 const node = (name: string, port: number): Record<string, unknown> => ({ name, host: '127.0.0.1', port });
-const CLUSTERS = JSON.stringify({
+/** Two clusters where nothing listens, and one of real nodes with a restore point. */
+const clusters = (lab: Lab): object => ({
   clusters: {
     staging: { nodes: [node('n1', 1), node('n2', 2)] },
     live: { production: true, nodes: [node('p1', 3), node('p2', 4)] },
+    real: {
+      ...lab.clustersJson().clusters['lab'],
+      user: 'root',
+      production: true,
+      backup: { paths: ['/etc/acme'] },
+    },
   },
   backupLocations: { nightly: 'file:///srv/backups' },
 });
@@ -113,17 +133,30 @@ describe('Every prompt of the window', function () {
   this.timeout(600_000);
   const editor = useEditor({
     vsix: join(ROOT, 'clusterlift.vsix'),
-    files: { '.vscode/clusters.json': CLUSTERS },
     settings: { 'clusterlift.refreshOnShow': false },
   });
+  let lab: Lab | undefined;
   let image: string;
+  /** Prompts of which there is a picture. */
+  const pictured = new Set<string>();
 
-  before(async () => {
+  before(async function () {
+    needsLab(this);
     image = (await acmePackage('2.0')).path;
-    await makeRuns(editor.server.home, join(editor.folder, '.vscode/clusters.json'));
+    const { home } = editor.server;
+    lab = await acmeCluster([{}]);
+    await lab.node('n1').must('mkdir -p /srv/backups');
+    await writeFile(join(lab.home, '.config/clusterlift/clusters.json'), JSON.stringify(clusters(lab)));
+    await run(lab, ['backup', 'create', 'nightly', '--cluster', 'real', '--confirm', 'real'], 0);
+    await cp(join(lab.home, '.ssh'), join(home, '.ssh'), { recursive: true });
+    await writeFile(join(home, '.ssh/config'), 'Host spare\n  HostName 127.0.0.1\n  Port 1\n');
+    await mkdir(join(editor.folder, '.vscode'), { recursive: true });
+    await writeFile(join(editor.folder, '.vscode/clusters.json'), JSON.stringify(clusters(lab)));
+    await makeRuns(home, join(editor.folder, '.vscode/clusters.json'));
     await editor.workbench.container('Clusters');
-    await until('the clusters', async () => (await editor.workbench.tree('Clusters').rows()).length === 2);
+    await until('the clusters', async () => (await editor.workbench.tree('Clusters').rows()).length === 3);
   });
+  after(() => lab?.stop());
 
   /** What starting anything would leave behind. */
   async function traces(workbench: Workbench): Promise<unknown> {
@@ -151,8 +184,10 @@ describe('Every prompt of the window', function () {
     else {
       const input = workbench.quickInput();
       if ('pick' in answer) await input.choose(answer.pick);
-      else if ('ok' in answer) await input.ok();
-      else {
+      else if ('several' in answer) {
+        if (answer.several) await input.choose(answer.several);
+        await input.ok();
+      } else if ('type' in answer) {
         await input.type(answer.type);
         await input.accept();
       }
@@ -165,6 +200,20 @@ describe('Every prompt of the window', function () {
       },
       60_000,
     );
+  }
+
+  /** Of each prompt once. */
+  async function picture(workbench: Workbench, name: string): Promise<void> {
+    const text = await look(workbench);
+    if (pictured.has(text)) return;
+    pictured.add(text);
+    await workbench.screenshots(name);
+  }
+
+  async function back(workbench: Workbench): Promise<void> {
+    const before = await look(workbench);
+    await workbench.page.keyboard.press('Escape');
+    await until('the prompt before', async () => !['', before].includes(await look(workbench)));
   }
 
   /** What tells one prompt from another; empty: there is none. */
@@ -204,6 +253,8 @@ describe('Every prompt of the window', function () {
           await prompt(workbench);
           for (const answer of way.slice(0, reached)) await give(workbench, answer);
           await prompt(workbench);
+          await picture(workbench, `prompt-${title.replaceAll(/\W+/g, '-')}${String(index)}-${String(reached + 1)}`);
+          if ('file' in (way[reached] ?? {})) await back(workbench);
           await workbench.page.keyboard.press('Escape');
           await until(`an end after prompt ${String(reached + 1)}`, async () => (await look(workbench)) === '');
         }
@@ -211,4 +262,27 @@ describe('Every prompt of the window', function () {
       assert.deepEqual(await traces(workbench), before);
     });
   }
+
+  it('of the page of Roll Back can be cancelled, and nothing has happened then', async () => {
+    const { workbench } = editor;
+    await workbench.command('Clusterlift: Roll Back…');
+    await workbench.quickInput().choose('real');
+    const page = await workbench.webview();
+    const point = page.locator('input[type=radio]');
+    await until('the restore point', async () => (await point.count()) === 1, 60_000);
+    await point.check();
+    await until('the button', () => page.locator('#roll-back').isEnabled(), 60_000);
+    const before = await traces(workbench);
+    for (const answers of [[], [{ press: 'Roll Back' }]]) {
+      await page.locator('#roll-back').click();
+      assert.equal(await prompt(workbench), 'dialog');
+      assert.match((await workbench.dialog())?.text ?? '', /n1: not installed → not installed/);
+      for (const answer of answers) await give(workbench, answer);
+      await picture(workbench, `prompt-Roll-Back-page-${String(answers.length + 1)}`);
+      await workbench.page.keyboard.press('Escape');
+      await until('an end', async () => (await look(workbench)) === '');
+    }
+    assert.deepEqual(await traces(workbench), before);
+    assert.deepEqual(await executions(lab?.nodes ?? []), []);
+  });
 });

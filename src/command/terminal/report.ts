@@ -1,3 +1,4 @@
+import { aboutNode } from '../../base/text';
 import type { CheckResult } from '../../engine/plan';
 import { isFirm } from '../../engine/prepare/checks';
 import { glyphs, paint, tone, type Look } from './look';
@@ -33,7 +34,7 @@ function renderCheck(check: CheckResult, look: Look): string[] {
   const marks = glyphs(look);
   const mark = check.level === 'block' && !check.overridden ? tone('bad', marks.failed) : tone('warn', marks.warning);
   const where = [check.node, check.path].filter((each) => each !== undefined).join(':');
-  const message = where === '' ? check.message : `${where}: ${check.message}`;
+  const message = aboutNode(where === '' ? undefined : where, check.message);
   return [
     ...finding(mark, check.overridden ? `${message} (overridden)` : message, check.code, look),
     ...(check.overridden ? [] : labelled('Fix:', check.fix, look)),

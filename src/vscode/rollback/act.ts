@@ -48,10 +48,10 @@ export async function actOn(
     return;
   }
   const versions = point.nodes
-    .map(({ name, version }) => {
-      const from = now(name);
-      return `${name}: ${from === undefined ? '' : `${line(from, 80)} `}→ ${version ?? l10n.t('not installed')}`;
-    })
+    .map(
+      ({ name, version }) =>
+        `${name}: ${line(now(name) ?? l10n.t('not known'), 80)} → ${version ?? l10n.t('not installed')}`,
+    )
     .join('\n');
   const yes = await confirmed(ref, {
     message: l10n.t('Roll back {0} to {1}?', ref.label, new Date(point.created).toLocaleString()),

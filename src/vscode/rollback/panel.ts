@@ -11,7 +11,7 @@ import type { PointsModel } from '../points/model';
 import type { RunsModel } from '../runs/model';
 import { Store } from '../store';
 import { previewOf, type PreviewState } from './preview';
-import { pageState } from './state';
+import { nowOf, pageState } from './state';
 
 const { l10n } = vscode;
 
@@ -174,8 +174,9 @@ class RollBackPanel extends Store {
   /** As the node said when the page looked, else as it was last known. */
   #versionNow(ref: ClusterRef, key: PointKey, node: string): string | undefined {
     const looked = this.#previews.get(keyText(key));
-    const said = looked?.kind === 'ready' ? looked.preview.nodes.find(({ name }) => name === node)?.from : undefined;
-    return said ?? this.deps.status.node(ref.id, node)?.version;
+    return (
+      nowOf(node, looked?.kind === 'ready' ? looked.preview : undefined) ?? this.deps.status.node(ref.id, node)?.version
+    );
   }
 
   #tell(key: PointKey, state: PreviewState): void {

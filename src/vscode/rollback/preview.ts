@@ -1,4 +1,4 @@
-import { line } from '../../base/text';
+import { aboutNode, line } from '../../base/text';
 
 /** What a restore would do, as its dry run tells it. */
 export interface Preview {
@@ -24,11 +24,7 @@ export function previewOf(rows: readonly unknown[]): Preview | undefined {
   const plan = rows.find((row) => isRecord(row) && row['type'] === 'plan');
   if (!isRecord(plan)) return undefined;
   const checks = list(plan['checks']).filter(isRecord);
-  const words = (check: Rec): string => {
-    const node = text(check['node']);
-    const message = text(check['message']) ?? '';
-    return node === undefined ? message : `${node}: ${message}`;
-  };
+  const words = (check: Rec): string => aboutNode(text(check['node']), text(check['message']) ?? '');
   return {
     nodes: list(plan['nodes'])
       .filter(isRecord)

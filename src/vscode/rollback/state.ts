@@ -78,7 +78,8 @@ function pagePoint(point: PointInfo, { ref, status, expected, preview }: PointFa
   };
 }
 
-function nowOf(name: string, plan: Preview | undefined): string | undefined {
+/** The version of a node as it said when the page looked; undefined: nobody looked. */
+export function nowOf(name: string, plan: Preview | undefined): string | undefined {
   const node = plan?.nodes.find((each) => each.name === name);
   return node && (node.from ?? l10n.t('not installed'));
 }

@@ -6,7 +6,7 @@ import type { PointInfo } from '../points/rows';
 import { Store } from '../store';
 import { BUSY, partIcon } from './icons';
 import { tooltip, TreeRefresh } from './tree';
-import { ago } from './words';
+import { ago, pointsWords } from './words';
 
 const { l10n } = vscode;
 
@@ -86,7 +86,8 @@ export class PointsTree extends Store implements vscode.TreeDataProvider<PointIt
     const { id, name, uri, ref } = location;
     const state = this.model.state(id);
     const item = new vscode.TreeItem(`${ref.label}: ${name}`, vscode.TreeItemCollapsibleState.Collapsed);
-    const counted = state && (state.error ?? l10n.t('{0} points, seen {1}', state.points.length, ago(state.asked)));
+    const counted =
+      state && (state.error ?? l10n.t('{0}, seen {1}', pointsWords(state.points.length), ago(state.asked)));
     item.id = id;
     item.description = this.model.isAsking(id) ? l10n.t('reading…') : (counted ?? '');
     item.iconPath = this.model.isAsking(id)

@@ -22,6 +22,10 @@ export function nodesWords(count: number): string {
   return count === 1 ? l10n.t('1 node') : l10n.t('{0} nodes', count);
 }
 
+export function pointsWords(count: number): string {
+  return count === 1 ? l10n.t('1 point') : l10n.t('{0} points', count);
+}
+
 export function healthWords(health: NodeStatus['health']): string {
   switch (health) {
     case 'healthy':

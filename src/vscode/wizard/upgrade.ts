@@ -1,4 +1,5 @@
 import * as vscode from 'vscode';
+import { aboutNode } from '../../base/text';
 import type { UpgradeCommand } from '../../command/command';
 import { formatCommand, publicPackage } from '../../command/format';
 import type { ClusterRef } from '../clusters/model';
@@ -319,10 +320,10 @@ function shortened(command: UpgradeCommand): UpgradeCommand {
 
 function checkItem({ level, code, node, message, fix }: Planned['checks'][number]): Choice<never>[] {
   if (typeof message !== 'string') return [];
-  const where = typeof node === 'string' ? `${node}: ` : '';
+  const text = aboutNode(typeof node === 'string' ? node : undefined, message);
   return [
     {
-      label: `${level === 'block' ? '$(error)' : '$(warning)'} ${asLabel(where + message)}`,
+      label: `${level === 'block' ? '$(error)' : '$(warning)'} ${asLabel(text)}`,
       description: typeof code === 'string' ? asLabel(code) : '',
       detail: typeof fix === 'string' ? asLabel(fix) : '',
     },

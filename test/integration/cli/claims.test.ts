@@ -51,12 +51,12 @@ describe('the documented commands, word for word', function () {
     ];
     for (const form of forms) {
       const source = form.includes(url) ? { kind: 'url', url } : { kind: 'file', path: join(lab.home, 'myfile.iso') };
-      await planned(form, source, form.includes('serial') ? 'serial' : 'parallel');
+      await planned(form, source, form.includes('serial') ? 'serial' : 'fast');
     }
     await lab.node('n1').writeFile('/root/myfile.iso', await readFile(path));
     const there = { kind: 'node', node: 'n1', path: '/root/myfile.iso' };
-    await planned(['cluster', 'upgrade'], there, 'parallel');
-    await planned(['cluster', 'upgrade', 'node:/root/myfile.iso'], there, 'parallel');
+    await planned(['cluster', 'upgrade'], there, 'fast');
+    await planned(['cluster', 'upgrade', 'node:/root/myfile.iso'], there, 'fast');
     assert.equal(await acmeVersion(lab.node('n1')), '1.0');
     await run(lab, ['cluster', 'upgrade', 'myfile.iso'], 0);
     assert.equal(await acmeVersion(lab.node('n1')), '2.0');
