@@ -7,7 +7,7 @@ import type { RunHub } from './runs/hub';
 import type { RunsModel } from './runs/model';
 import { setting } from './settings';
 import { Store } from './store';
-import { outcomeWords } from './views/words';
+import { actionWords, outcomeWords } from './views/words';
 import { tell } from './tell';
 
 const { l10n } = vscode;
@@ -36,7 +36,7 @@ export class Notices extends Store {
     }
     const good = view.outcome === 'succeeded';
     if (good && wanted === 'failures') return;
-    const what = l10n.t('{0} of {1}: {2}', plan.action, plan.cluster, outcomeWords({ state, view }));
+    const what = l10n.t('{0} of {1}: {2}', actionWords(plan.action), plan.cluster, outcomeWords({ state, view }));
     if (good) {
       await this.#offer(tell.info(what, l10n.t('Follow')), record);
       return;

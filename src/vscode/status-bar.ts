@@ -3,7 +3,7 @@ import { asLabel } from './foreign';
 import type { RunHub } from './runs/hub';
 import type { RunsModel } from './runs/model';
 import { Store } from './store';
-import { outcomeWords, progressWords } from './views/words';
+import { actionWords, outcomeWords, progressWords } from './views/words';
 
 const { l10n } = vscode;
 
@@ -32,9 +32,14 @@ export class StatusBar extends Store {
     const asking = live.find(({ waitingFor }) => waitingFor !== undefined);
     const { plan } = asking ?? first;
     const words = asking
-      ? l10n.t('{0} of {1}: {2}', plan.action, plan.cluster, outcomeWords(asking))
+      ? l10n.t('{0} of {1}: {2}', actionWords(plan.action), plan.cluster, outcomeWords(asking))
       : live.length === 1
-        ? l10n.t('{0} of {1}: {2}', plan.action, plan.cluster, progressWords(this.hub.view(first.run) ?? first.view))
+        ? l10n.t(
+            '{0} of {1}: {2}',
+            actionWords(plan.action),
+            plan.cluster,
+            progressWords(this.hub.view(first.run) ?? first.view),
+          )
         : l10n.t('{0} runs', live.length);
     this.#item.text = `$(${asking ? 'question' : 'sync~spin'}) ${asLabel(words)}`;
     this.#item.tooltip = live.map(({ plan }) => plan.command).join('\n');

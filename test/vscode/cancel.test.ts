@@ -1,14 +1,13 @@
 import { strict as assert } from 'node:assert';
-import { cp, mkdir, readFile, readdir, writeFile } from 'node:fs/promises';
+import { readFile, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import manifest from '../../package.json';
 import english from '../../package.nls.json';
-import { newRunId, planDigest, Runs } from '../../src/engine/runs';
-import { acmeCluster, needsLab, run } from '../integration/cli/scene';
+import { needsLab } from '../integration/cli/scene';
 import { acmePackage, executions } from '../lab/acme';
 import type { Lab } from '../lab/nodes';
-import { planOf } from '../unit/terminal/scenes';
 import { useEditor } from './harness/fixture';
+import { clusterWithPoint, makeRuns } from './harness/past';
 import { ROOT } from './harness/server';
 import { until } from './harness/until';
 import type { Workbench } from './harness/workbench';
@@ -77,57 +76,15 @@ const PROMPTS = (image: string): Readonly<Record<string, readonly (readonly Answ
 };
 
 const node = (name: string, port: number): Record<string, unknown> => ({ name, host: '127.0.0.1', port });
-/** Two clusters where nothing listens, and one of real nodes with a restore point. */
-const clusters = (lab: Lab): object => ({
-  clusters: {
-    staging: { nodes: [node('n1', 1), node('n2', 2)] },
-    live: { production: true, nodes: [node('p1', 3), node('p2', 4)] },
-    real: {
-      ...lab.clustersJson().clusters['lab'],
-      user: 'root',
-      production: true,
-      backup: { paths: ['/etc/acme'] },
-    },
-  },
-  backupLocations: { nightly: 'file:///srv/backups' },
-});
+/** Nothing listens there; `real` is of real nodes and has a restore point. */
+const CLUSTERS = {
+  staging: { nodes: [node('n1', 1), node('n2', 2)] },
+  live: { production: true, nodes: [node('p1', 3), node('p2', 4)] },
+};
 
 /** These ask nothing. */
 const OTHERS = ['Open clusters.json', 'Forget Saved Secrets', 'Show Log', 'Clear Filter'];
 const REFRESHES = ['Refresh Clusters', 'Refresh Restore Points'];
-
-/** A run that failed, one that was interrupted and one that is on (this process has it), in the folders where the window looks for them. */
-async function makeRuns(home: string, configFile: string): Promise<void> {
-  const runs = new Runs(join(home, '.local/state/clusterlift'));
-  for (const how of ['failed', 'interrupted', 'live'] as const) {
-    const plan = planOf(['p1', 'p2'], {
-      run: newRunId('live'),
-      cluster: 'live',
-      configFile,
-      command: 'clusterlift upgrade',
-    });
-    const owned = await runs.create(plan);
-    const { journal } = owned;
-    const { run, action, cluster } = plan;
-    await journal.append({
-      type: 'run.started',
-      run,
-      action,
-      cluster,
-      plan: planDigest(plan),
-      host: 'h',
-      pid: 1,
-      epoch: 1,
-    });
-    if (how === 'failed') await journal.append({ type: 'run.finished', outcome: 'failed', status: 1, nodes: {} });
-    await journal.close();
-    if (how !== 'interrupted') continue;
-    // Its process is not there any more.
-    const [file = ''] = (await readdir(owned.folder)).filter((each) => each.startsWith('owner.'));
-    const owner = JSON.parse(await readFile(join(owned.folder, file), 'utf8')) as Record<string, unknown>;
-    await writeFile(join(owned.folder, file), JSON.stringify({ ...owner, pidStart: '1' }));
-  }
-}
 
 describe('Every prompt of the window', function () {
   this.timeout(600_000);
@@ -144,14 +101,8 @@ describe('Every prompt of the window', function () {
     needsLab(this);
     image = (await acmePackage('2.0')).path;
     const { home } = editor.server;
-    lab = await acmeCluster([{}]);
-    await lab.node('n1').must('mkdir -p /srv/backups');
-    await writeFile(join(lab.home, '.config/clusterlift/clusters.json'), JSON.stringify(clusters(lab)));
-    await run(lab, ['backup', 'create', 'nightly', '--cluster', 'real', '--confirm', 'real'], 0);
-    await cp(join(lab.home, '.ssh'), join(home, '.ssh'), { recursive: true });
+    lab = await clusterWithPoint(home, join(editor.folder, '.vscode/clusters.json'), CLUSTERS);
     await writeFile(join(home, '.ssh/config'), 'Host spare\n  HostName 127.0.0.1\n  Port 1\n');
-    await mkdir(join(editor.folder, '.vscode'), { recursive: true });
-    await writeFile(join(editor.folder, '.vscode/clusters.json'), JSON.stringify(clusters(lab)));
     await makeRuns(home, join(editor.folder, '.vscode/clusters.json'));
     await editor.workbench.container('Clusters');
     await until('the clusters', async () => (await editor.workbench.tree('Clusters').rows()).length === 3);
@@ -271,12 +222,13 @@ describe('Every prompt of the window', function () {
     const point = page.locator('input[type=radio]');
     await until('the restore point', async () => (await point.count()) === 1, 60_000);
     await point.check();
-    await until('the button', () => page.locator('#roll-back').isEnabled(), 60_000);
+    const details = (): Promise<string> => page.locator('#details').innerText();
+    await until('what the node says', async () => /n1\s+not installed\s+not installed/.test(await details()), 60_000);
     const before = await traces(workbench);
     for (const answers of [[], [{ press: 'Roll Back' }]]) {
       await page.locator('#roll-back').click();
       assert.equal(await prompt(workbench), 'dialog');
-      assert.match((await workbench.dialog())?.text ?? '', /n1: not installed → not installed/);
+      assert.match((await workbench.dialog()).text, /n1: not installed → not installed/);
       for (const answer of answers) await give(workbench, answer);
       await picture(workbench, `prompt-Roll-Back-page-${String(answers.length + 1)}`);
       await workbench.page.keyboard.press('Escape');

@@ -120,7 +120,7 @@ describe('Connecting from the window', function () {
     const text = await workbench.terminalShows(/size:\d+ \d+/);
     const [, rows, columns] = /size:(\d+) (\d+)/.exec(text) ?? [];
     assert.ok(Number(rows) > 3 && Number(columns) > 60, text);
-    await workbench.screenshot('ssh-terminal');
+    await workbench.screenshots('ssh-terminal');
     await workbench.terminalType('exit\n');
     await workbench.page.locator('.terminal-wrapper').waitFor({ state: 'detached' });
   });

@@ -1,8 +1,11 @@
 import { strict as assert } from 'node:assert';
-import { cp, mkdir, readFile, writeFile } from 'node:fs/promises';
+import { cp, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Browser } from 'playwright-core';
+import { needsLab } from '../integration/cli/scene';
+import type { Lab } from '../lab/nodes';
 import { openBrowser } from './harness/browser';
+import { clusterWithPoint, makeRuns } from './harness/past';
 import { EditorServer, ROOT, whyNoEditor } from './harness/server';
 import { until } from './harness/until';
 import { Workbench } from './harness/workbench';
@@ -11,17 +14,14 @@ import { Workbench } from './harness/workbench';
 const LANGUAGE = 'qps-ploc';
 const pseudo = (text: string): string => `⟦${text}⟧`;
 
-const CLUSTERS = JSON.stringify({
-  clusters: {
-    staging: { nodes: [1, 2].map((port) => ({ name: `n${String(port)}`, host: '127.0.0.1', port })) },
-    prod: { production: true, nodes: [{ name: 'p1', host: '127.0.0.1', port: 3 }] },
-  },
-  backupLocations: { nightly: 'file:///srv/backups' },
-});
+const CLUSTERS = {
+  staging: { nodes: [1, 2].map((port) => ({ name: `n${String(port)}`, host: '127.0.0.1', port })) },
+  prod: { production: true, nodes: [{ name: 'p1', host: '127.0.0.1', port: 3 }] },
+};
 
 /** What is data, not text: names, addresses, command lines, numbers, what the command line says. */
 const DATA =
-  /cannot be reached: nothing listens there|\bport \d+|clusterlift \S.*|Clusterlift|clusters\.json|staging|prod|nightly|localbackup|127\.0\.0\.1|\b[np]\d\b|\b(?:fast|serial|none|vm)\b|file:\S*|\/\S+/g;
+  /\d+\/\d+\/\d{4}, [\d:]+\s[AP]M|\d B\b|cannot be reached: nothing listens there|Check address, network and sshd: ssh.*|\bport \d+|clusterlift \S.*|Clusterlift|clusters\.json|staging|prod|real|live|nightly|localbackup|127\.0\.0\.1|\b[np]\d\b|\b(?:fast|serial|none|vm)\b|file:\S*|\/\S+/g;
 
 /** The words that stand outside of all brackets. */
 function untranslated(text: string): string {
@@ -43,8 +43,10 @@ describe('In a language of which nobody has heard', function () {
   let server: EditorServer | undefined;
   let browser: Browser | undefined;
   let workbench: Workbench;
+  let lab: Lab | undefined;
 
   before(async function () {
+    needsLab(this);
     const reason = whyNoEditor();
     if (reason !== undefined) {
       process.stderr.write(`SKIPPED ${this.test?.parent?.fullTitle() ?? ''}: ${reason}\n`);
@@ -62,8 +64,8 @@ describe('In a language of which nobody has heard', function () {
       'keys',
     );
     const folder = join(server.folder, 'workspace');
-    await mkdir(join(folder, '.vscode'), { recursive: true });
-    await writeFile(join(folder, '.vscode/clusters.json'), CLUSTERS);
+    lab = await clusterWithPoint(server.home, join(folder, '.vscode/clusters.json'), CLUSTERS);
+    await makeRuns(server.home, join(folder, '.vscode/clusters.json'));
     browser = await openBrowser();
     workbench = await Workbench.open(speaking(browser), server, folder, { extensionDevelopmentPath: extension });
     await workbench.container(pseudo('Clusters'));
@@ -72,18 +74,23 @@ describe('In a language of which nobody has heard', function () {
   after(async () => {
     await browser?.close();
     await server?.stop();
+    await lab?.stop();
   });
 
   const tree = (name: string): ReturnType<Workbench['tree']> => workbench.tree(pseudo(name));
 
   it('every row is translated, as it is seen and as it is spoken', async () => {
     const clusters = tree('Clusters');
-    await until('the clusters', async () => (await clusters.rows()).length === 2);
+    await until('the clusters', async () => (await clusters.rows()).length === 3);
     await clusters.open('staging');
-    await until('the nodes', async () => (await clusters.rows()).length === 4);
-    const points = await tree('Restore Points').rows();
-    assert.ok(points.length > 0);
-    for (const { label, description, spoken } of [...(await clusters.rows()), ...points]) {
+    await until('the nodes', async () => (await clusters.rows()).length === 5);
+    const points = tree('Restore Points');
+    await points.open('real: nightly');
+    await until('the point', async () => (await points.rows()).some(({ level }) => level === 2), 60_000);
+    const runs = tree('Runs');
+    await until('the runs', async () => (await runs.rows()).length === 3);
+    const rows = [...(await clusters.rows()), ...(await points.rows()), ...(await runs.rows())];
+    for (const { label, description, spoken } of rows) {
       assert.equal(untranslated(label), '', label);
       assert.equal(untranslated(description), '', description);
       assert.equal(untranslated(spoken), '', spoken);
@@ -140,6 +147,16 @@ describe('In a language of which nobody has heard', function () {
     assert.equal(untranslated(text), '', text);
     assert.ok(buttons.includes(pseudo('Provision')), buttons.join());
     await workbench.page.keyboard.press('Escape');
+  });
+
+  it('a notification is translated', async () => {
+    await workbench.command(`${pseudo('Clusterlift')}: ${pseudo('Forget Saved Secrets')}`);
+    const [notification] = await until('the count', async () => {
+      const all = await workbench.notifications();
+      return all.length > 0 ? all : undefined;
+    });
+    assert.equal(untranslated(notification?.message ?? '?'), '', notification?.message);
+    assert.match(notification?.message ?? '', /⟦0 .+⟧/);
   });
 
   it('the page of Roll Back is translated', async () => {

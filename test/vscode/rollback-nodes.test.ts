@@ -69,7 +69,7 @@ describe('Rolling back from the page', function () {
     const radio = page.locator('input[type=radio]');
     await tree.menu(newest?.label ?? '', 'Roll Back…');
     await until('the newest', () => radio.first().isChecked());
-    await workbench.screenshot('rollback-chosen-in-tree');
+    await workbench.screenshots('rollback-chosen-in-tree');
     await tree.menu(oldest?.label ?? '', 'Roll Back…');
     await until('the oldest', () => radio.last().isChecked());
   });
@@ -80,10 +80,10 @@ describe('Rolling back from the page', function () {
     await page.locator('#roll-back').click();
     const dialog = await until('the question', () => workbench.dialog(), 30_000);
     assert.match(dialog.text, /Roll back lab to[\s\S]*n1: 2\.0 → 1\.0\s+n2: 2\.0 → 1\.0/);
-    await workbench.screenshot('rollback-question');
+    await workbench.screenshots('rollback-question');
     await workbench.dialogButton('Roll Back');
     const text = await workbench.terminalShows('Exit status', 180_000);
-    await workbench.screenshot('rollback-terminal');
+    await workbench.screenshots('rollback-terminal');
     assert.match(text, /Exit status 0/);
     assert.deepEqual(await censusOf(nodes()), before_);
     for (const node of nodes()) assert.equal(await acmeVersion(node), '1.0');

@@ -91,7 +91,7 @@ describe('Upgrading from the window', function () {
         (await tree.rows()).filter(({ description }) => description.startsWith('no package installed')).length === 2,
       60_000,
     );
-    await workbench.screenshot('clusters-status');
+    await workbench.screenshots('clusters-status');
   });
 
   it('upgrades from the palette: cluster, package, mode, backup, nodes, summary, task terminal', async () => {

@@ -114,7 +114,7 @@ describe('The views', function () {
     await input.accept();
     await message('Filter: data');
     await until('one cluster', async () => (await labels()).join() === 'staging');
-    await workbench.screenshot('views-filter');
+    await workbench.screenshots('views-filter');
     await workbench.tree('Clusters').action('Clear Filter');
     await until('all clusters', async () => (await labels()).join() === 'staging,other');
     assert.equal(await workbench.tree('Clusters').message(), '');

@@ -14,7 +14,7 @@ describe('A window with the installed package', () => {
   it('shows the output channel of the extension', async () => {
     const { workbench } = editor;
     await workbench.output('Clusterlift');
-    await workbench.screenshot('output');
+    await workbench.screenshots('output');
   });
 
   it('shows clusters of which the editor told nothing, as soon as somebody looks', async () => {

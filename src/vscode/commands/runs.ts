@@ -17,6 +17,7 @@ import type { CommandDeps, Handlers } from './deps';
 import type { Args } from './targets';
 import { confirmed, openTerminal, shellOptions, start, sure } from './start';
 import { tell } from '../tell';
+import { actionWords, runTitle } from '../views/words';
 
 const { l10n } = vscode;
 
@@ -31,13 +32,13 @@ export function runCommands(deps: CommandDeps): Handlers {
   return {
     follow: async (...args) => {
       const record = await targets.run(args, l10n.t('Follow Run'), () => true);
-      if (record) openTerminal(deps.terminal, { kind: 'follow', run: record.run }, titleOf(record));
+      if (record) openTerminal(deps.terminal, { kind: 'follow', run: record.run }, runTitle(record.plan));
     },
     stop: async (...args) => {
       const records = await targets.several(args, l10n.t('Stop Run'), ({ state }) => state === 'live');
       if (records.length === 0) return;
       const yes = await sure(
-        l10n.t('Stop {0}?', records.map(titleOf).join(', ')),
+        l10n.t('Stop {0}?', records.map(({ plan }) => runTitle(plan)).join(', ')),
         l10n.t('No further node begins; those begun are finished.'),
         l10n.t('Stop Run'),
       );
@@ -51,7 +52,7 @@ export function runCommands(deps: CommandDeps): Handlers {
       const records = await targets.several(args, l10n.t('Abandon Run'), isOpen);
       if (records.length === 0) return;
       const yes = await sure(
-        l10n.t('Abandon {0}?', records.map(titleOf).join(', ')),
+        l10n.t('Abandon {0}?', records.map(({ plan }) => runTitle(plan)).join(', ')),
         l10n.t(
           'It cannot be resumed afterwards. Nothing is changed on the nodes; their locks are freed unless a job still lives.',
         ),
@@ -72,7 +73,7 @@ export function runCommands(deps: CommandDeps): Handlers {
       const nodes = nodesToRetry(record.view);
       const command = parseCommand(wordsOf(record.plan.command).slice(1));
       const yes = await confirmed(ref, {
-        message: l10n.t('Run {0} again for {1}?', record.plan.action, nodes.join(', ')),
+        message: l10n.t('Run {0} again for {1}?', actionWords(record.plan.action), nodes.join(', ')),
         detail: [...nodes.map((node) => versionsOf(record, node)), '', record.plan.command].join('\n'),
         button: l10n.t('Retry'),
       });
@@ -159,10 +160,6 @@ function commandOf(record: RunRecord | undefined): Command | undefined {
 
 function isCommand(value: unknown): value is Command {
   return typeof value === 'object' && value !== null && 'kind' in value && 'options' in value;
-}
-
-function titleOf({ plan }: RunRecord): string {
-  return `${plan.action} ${plan.cluster}`;
 }
 
 /** `n1: 24.1 → 24.2`, as it was planned. */

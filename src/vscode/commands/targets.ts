@@ -8,7 +8,7 @@ import type { PointInfo } from '../points/rows';
 import type { ClusterItem } from '../views/clusters';
 import type { PointItem } from '../views/points';
 import type { RunItem } from '../views/runs';
-import { nodesWords, outcomeWords } from '../views/words';
+import { nodesWords, outcomeWords, runTitle } from '../views/words';
 import { alone, pickOne, valueOf } from '../wizard/steps';
 import { tell } from '../tell';
 
@@ -77,7 +77,7 @@ export class Targets {
     const end = await pickOne(alone(title), {
       placeholder: l10n.t('Which run?'),
       items: records.map((record) => ({
-        label: `${record.plan.action} ${record.plan.cluster}`,
+        label: runTitle(record.plan),
         description: outcomeWords(record),
         detail: record.run,
         value: record,

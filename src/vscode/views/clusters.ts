@@ -12,7 +12,7 @@ import type { RunsModel } from '../runs/model';
 import { Store } from '../store';
 import { ASKS, BUSY, nodeIcon } from './icons';
 import { setContext, tooltip, touched, TreeRefresh } from './tree';
-import { ago, healthWords, nodeWords, nodesWords, outcomeWords, progressWords, stepWords } from './words';
+import { actionWords, ago, healthWords, nodeWords, nodesWords, outcomeWords, progressWords, stepWords } from './words';
 
 const { l10n } = vscode;
 
@@ -156,7 +156,7 @@ export class ClustersTree extends Store implements vscode.TreeDataProvider<Clust
     const latest = this.runs.latest(cluster.name, ref.file.path);
     const words = [
       live?.waitingFor === undefined ? undefined : outcomeWords(live),
-      live ? `${live.view.plan.action} · ${progressWords(live.view)}` : this.#versions(ref),
+      live ? `${actionWords(live.view.plan.action)} · ${progressWords(live.view)}` : this.#versions(ref),
       cluster.production ? l10n.t('production') : undefined,
       latest && !live && latest.state !== 'finished' ? outcomeWords(latest) : undefined,
     ].filter((each) => each !== undefined && each !== '');
@@ -211,7 +211,7 @@ export class ClustersTree extends Store implements vscode.TreeDataProvider<Clust
       label,
       l10n.t('{0} nodes, primary {1}', cluster.nodes.length, cluster.primary),
       file.path,
-      latest ? l10n.t('Last run: {0}, {1}', latest.plan.action, outcomeWords(latest)) : undefined,
+      latest ? l10n.t('Last run: {0}, {1}', actionWords(latest.plan.action), outcomeWords(latest)) : undefined,
       latest?.waitingFor === undefined ? undefined : l10n.t('Waits for an answer: {0}', line(latest.waitingFor)),
     ];
   }

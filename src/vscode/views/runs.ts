@@ -8,7 +8,16 @@ import type { RunsModel } from '../runs/model';
 import { Store } from '../store';
 import { BUSY, runIcon, runNodeIcon } from './icons';
 import { setContext, tooltip, touched, TreeRefresh } from './tree';
-import { ago, nodeOutcomeWords, outcomeWords, progressWords, stepWords, versionsWords } from './words';
+import {
+  actionWords,
+  ago,
+  nodeOutcomeWords,
+  outcomeWords,
+  progressWords,
+  runTitle,
+  stepWords,
+  versionsWords,
+} from './words';
 
 const { l10n } = vscode;
 
@@ -96,7 +105,7 @@ export class RunsTree extends Store implements vscode.TreeDataProvider<RunItem> 
   #runItem(record: RunRecord): vscode.TreeItem {
     const { run, plan, state, waitingFor } = record;
     const view = this.hub.view(run) ?? record.view;
-    const item = new vscode.TreeItem(`${plan.action} ${plan.cluster}`, vscode.TreeItemCollapsibleState.Collapsed);
+    const item = new vscode.TreeItem(runTitle(plan), vscode.TreeItemCollapsibleState.Collapsed);
     const started = Date.parse(view.startedAt ?? plan.created);
     const words = [
       outcomeWords({ state, view, waitingFor }),
@@ -124,7 +133,7 @@ export class RunsTree extends Store implements vscode.TreeDataProvider<RunItem> 
       view.point ? l10n.t('Restore point {0}: {1}', view.point.id, view.point.state) : undefined,
     ]);
     item.accessibilityInformation = {
-      label: [l10n.t('Run: {0} of {1}', plan.action, plan.cluster), ...words].join(', '),
+      label: [l10n.t('Run: {0} of {1}', actionWords(plan.action), plan.cluster), ...words].join(', '),
     };
     return item;
   }

@@ -1,5 +1,6 @@
 import { l10n } from 'vscode';
 import { line } from '../../base/text';
+import type { Action, Plan } from '../../engine/plan';
 import type { NodeStatus } from '../clusters/status';
 import type { RunRecord } from '../../engine/runs';
 import type { NodeView, RunView, StepView } from '../../engine/view';
@@ -24,6 +25,24 @@ export function nodesWords(count: number): string {
 
 export function pointsWords(count: number): string {
   return count === 1 ? l10n.t('1 point') : l10n.t('{0} points', count);
+}
+
+export function actionWords(action: Action): string {
+  switch (action) {
+    case 'upgrade':
+      return l10n.t('upgrade');
+    case 'provision':
+      return l10n.t('provision');
+    case 'backup':
+      return l10n.t('backup');
+    case 'restore':
+      return l10n.t('restore');
+  }
+}
+
+/** `upgrade staging` */
+export function runTitle({ action, cluster }: Pick<Plan, 'action' | 'cluster'>): string {
+  return `${actionWords(action)} ${cluster}`;
 }
 
 export function healthWords(health: NodeStatus['health']): string {
