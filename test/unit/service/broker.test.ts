@@ -102,6 +102,12 @@ describe('questions of a run', () => {
     broker.close();
   });
 
+  it('are answered at once, and not announced, where nobody is expected', async () => {
+    const { broker, events } = setUp(0);
+    assert.equal(await broker.ask(question('anybody there?')), undefined);
+    assert.deepEqual(events, []);
+  });
+
   it('are taken back when what asked is over, open or still queued', async () => {
     const { broker } = setUp();
     const a = new Somebody();
