@@ -1,6 +1,7 @@
 /** Composition root of the command line: wires the rooms, decides nothing. */
 import { hostname, userInfo } from 'node:os';
 import { ClusterliftError, ExitStatus } from './base/errors';
+import { keepYoungSpaceSmall } from './base/memory';
 import { stateHome } from './base/paths';
 import type { Command } from './command/command';
 import { dispatch } from './command/dispatch';
@@ -77,6 +78,7 @@ function statusOf(error: unknown): ExitStatus {
   return error instanceof ClusterliftError ? error.exit : ExitStatus.failed;
 }
 
+keepYoungSpaceSmall();
 const words = process.argv.slice(2);
 void hiddenMain(words, { env: process.env, version: CLUSTERLIFT_VERSION }).then(async (hidden) => {
   // A process of ours ends with its work, whatever is still open.

@@ -4,10 +4,18 @@ import { runInNewContext } from 'node:vm';
 type Collect = (options: { readonly type: 'minor' | 'major' }) => void;
 
 /** Bytes between two looks at the young objects, which cost about a millisecond each. */
-const EVERY = 2 * 1024 * 1024;
+const EVERY = 1024 * 1024;
 
 /** Each so many looks it looks at everything, so that what was kept by chance goes, too. */
 const WHOLE = 24;
+
+/**
+ * The space of young objects stays as small as it begins, so that what streams by is let go of soon: a whole image is
+ * staged in a quarter less memory, and in less time of the processor. To be called before anything else.
+ */
+export function keepYoungSpaceSmall(): void {
+  setFlagsFromString('--semi-space-growth-factor=1');
+}
 
 /**
  * Buffers of a stream that has passed by are small objects to the collector, which does not see the megabytes behind
