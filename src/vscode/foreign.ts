@@ -5,9 +5,9 @@ import { line } from '../base/text';
  * and becomes neither an icon nor a link (a link of a notification may run a command).
  */
 
-/** For labels of quick picks and the status bar: `$(name)` stays text. */
+/** For labels of quick picks and the status bar: `$(name)` stays text. What is no name of an icon would keep its backslash. */
 export function asLabel(text: string, max = 200): string {
-  return line(text, max).replaceAll('$(', '\\$(');
+  return line(text, max).replace(/\$\((?=[A-Za-z0-9-]+(?:~[A-Za-z]+)?\))/g, '\\$(');
 }
 
 /** For notifications: `[text](command:…)` stays text. */

@@ -207,12 +207,14 @@ describe('Hostile text', function () {
     await editor.workbench.screenshots('hostile-manifest');
   });
 
-  it('in a manifest that is refused: of the words of a notification none is a link', async () => {
+  it('in a manifest that is refused: why stands in the list of packages, as it is', async () => {
     const { workbench } = editor;
     const scripts = { version: 'bin/version', upgrade: 'bin/upgrade', check: `bin/${PRINTABLE}` };
     await inspect((await acmePackage('2.0', { manifest: { scripts } })).path);
-    const toast = await toastOf('cannot be used');
-    assert.match(toast, /<img src=x onerror=alert\(1\)> \[click\] \(command:/);
+    assert.match(
+      await refusal(),
+      /\$\(bell\) <img src=x onerror=alert\(1\)> \[click\]\(command:.* "'`\$\(touch PWNED\)`/,
+    );
     await workbench.screenshots('hostile-manifest-refused');
     await workbench.quickInput().cancel();
     // A version is a plain word, a range is made of such, and no other key is known.
@@ -221,11 +223,20 @@ describe('Hostile text', function () {
       [{ compatible: { from: `>=1 ${EVIL}` } }, /"compatible.from" must be/],
       [{ [EVIL]: true }, /the key "red \$\(bell\) <img/],
     ] as const) {
-      await workbench.command('Notifications: Clear All Notifications');
       await inspect((await acmePackage('2.0', { manifest })).path);
-      assert.match(await toastOf('cannot be used'), why);
+      assert.match(await refusal(), why);
       await workbench.quickInput().cancel();
     }
+  });
+
+  it('and of all that, one notification was shown', async () => {
+    const { workbench } = editor;
+    // Opened twice: the editor lists one twice that was added while its list was hidden.
+    for (const what of ['Show', 'Hide', 'Show']) await workbench.command(`Notifications: ${what} Notifications`);
+    const shown = workbench.page.locator('.notifications-center .notification-list-item');
+    await shown.first().waitFor();
+    await workbench.screenshots('hostile-notifications');
+    assert.equal(await shown.count(), 1);
   });
 
   /** As a person has a package looked at. */
@@ -237,6 +248,17 @@ describe('Hostile text', function () {
     await until('the field', async () => (await pick.message()).includes('URL or path'));
     await pick.type(image);
     await pick.accept();
+  }
+
+  /** Why a package cannot be used, in the list that asks for another one. */
+  async function refusal(): Promise<string> {
+    const pick = editor.workbench.quickInput();
+    const said = await until('why not', async () =>
+      (await pick.items()).find(({ label }) => label.includes('This package cannot be used')),
+    );
+    const row = pick.row(/This package cannot be used/);
+    assert.equal(await row.locator('a[href], img, .codicon-bell').count(), 0);
+    return said.detail;
   }
 
   /** The text of the editor. */

@@ -74,6 +74,7 @@ describe('Parts of the editor that need no editor', () => {
 
   it('show foreign text as text, where the editor would make icons and links of it', () => {
     assert.equal(asLabel('$(pass) ok \u001b[31m$(x)\n'), '\\$(pass) ok \\$(x)');
+    assert.equal(asLabel('$(sync~spin) $(a b) $(a_b) $()'), '\\$(sync~spin) $(a b) $(a_b) $()');
     assert.equal(asMessage('see [this](command:evil?%22x%22)'), 'see [this] (command:evil?%22x%22)');
     assert.equal(asMessage('x'.repeat(5000)).length, 1000);
   });

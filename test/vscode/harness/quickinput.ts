@@ -124,20 +124,21 @@ export class QuickInput {
     return (await this.isOpen()) ? this.input().inputValue({ timeout: SOON }) : undefined;
   }
 
+  /** The first row with this label (text, or part of it by a pattern). */
+  row(label: string | RegExp): Locator {
+    const name = this.page.locator('.quick-input-list-row .label-name');
+    const exact = typeof label === 'string' ? new RegExp(`^\\s*${escape(label)}\\s*$`) : label;
+    return this.rows()
+      .filter({ has: name.filter({ hasText: exact }) })
+      .first();
+  }
+
   private input(): Locator {
     return this.widget.locator('.quick-input-box input');
   }
 
   private rows(): Locator {
     return this.widget.locator('.quick-input-list .monaco-list-row');
-  }
-
-  private row(label: string | RegExp): Locator {
-    const name = this.page.locator('.quick-input-list-row .label-name');
-    const exact = typeof label === 'string' ? new RegExp(`^\\s*${escape(label)}\\s*$`) : label;
-    return this.rows()
-      .filter({ has: name.filter({ hasText: exact }) })
-      .first();
   }
 }
 
