@@ -1,6 +1,6 @@
 import { ExitStatus } from '../../base/errors';
 import type { Plan } from '../../engine/plan';
-import { blocksOf } from '../../engine/prepare/checks';
+import { blocksOf } from '../../engine/prepare/findings';
 import { startRun } from '../../engine/run';
 import type { RunPackage } from '../../engine/runpackage';
 import type { Options } from '../command';

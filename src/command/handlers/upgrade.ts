@@ -3,7 +3,7 @@ import { findLocation } from '../../backup/location';
 import type { NodeResult } from '../../engine/events';
 import { startRun } from '../../engine/run';
 import type { Plan, PlanOptions } from '../../engine/plan';
-import { blocksOf } from '../../engine/prepare/checks';
+import { blocksOf } from '../../engine/prepare/findings';
 import { prepareUpgrade, type PreparedUpgrade } from '../../engine/prepare/upgrade';
 import type { Options, UpgradeCommand } from '../command';
 import type { CommandContext } from '../context';

@@ -1,6 +1,6 @@
 import { aboutNode } from '../../base/text';
 import type { CheckResult } from '../../engine/plan';
-import { isFirm } from '../../engine/prepare/checks';
+import { isFirm } from '../../engine/prepare/findings';
 import { glyphs, paint, tone, type Look } from './look';
 import { finding, labelled } from './prose';
 

@@ -13,7 +13,9 @@ import { membersOf, scriptEnvironment } from '../environment';
 import type { Plan, PlanBackup, PlanNode, PlanOptions, PlanPoint } from '../plan';
 import type { RunPackage } from '../runpackage';
 import { newRunId } from '../runs';
-import { checkAll, judged, type NodeProbe } from './checks';
+import type { NodeProbe } from './check-input';
+import { checkAll } from './checks';
+import { judged } from './findings';
 import { installedPackage, withVersion } from './installed';
 import { probeNodes } from './probe';
 

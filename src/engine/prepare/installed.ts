@@ -5,7 +5,7 @@ import { readInstalled } from '../node/installed';
 import { installedVersion, parseRecord } from '../node/record';
 import type { RunPackage } from '../runpackage';
 import { parseVersionOutput, versionScriptFailed } from '../version';
-import type { NodeProbe } from './checks';
+import type { NodeProbe } from './check-input';
 
 /**
  * What a node keeps of the last upgrade, as a package: for what is done without an image.

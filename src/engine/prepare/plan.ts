@@ -4,7 +4,7 @@ import { sameVersion } from '../../package/version';
 import { batchesOf, orderNodes } from '../order';
 import { parseRecord } from '../node/record';
 import type { CheckResult, Plan, PlanNode, PlanOptions, StepName } from '../plan';
-import type { NodeProbe } from './checks';
+import type { NodeProbe } from './check-input';
 import type { ReadyPackage } from './package';
 
 export interface UpgradePlanInput {

@@ -9,7 +9,7 @@ import { membersOf, scriptEnvironment, type ScriptAction } from '../environment'
 import { gatherFacts, type GatheredFacts } from '../node/facts';
 import { installedVersion, parseRecord } from '../node/record';
 import { parseVersionOutput, versionScriptFailed } from '../version';
-import type { NodeProbe } from './checks';
+import type { NodeProbe } from './check-input';
 
 /** So many nodes are asked at once. */
 const AT_ONCE = 20;

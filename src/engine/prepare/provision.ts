@@ -5,7 +5,8 @@ import { membersOf } from '../environment';
 import type { Plan, PlanOptions, StepName } from '../plan';
 import type { RunPackage } from '../runpackage';
 import { newRunId } from '../runs';
-import { checkAll, type NodeProbe } from './checks';
+import type { NodeProbe } from './check-input';
+import { checkAll } from './checks';
 import { installedPackage } from './installed';
 import { probeNodes } from './probe';
 

@@ -11,7 +11,9 @@ import { pointPackage } from '../pointpackage';
 import type { RunPackage } from '../runpackage';
 import { newRunId } from '../runs';
 import { backupNodes } from './backup';
-import { checkAll, judged, leftOutFindings, type NodeProbe } from './checks';
+import type { NodeProbe } from './check-input';
+import { checkAll, leftOutFindings } from './checks';
+import { judged } from './findings';
 import { probeNodes } from './probe';
 
 export interface PrepareRestore {

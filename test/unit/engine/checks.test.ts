@@ -4,13 +4,9 @@ import { checkClusters } from '../../../src/cluster/load';
 import type { Cluster } from '../../../src/cluster/model';
 import type { HeldLock } from '../../../src/engine/node/lock';
 import { recordText } from '../../../src/engine/node/record';
-import {
-  blocksOf,
-  checkAll,
-  type CheckedPackage,
-  type CheckInput,
-  type NodeProbe,
-} from '../../../src/engine/prepare/checks';
+import type { CheckedPackage, CheckInput, NodeProbe } from '../../../src/engine/prepare/check-input';
+import { checkAll } from '../../../src/engine/prepare/checks';
+import { blocksOf } from '../../../src/engine/prepare/findings';
 import { installedPackage } from '../../../src/engine/prepare/installed';
 import { manifestOf } from '../../../src/package/manifest';
 import { nodeModel } from './plans';

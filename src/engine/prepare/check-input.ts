@@ -1,0 +1,40 @@
+import type { ClusterliftError } from '../../base/errors';
+import type { NodeFacts } from '../../cluster/facts';
+import type { Cluster, NodeModel } from '../../cluster/model';
+import type { Manifest } from '../../package/manifest';
+import type { ShortResult } from '../../ssh/short';
+import type { HeldLock } from '../node/lock';
+
+/** What is known of a node before the run: its facts and what the package's scripts said, or why it could not be asked. */
+export interface NodeProbe {
+  readonly model: NodeModel;
+  readonly error: ClusterliftError | undefined;
+  readonly facts: NodeFacts | undefined;
+  readonly lock: HeldLock | undefined;
+  /** Undefined: not installed, or it could not be asked. */
+  readonly version: string | undefined;
+  readonly versionError: ClusterliftError | undefined;
+  readonly check: ShortResult | undefined;
+  /** Asked only where the version is the target already. */
+  readonly healthy: boolean | undefined;
+}
+
+export interface CheckedPackage {
+  readonly product: string;
+  readonly version: string;
+  readonly sha256: string;
+  readonly size: number;
+  readonly unpackedSize: number;
+  readonly manifest: Manifest;
+  readonly unvouched: boolean;
+}
+
+export interface CheckInput {
+  readonly cluster: Cluster;
+  readonly probes: readonly NodeProbe[];
+  readonly package: CheckedPackage | undefined;
+  readonly backup: string;
+  /** The primary is not among the nodes of the run. */
+  readonly primaryLeftOut: boolean;
+  readonly overrides: readonly string[];
+}

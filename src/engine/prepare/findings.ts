@@ -1,0 +1,56 @@
+import type { CheckResult } from '../plan';
+
+export type Finding = Omit<CheckResult, 'overridden'>;
+
+/** Blocks that no override helps against: nothing can be done with such a node or package. */
+const FIRM: ReadonlySet<string> = new Set([
+  'host-unreachable',
+  'auth-failed',
+  'host-key-unknown',
+  'host-key-changed',
+  'host-key-revoked',
+  'no-common-algorithm',
+  'become-refused',
+  'become-password-wrong',
+  'become-password-missing',
+  'locked',
+  'state-noexec',
+  'state-read-only',
+  'state-foreign',
+  'version-script',
+  'version-output',
+  'kill-user-processes',
+  'tools-missing',
+  'link-lost',
+  'node-timeout',
+  'backup-write',
+  'backup-read',
+]);
+/** What may be swapped at all is no matter of taste (design 8), nor is a location that does not work or a point that is broken. */
+const FIRM_KINDS = /^(path|server|restic|point|tar|zstd)-/;
+
+/** Findings of any kind as results of the checks. */
+export function judged(findings: readonly Finding[], overrides: readonly string[]): CheckResult[] {
+  return findings.map((finding) => ({
+    ...finding,
+    overridden: finding.level === 'block' && !isFirm(finding.code) && overrides.includes(finding.code),
+  }));
+}
+
+/** Does no override help against it? */
+export function isFirm(code: string): boolean {
+  return FIRM.has(code) || FIRM_KINDS.test(code);
+}
+
+/** Blocks that stand. */
+export function blocksOf(checks: readonly CheckResult[]): CheckResult[] {
+  return checks.filter((check) => check.level === 'block' && !check.overridden);
+}
+
+export function block(code: string, node: string | undefined, message: string, fix: string): Finding {
+  return { code, level: 'block', node, path: undefined, message, fix };
+}
+
+export function warn(code: string, node: string | undefined, message: string, fix: string): Finding {
+  return { ...block(code, node, message, fix), level: 'warn' };
+}

@@ -1,0 +1,125 @@
+import { lastLines } from '../../base/text';
+import { formatSize } from '../../base/units';
+import type { NodeFacts } from '../../cluster/facts';
+import { compareVersions, inRange } from '../../package/version';
+import type { CheckedPackage, NodeProbe } from './check-input';
+import { block, type Finding } from './findings';
+
+export function packageFindings(pkg: CheckedPackage, probe: NodeProbe, facts: NodeFacts): Finding[] {
+  const { name } = probe.model;
+  const { manifest } = pkg;
+  const { arch, os, range, from } = manifest.compatible;
+  const findings: Finding[] = [];
+  if (arch && !arch.includes(facts.arch)) {
+    findings.push(
+      block(
+        'architecture',
+        name,
+        `${name} is ${facts.arch}, and the package is for ${arch.join(', ')}`,
+        'Get the package for this architecture.',
+      ),
+    );
+  }
+  const ids = [facts.os.id, ...facts.os.like];
+  if (os && !os.some((id) => ids.includes(id))) {
+    findings.push(
+      block(
+        'operating-system',
+        name,
+        `${name} runs ${facts.os.name || facts.os.id}, and the package is for ${os.join(', ')}`,
+        'Get the package for this system, or leave the node out with --nodes.',
+      ),
+    );
+  }
+  const missing = manifest.needs.commands.filter((command) => facts.commands[command] !== true);
+  if (missing.length > 0) {
+    findings.push(
+      block(
+        'commands-missing',
+        name,
+        `${name} lacks ${missing.join(', ')}`,
+        `Install ${missing.join(', ')} on ${name}.`,
+      ),
+    );
+  }
+  findings.push(...spaceFindings(pkg, facts, name));
+  const { version } = probe;
+  findings.push(...otherProduct(pkg, facts, name));
+  if (version === undefined) return findings;
+  if (compareVersions(version, pkg.version) > 0) {
+    findings.push(
+      block(
+        'downgrade',
+        name,
+        `${name} has ${version}, which is newer than ${pkg.version}`,
+        'Take a newer package, or restore a backup; --override downgrade forces it.',
+      ),
+    );
+  } else if (range && compareVersions(version, pkg.version) !== 0 && !inRange(version, range)) {
+    findings.push(
+      block(
+        'version-path',
+        name,
+        `${name} has ${version}, and ${pkg.version} upgrades only from ${from ?? ''}`,
+        `Upgrade ${name} to a version in between first.`,
+      ),
+    );
+  }
+  return findings;
+}
+
+function otherProduct(pkg: CheckedPackage, facts: NodeFacts, node: string): Finding[] {
+  const recorded = facts.products.filter((each) => each.record !== undefined);
+  const other = recorded.find((each) => each.product !== pkg.product);
+  if (!other || recorded.some((each) => each.product === pkg.product)) return [];
+  return [
+    block(
+      'product',
+      node,
+      `${node} has ${other.product} installed, and the package is ${pkg.product}`,
+      'Check that it is the right package; --override product installs it beside the other one.',
+    ),
+  ];
+}
+
+/** The image twice and its files (design 6), where they are not there yet. */
+function spaceFindings(pkg: CheckedPackage, facts: NodeFacts, node: string): Finding[] {
+  const staged = facts.packages.find((each) => each.sha256 === pkg.sha256);
+  const whole = staged?.size === pkg.size;
+  const needed = (whole ? 0 : 2 * pkg.size) + (staged?.unpacked ? 0 : pkg.unpackedSize) + pkg.manifest.needs.disk;
+  const space = facts.space[0];
+  if (!space || space.free >= needed) return [];
+  const message = `${node} has ${formatSize(space.free)} free at ${facts.state.path}, and the upgrade needs ${formatSize(needed)}`;
+  return [
+    {
+      ...block(
+        'disk-space',
+        node,
+        message,
+        `Make room at ${space.mount || facts.state.path} on ${node}, or set "stateDir" to a larger file system.`,
+      ),
+      path: facts.state.path,
+    },
+  ];
+}
+
+export function scriptFindings(probe: NodeProbe): Finding[] {
+  const { name } = probe.model;
+  const findings: Finding[] = [];
+  if (probe.versionError)
+    findings.push(block(probe.versionError.code, name, probe.versionError.message, probe.versionError.hint));
+  const { check } = probe;
+  if (check && check.rc !== 0) {
+    const said = lastLines(`${check.stdout}\n${check.stderr}`, 3).join(' / ');
+    const how = check.rc === 'timeout' ? 'hung' : `ended with status ${String(check.rc)}`;
+    findings.push(
+      block(
+        'check-script',
+        name,
+        `The package's check ${how} on ${name}${said ? `: ${said}` : ''}`,
+        `Mend what it names on ${name}; --override check-script goes on in spite of it.`,
+      ),
+    );
+  }
+  return findings;
+}
