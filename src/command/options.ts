@@ -97,8 +97,8 @@ export const OPTIONS: OptionTable = {
   override: {
     name: '--override',
     form: 'list',
-    value: values.checkCode,
-    about: 'Go on although this check blocks. It is recorded. Repeatable.',
+    value: values.override,
+    about: 'Go on although this check blocks, on all nodes or on the named one. It is recorded. Repeatable.',
   },
   dryRun: { name: '--dry-run', form: 'flag', about: 'Show the plan, node by node and step by step; change nothing.' },
   json: { name: '--json', form: 'flag', about: 'One JSON object a line on stdout; text for people goes to stderr.' },

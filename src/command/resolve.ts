@@ -1,4 +1,5 @@
 import { ClusterliftError, ExitStatus } from '../base/errors';
+import { overriddenNode } from '../base/overrides';
 import { didYouMean } from '../base/suggest';
 import type { Cluster, ClustersFile, Mode, NodeModel, OnFailure } from '../cluster/model';
 import type { Command, Options, UpgradeCommand } from './command';
@@ -102,6 +103,10 @@ function rollbackNeedsBackup(file: ClustersFile): ClusterliftError {
  * @throws `usage-unknown-node`
  */
 export function selectNodes(cluster: Cluster, options: Options): readonly NodeModel[] {
+  checkNodes(
+    cluster,
+    (options.override ?? []).map(overriddenNode).filter((node) => node !== undefined),
+  );
   const { nodes } = options;
   if (!nodes) return cluster.nodes;
   checkNodes(cluster, nodes);

@@ -139,11 +139,15 @@ export const duration: Value<number> = {
   },
 };
 
-/** The code of a check, as a report shows it. */
-export const checkCode: Value<string> = {
-  shown: 'CODE',
-  expects: 'the code of a check, as the report shows it',
-  read: (value) => (/^[a-z][a-z0-9-]{0,62}$/.test(value) ? value : undefined),
+/** The code of a check, as a report shows it, for all nodes or for one. */
+export const override: Value<string> = {
+  shown: 'CODE[=NODE]',
+  expects: 'the code of a check, as the report shows it, alone or with a node, such as foreign-point=node3',
+  read: (value) => {
+    const [code = '', node, ...rest] = value.split('=');
+    const named = node === undefined || (NAME.test(node) && rest.length === 0);
+    return /^[a-z][a-z0-9-]{0,62}$/.test(code) && named ? value : undefined;
+  },
   write: (value) => value,
 };
 

@@ -1,5 +1,6 @@
 import { within } from '../base/async';
 import { ClusterliftError, ExitStatus, messageOf } from '../base/errors';
+import { isOverridden } from '../base/overrides';
 import { self } from '../base/process';
 import { errorRecord, type RunContext } from './context';
 import { beatLock, lockedBy, releaseLock, takeLock, type Fence, type HeldLock } from './node/lock';
@@ -72,7 +73,8 @@ async function take(ctx: RunContext, name: string, takeOver?: HeldLock): Promise
 /** A stale lock without living jobs is offered: to the person there, or to `--override stale-lock`. */
 async function mayTakeOver(ctx: RunContext, name: string, held: HeldLock): Promise<boolean> {
   if (!held.stale || held.jobsAlive.length > 0) return false;
-  if (ctx.view.overrides.includes('stale-lock') || (await ctx.services.isClosed(held.owner.run))) return true;
+  if (isOverridden(ctx.view.overrides, 'stale-lock', name) || (await ctx.services.isClosed(held.owner.run)))
+    return true;
   const answer = await ctx.services.asker.ask(
     {
       kind: 'confirm',

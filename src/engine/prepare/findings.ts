@@ -1,3 +1,4 @@
+import { isOverridden } from '../../base/overrides';
 import type { CheckResult } from '../plan';
 
 export type Finding = Omit<CheckResult, 'overridden'>;
@@ -33,7 +34,8 @@ const FIRM_KINDS = /^(path|server|restic|point|tar|zstd)-/;
 export function judged(findings: readonly Finding[], overrides: readonly string[]): CheckResult[] {
   return findings.map((finding) => ({
     ...finding,
-    overridden: finding.level === 'block' && !isFirm(finding.code) && overrides.includes(finding.code),
+    overridden:
+      finding.level === 'block' && !isFirm(finding.code) && isOverridden(overrides, finding.code, finding.node),
   }));
 }
 

@@ -1,3 +1,4 @@
+import { isOverridden } from '../../base/overrides';
 import { formatDuration } from '../../base/units';
 import { clockSkew, type NodeFacts } from '../../cluster/facts';
 import { isRunName, lockedBy, type HeldLock } from '../node/lock';
@@ -77,7 +78,7 @@ function lockFindings(input: CheckInput, held: HeldLock, node: string): Finding[
   if (over && held.stale) return [];
   const message = lockedBy(node, held.owner);
   const mayTake = held.stale && held.jobsAlive.length === 0;
-  if (mayTake && input.overrides.includes('stale-lock'))
+  if (mayTake && isOverridden(input.overrides, 'stale-lock', node))
     return [warn('locked', node, `${message}; the lock is stale and is taken over`, '')];
   if (mayTake)
     return [

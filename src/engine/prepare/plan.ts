@@ -1,3 +1,4 @@
+import { isOverridden } from '../../base/overrides';
 import type { NodeModel } from '../../cluster/model';
 import type { Manifest } from '../../package/manifest';
 import { sameVersion } from '../../package/version';
@@ -68,7 +69,7 @@ export function planUpgrade(input: UpgradePlanInput): Plan {
 function planNode(input: UpgradePlanInput, model: NodeModel, probe: NodeProbe | undefined): PlanNode {
   const { package: pkg, options, primary } = input;
   const requests = [...new Set(probe?.facts?.requests.map((request) => request.kind))];
-  const atTarget = isAtTarget(probe, pkg) && !input.overrides.includes('same-version');
+  const atTarget = isAtTarget(probe, pkg) && !isOverridden(input.overrides, 'same-version', model.name);
   const rebootOnly = atTarget && requests.includes('reboot');
   const action = atTarget && !rebootOnly ? 'skip' : 'change';
   const own =

@@ -36,7 +36,10 @@ const optionValues: Readonly<Record<OptionKey, fc.Arbitrary<unknown>>> = {
   onFailure: fc.constantFrom('stop', 'continue', 'rollback'),
   sha256: fc.stringMatching(/^[0-9a-f]{64}$/),
   dryRun: fc.constant(true),
-  override: fc.uniqueArray(fc.stringMatching(/^[a-z][a-z0-9-]{0,20}$/), { minLength: 1, maxLength: 3 }),
+  override: fc.uniqueArray(fc.stringMatching(/^[a-z][a-z0-9-]{0,20}(=[A-Za-z0-9][A-Za-z0-9._-]{0,10})?$/), {
+    minLength: 1,
+    maxLength: 3,
+  }),
   location: name,
   fetch: fc.constantFrom('here', 'primary'),
   distribution: fc.constantFrom('auto', 'direct', 'relay'),

@@ -106,7 +106,7 @@ describe('the options', () => {
   it('read every value as what it is', () => {
     const line = [
       'upgrade --cluster c --config f --nodes a,b --batch 1,25%,100% --max-failures 10% --on-failure rollback',
-      `--sha256 ${SHA.toUpperCase()} --dry-run --override same-version --override downgrade --fetch primary`,
+      `--sha256 ${SHA.toUpperCase()} --dry-run --override same-version --override downgrade=n3 --fetch primary`,
       '--distribution relay --limit-rate 10MiB --give-up 1h30m --json --yes --confirm c --accept-new-host-keys',
     ].join(' ');
     assert.deepEqual(parse(line).options, {
@@ -118,7 +118,7 @@ describe('the options', () => {
       onFailure: 'rollback',
       sha256: SHA,
       dryRun: true,
-      override: ['same-version', 'downgrade'],
+      override: ['same-version', 'downgrade=n3'],
       fetch: 'primary',
       distribution: 'relay',
       limitRate: 10 * 1024 * 1024,
@@ -180,6 +180,10 @@ describe('a wrong command line', () => {
     ['upgrade --cluster a --cluster a', /^usage-duplicate-option/],
     ['upgrade --override x --override x', /^usage-duplicate-option/],
     ['upgrade --override X!', /^usage-bad-value/],
+    ['upgrade --override downgrade=', /^usage-bad-value/],
+    ['upgrade --override downgrade=a=b', /^usage-bad-value/],
+    ['upgrade --override downgrade=../a', /^usage-bad-value/],
+    ['upgrade --override =a', /^usage-bad-value/],
     ['upgrade --on-failure rolback', /^usage-bad-value: Did you mean "rollback"\?$/],
     ['upgrade --limit-rate fast', /^usage-bad-value: It must be a size/],
     ['upgrade --limit-rate 0', /^usage-bad-value/],

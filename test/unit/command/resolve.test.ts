@@ -134,6 +134,11 @@ describe('selectNodes', () => {
       codeOf(() => select('status --nodes n1,n4')),
       'usage-unknown-node',
     );
+    assert.deepEqual(select('upgrade a.iso --override downgrade=n3'), ['n1', 'n2', 'n3']);
+    assert.equal(
+      codeOf(() => select('upgrade a.iso --override downgrade=n4')),
+      'usage-unknown-node',
+    );
   });
 });
 

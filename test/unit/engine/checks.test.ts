@@ -47,6 +47,15 @@ describe('the checks', () => {
     assert.equal(pkg?.version, '1.0');
   });
 
+  it('take an override for all nodes, or for the one that it names', () => {
+    const newer = { facts: {}, version: '3.0' };
+    const blocks = (override: string): string[] => blocksOf(checked(newer, [override])).map(({ code }) => code);
+    assert.deepEqual(blocks('product'), ['downgrade']);
+    assert.deepEqual(blocks('downgrade=n2'), ['downgrade']);
+    assert.deepEqual(blocks('downgrade=n1'), []);
+    assert.deepEqual(blocks('downgrade'), []);
+  });
+
   it('block another product, whatever the version script prints', () => {
     const products = [product('other', 'done', OLD)];
     for (const version of [undefined, '1.0']) {
@@ -76,14 +85,14 @@ function probeOf({ facts, lock, version }: Situation): NodeProbe {
   };
 }
 
-function checked(situation: Situation): ReturnType<typeof checkAll> {
+function checked(situation: Situation, overrides: readonly string[] = []): ReturnType<typeof checkAll> {
   const input: CheckInput = {
     cluster: CLUSTER,
     probes: [probeOf(situation)],
     package: PACKAGE,
     backup: 'none',
     primaryLeftOut: false,
-    overrides: [],
+    overrides,
   };
   return checkAll(input);
 }
