@@ -12,6 +12,41 @@ const noDefaultExport = {
   message: 'A name given once, where the thing is made, can be searched for.',
 };
 
+/** `src/base/clock.ts` alone reads clocks and sets timers: a duration never depends on the time of day, and each wait has one place. */
+export const ownClock = [
+  [
+    'MemberExpression[object.name="Date"][property.name="now"]',
+    'Durations: stopwatch() or monotonic(). Times to show or store: wallClock().',
+  ],
+  [
+    'NewExpression[callee.name="Date"][arguments.length=0]',
+    'The time of day is new Date(wallClock()); a duration uses stopwatch().',
+  ],
+  ['CallExpression[callee.name="Date"]', 'The time of day is new Date(wallClock()); a duration uses stopwatch().'],
+  [
+    'BinaryExpression[operator=/^[-+<>]=?$/] > CallExpression[callee.name="wallClock"]',
+    'A duration uses stopwatch() or deadlineIn(); the age of something stored is ageOf().',
+  ],
+  [
+    'MemberExpression[object.name="performance"][property.name="now"]',
+    'Durations: stopwatch() or monotonic() of base/clock.',
+  ],
+  ['MemberExpression[property.name="hrtime"]', 'Durations: stopwatch() or monotonic() of base/clock.'],
+  [
+    'CallExpression[callee.name=/^set(Timeout|Interval)$/]',
+    'after() or every() of base/clock, or sleep() of base/async: they bear any length, and docs/guarantees.md lists them.',
+  ],
+  [
+    'CallExpression[callee.property.name=/^set(Timeout|Interval)$/][callee.object.name=/^(globalThis|window|timers)$/]',
+    'after() or every() of base/clock, or sleep() of base/async.',
+  ],
+  ['MemberExpression[object.name="AbortSignal"][property.name="timeout"]', 'abortAfter() of base/clock.'],
+  [
+    'ImportDeclaration[source.value=/^(node:)?timers(\\u002fpromises)?$/]',
+    'after() or every() of base/clock, or sleep() of base/async.',
+  ],
+].map(([selector, message]) => ({ selector, message }));
+
 export default defineConfig(
   globalIgnores([
     'dist/',
@@ -49,6 +84,12 @@ export default defineConfig(
     },
   },
   { files: ['src/cli.ts'], rules: { 'no-console': 'off' } },
+  {
+    files: ['src/**/*.ts'],
+    // What a node of the tests or a page does is its own matter.
+    ignores: ['src/base/clock.ts', 'src/shell.d.ts'],
+    rules: { 'no-restricted-syntax': ['error', noDefaultExport, ...ownClock] },
+  },
   {
     files: ['src/vscode/**/*.ts', 'src/extension.ts', 'test/vscode/**/*.ts'],
     rules: { 'no-restricted-imports': 'off' },

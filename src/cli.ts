@@ -1,5 +1,6 @@
 /** Composition root of the command line: wires the rooms, decides nothing. */
 import { hostname, userInfo } from 'node:os';
+import { after } from './base/clock';
 import { ClusterliftError, ExitStatus } from './base/errors';
 import { keepYoungSpaceSmall } from './base/memory';
 import { stateHome } from './base/paths';
@@ -86,7 +87,7 @@ void hiddenMain(words, { env: process.env, version: CLUSTERLIFT_VERSION }).then(
   const status = await main(words);
   process.exitCode = status;
   // A connection that is dead without knowing it keeps no person waiting; what was written is given time to leave.
-  setTimeout(() => process.exit(status), 1000).unref();
+  after(1000, () => process.exit(status)).unref();
   setImmediate(() => {
     if (process.stdout.writableLength === 0 && process.stderr.writableLength === 0) process.exit(status);
   });

@@ -1,3 +1,4 @@
+import { ageOf } from '../base/clock';
 import type { Entries } from '../ssh/script';
 import { shapeProblem, type PathFacts } from './paths';
 import probeScript from './probe.sh';
@@ -42,7 +43,7 @@ export async function probe(
   changedSince?: Date,
   signal?: AbortSignal,
 ): Promise<Probe> {
-  const minutes = changedSince ? Math.max(1, Math.ceil((Date.now() - changedSince.getTime()) / 60_000)) : 0;
+  const minutes = changedSince ? Math.max(1, Math.ceil(ageOf(changedSince.getTime()) / 60_000)) : 0;
   // What has no proper shape is refused by name alone.
   const asked = paths.filter((each) => shapeProblem(each) === undefined && each !== '/');
   const options = signal ? { signal } : {};

@@ -1,36 +1,41 @@
-import { setTimeout as sleepTimer } from 'node:timers/promises';
+import { after, type Timer } from './clock';
 import { ClusterliftError, ExitStatus } from './errors';
 
 /**
  * Waits.
- * @param ms milliseconds
+ * @param ms milliseconds, of any length
  * @param signal ends the wait early; then it rejects with the signal's reason
  */
 export async function sleep(ms: number, signal?: AbortSignal): Promise<void> {
-  try {
-    await sleepTimer(ms, undefined, signal ? { signal } : {});
-  } catch (error) {
-    signal?.throwIfAborted();
-    throw error;
-  }
+  signal?.throwIfAborted();
+  await new Promise<void>((resolve) => {
+    const end = (): void => {
+      timer.cancel();
+      signal?.removeEventListener('abort', end);
+      resolve();
+    };
+    const timer = after(ms, end);
+    signal?.addEventListener('abort', end, { once: true });
+  });
+  signal?.throwIfAborted();
 }
 
 /**
  * Nothing waits without a deadline: rejects with `onTimeout()` when `promise` has not settled in time.
  * The work itself is not cancelled; pass it a signal for that.
- * @param ms milliseconds
+ * @param ms milliseconds, of any length
  */
 export async function within<T>(ms: number, promise: Promise<T>, onTimeout: () => Error): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
+  let timer: Timer | undefined;
   const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => {
+    timer = after(ms, () => {
       reject(onTimeout());
-    }, ms);
+    });
   });
   try {
     return await Promise.race([promise, late]);
   } finally {
-    clearTimeout(timer);
+    timer?.cancel();
   }
 }
 

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { hostname, uptime } from 'node:os';
+import { wallClock } from './clock';
 
 /**
  * Who a process is, so that a number used again by another process is not taken for it:
@@ -39,7 +40,7 @@ export function bootId(): string {
   try {
     return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
   } catch {
-    return `booted-${String(Math.round((Date.now() / 1000 - uptime()) / 60))}`;
+    return `booted-${String(Math.round((wallClock() / 1000 - uptime()) / 60))}`;
   }
 }
 

@@ -1,6 +1,7 @@
 import { applyEdits, findNodeAtLocation, modify, parseTree, type FormattingOptions, type JSONPath } from 'jsonc-parser';
 import { mkdir, open, realpath, rename, rm, stat, type FileHandle } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
+import { ageOf } from '../base/clock';
 import { ClusterliftError, ExitStatus, messageOf } from '../base/errors';
 import { checkClusters, ConfigError, readClustersText } from './load';
 import type { ClustersFile } from './model';
@@ -142,7 +143,7 @@ async function replace(path: string, text: string, lastLook: () => Promise<void>
 
 async function openAlone(fresh: string, path: string, mode: number): Promise<FileHandle> {
   const left = await stat(fresh).catch(() => undefined);
-  if (left && Date.now() - left.mtimeMs > ABANDONED) await rm(fresh, { force: true });
+  if (left && ageOf(left.mtimeMs) > ABANDONED) await rm(fresh, { force: true });
   return open(fresh, 'wx', mode).catch((cause: unknown) => {
     if (cause instanceof Error && 'code' in cause && cause.code === 'EEXIST') throw changedMeanwhile(path);
     throw new ClusterliftError({

@@ -117,7 +117,7 @@ const DURATIONS = [
   ['s', 1000],
   ['ms', 1],
 ] as const;
-/** setTimeout takes no more than 2^31 - 1 ms, and nobody waits for more than 24 days. */
+/** A little more than 24 days: longer than anybody waits. Milliseconds. */
 const LONGEST_WAIT = 2 ** 31 - 1;
 
 export const duration: Value<number> = {

@@ -1,4 +1,6 @@
 import { mapLimit } from '../base/async';
+import { abortAfter } from '../base/clock';
+import { wallClock } from '../base/clock';
 import { ClusterliftError, ExitStatus, hasCode } from '../base/errors';
 import { partSchema, readPointId, type Part, type Point } from '../backup/point';
 import { assemblePoint, completePoint, keepScripts, recordVerdicts, verifyNode } from '../backup/points';
@@ -179,7 +181,7 @@ export async function verifyAll(
   const nodes = names.map((name) => backupNode(ctx, name));
   const verdicts: Record<string, PartVerdict> = {};
   const keep = (): Promise<unknown> =>
-    insistOnServer(ctx, () => recordVerdicts(store, read, nodes, verdicts, ctx.services.by, new Date()));
+    insistOnServer(ctx, () => recordVerdicts(store, read, nodes, verdicts, ctx.services.by, new Date(wallClock())));
   let all: unknown;
   try {
     all = await whileWanted(ctx, names, 'verify-backup', (name) =>
@@ -239,7 +241,7 @@ async function discard(ctx: RunContext): Promise<void> {
   if (ctx.view.point?.state !== 'creating') return;
   const names = Object.keys(ctx.plan.backup?.nodes ?? {});
   const nodes = names.map((name) => backupNode(ctx, name));
-  const signal = AbortSignal.any([ctx.signal, AbortSignal.timeout(30_000)]);
+  const signal = AbortSignal.any([ctx.signal, abortAfter(30_000, () => new Error('late'))]);
   await store.removePoint(planned.id, nodes, signal).catch(() => undefined);
 }
 

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { sleep } from '../base/async';
+import { monotonic } from '../base/clock';
 import { ClusterliftError, ExitStatus, hasCode, messageOf } from '../base/errors';
 import type { Store } from '../backup/store';
 import type { BackupLocation } from '../cluster/model';
@@ -141,7 +142,7 @@ export class RunContext {
     let refusedSince: number | undefined;
     for (let wait = 250; ; wait = Math.min(wait * 2, 5000)) {
       this.signal.throwIfAborted();
-      const startedAt = Date.now();
+      const startedAt = monotonic();
       try {
         const result = await work(this.connection(name));
         this.#linkIs(name, 'back');
@@ -152,13 +153,13 @@ export class RunContext {
         const refused = this.#refusedMidway(name, error);
         if (!refused && !isPassing(error)) throw error;
         // A link that held for a while and dropped again is a new absence.
-        const held = hasCode(error, 'link-lost') && Date.now() - startedAt > HELD;
+        const held = hasCode(error, 'link-lost') && monotonic() - startedAt > HELD;
         if (held) wait = 250;
         if (refused) wait = REFUSED_WAIT;
-        awaySince = held ? Date.now() : (awaySince ?? startedAt);
+        awaySince = held ? monotonic() : (awaySince ?? startedAt);
         refusedSince = refused ? (refusedSince ?? startedAt) : undefined;
         this.#linkIs(name, 'lost', messageOf(error));
-        const next = Date.now() + wait;
+        const next = monotonic() + wait;
         if (next - awaySince > patience || next - (refusedSince ?? next) > REFUSED_FOR) throw gaveUp(name, error);
       }
       await sleep(wait, this.signal);

@@ -1,4 +1,5 @@
 import { sleep } from '../base/async';
+import { monotonic } from '../base/clock';
 import { ClusterliftError, ExitStatus } from '../base/errors';
 import { lastLines } from '../base/text';
 import { formatDuration } from '../base/units';
@@ -27,7 +28,7 @@ async function poll(ctx: RunContext, pkg: RunPackage, node: string, lane: Lane):
   const { interval } = pkg.manifest.health;
   const stable = ctx.plan.options.healthStable ?? pkg.manifest.health.stable;
   const limit = pkg.manifest.timeouts.health;
-  const clock = new HealthClock(stable, Date.now() + limit);
+  const clock = new HealthClock(stable, monotonic() + limit);
   for (let passes = 0; ;) {
     const result = await runShort(
       ctx,
@@ -39,7 +40,7 @@ async function poll(ctx: RunContext, pkg: RunPackage, node: string, lane: Lane):
     );
     const healthy = result.rc === 0;
     if (healthy) passes++;
-    const verdict = clock.verdict(healthy, Date.now());
+    const verdict = clock.verdict(healthy, monotonic());
     if (verdict === 'healthy') return { passes };
     if (verdict === 'too-late') throw unhealthy(node, result, limit, stable);
     await sleep(interval, ctx.signal);
@@ -52,7 +53,7 @@ export class HealthClock {
 
   /**
    * @param stable milliseconds without a failure that are wanted; 0 = one pass
-   * @param deadline milliseconds since the epoch by which the healthy time must have begun
+   * @param deadline milliseconds, on the clock of `verdict`, by which the healthy time must have begun
    */
   constructor(
     private readonly stable: number,

@@ -1,4 +1,5 @@
 import { sleep } from '../base/async';
+import { after } from '../base/clock';
 import { ClusterliftError, ExitStatus } from '../base/errors';
 import { lastLines } from '../base/text';
 import { formatDuration } from '../base/units';
@@ -167,20 +168,20 @@ export async function untilClaimed(
 async function withDeadlines<T>(ctx: RunContext, step: Attempt, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
   const { node, step: name, lane, attempt, timeout } = step;
   const late = new AbortController();
-  const overdue = setTimeout(() => {
+  const overdue = after(timeout, () => {
     ctx.record({ type: 'step.overdue', node, step: name, lane, attempt, afterMs: timeout }).catch(() => undefined);
-  }, timeout);
-  const giveUp = setTimeout(() => {
+  });
+  const giveUp = after(timeout + ctx.giveUp, () => {
     late.abort(stillRuns(step, timeout + ctx.giveUp));
-  }, timeout + ctx.giveUp);
+  });
   try {
     return await work(AbortSignal.any([ctx.signal, late.signal]));
   } catch (error) {
     if (late.signal.aborted && !ctx.signal.aborted) throw late.signal.reason;
     throw error;
   } finally {
-    clearTimeout(overdue);
-    clearTimeout(giveUp);
+    overdue.cancel();
+    giveUp.cancel();
   }
 }
 

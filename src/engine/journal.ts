@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { open, type FileHandle } from 'node:fs/promises';
+import { wallClock } from '../base/clock';
 import { ClusterliftError, ExitStatus, messageOf } from '../base/errors';
 import { entryProblem } from './entry-schema';
 import type { JournalEntry, RunEvent } from './events';
@@ -62,7 +63,12 @@ export class Journal {
    */
   async append(event: RunEvent): Promise<JournalEntry> {
     if (this.#broken) throw this.#broken;
-    const entry: JournalEntry = { seq: ++this.#seq, time: new Date().toISOString(), prev: this.#prev, ...event };
+    const entry: JournalEntry = {
+      seq: ++this.#seq,
+      time: new Date(wallClock()).toISOString(),
+      prev: this.#prev,
+      ...event,
+    };
     const line = JSON.stringify(entry);
     this.#prev = sha256(line);
     await new Promise<void>((resolve, reject) => {

@@ -1,4 +1,5 @@
 import { within } from '../base/async';
+import { every, stopwatch } from '../base/clock';
 import { ClusterliftError, ExitStatus, messageOf } from '../base/errors';
 import { isOverridden } from '../base/overrides';
 import { self } from '../base/process';
@@ -29,17 +30,17 @@ async function lock(ctx: RunContext, name: string): Promise<void> {
   const prior = stepOf(ctx.nodeView(name), 'lock');
   const key = { node: name, step: 'lock', lane: 'main', attempt: (prior?.attempt ?? 0) + 1 } as const;
   await ctx.record({ type: 'step.started', ...key });
-  const startedAt = Date.now();
+  const watch = stopwatch();
   try {
     const epoch = await take(ctx, name);
-    await ctx.record({ type: 'step.finished', ...key, ms: Date.now() - startedAt, result: 'done', data: { epoch } });
+    await ctx.record({ type: 'step.finished', ...key, ms: watch.ms, result: 'done', data: { epoch } });
   } catch (error) {
     ctx.signal.throwIfAborted();
     const told = error instanceof ClusterliftError ? error.on(name, 'lock') : error;
     await ctx.record({
       type: 'step.finished',
       ...key,
-      ms: Date.now() - startedAt,
+      ms: watch.ms,
       result: 'failed',
       error: errorRecord(told),
     });
@@ -115,7 +116,7 @@ async function unlock(ctx: RunContext, name: string): Promise<void> {
     lane: 'main',
     attempt: (stepOf(ctx.nodeView(name), 'unlock')?.attempt ?? 0) + 1,
   } as const;
-  const startedAt = Date.now();
+  const watch = stopwatch();
   await ctx.record({ type: 'step.started', ...key });
   try {
     const fence = fenceOf(ctx, name);
@@ -126,7 +127,7 @@ async function unlock(ctx: RunContext, name: string): Promise<void> {
     );
     // A node that went away with its connection open is not waited for until the connection is found dead.
     await within(UNLOCK_PATIENCE, released, () => new Error(`${name} did not answer`));
-    await ctx.record({ type: 'step.finished', ...key, ms: Date.now() - startedAt, result: 'done' });
+    await ctx.record({ type: 'step.finished', ...key, ms: watch.ms, result: 'done' });
   } catch (error) {
     ctx.signal.throwIfAborted();
     const record = {
@@ -134,16 +135,16 @@ async function unlock(ctx: RunContext, name: string): Promise<void> {
       message: `The lock of ${name} could not be released: ${messageOf(error)}`,
       hint: 'It goes stale by itself; the next run frees it.',
     };
-    await ctx.record({ type: 'step.finished', ...key, ms: Date.now() - startedAt, result: 'failed', error: record });
+    await ctx.record({ type: 'step.finished', ...key, ms: watch.ms, result: 'failed', error: record });
   }
 }
 
 /**
  * Keeps the locks fresh until `stop()`. A node that cannot be asked is tried again at the next beat;
  * one whose lock another run has now halts this process.
- * @param every milliseconds between heartbeats
+ * @param interval milliseconds between heartbeats
  */
-export function keepLocks(ctx: RunContext, every = HEARTBEAT): { stop: () => void } {
+export function keepLocks(ctx: RunContext, interval = HEARTBEAT): { stop: () => void } {
   const busy = new Set<string>();
   const beat = (name: string): void => {
     const fence = heldUnder(ctx, name);
@@ -156,12 +157,12 @@ export function keepLocks(ctx: RunContext, every = HEARTBEAT): { stop: () => voi
       })
       .finally(() => busy.delete(name));
   };
-  const timer = setInterval(() => {
+  const timer = every(interval, () => {
     for (const name of names(ctx)) beat(name);
-  }, every);
+  });
   return {
     stop: () => {
-      clearInterval(timer);
+      timer.cancel();
     },
   };
 }

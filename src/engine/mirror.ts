@@ -1,6 +1,7 @@
 import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { atMost } from '../base/async';
+import { every } from '../base/clock';
 import type { RunContext } from './context';
 import { mirrorPiece } from './node/mirror';
 import { planText } from './runs';
@@ -50,10 +51,10 @@ export function keepMirrors(ctx: RunContext): { stop: () => Promise<void> } {
         }),
     );
 
-  const timer = setInterval(() => void round(), EVERY);
+  const timer = every(EVERY, () => void round());
   return {
     stop: async () => {
-      clearInterval(timer);
+      timer.cancel();
       if (ctx.signal.aborted) return;
       const last = Promise.all(busy.values()).then(round);
       await atMost(LAST_ROUND, last);

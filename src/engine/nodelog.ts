@@ -1,5 +1,6 @@
 import { createWriteStream, type WriteStream } from 'node:fs';
 import { join } from 'node:path';
+import { wallClock } from '../base/clock';
 import type { EventSink } from './events';
 
 /** Most bytes of one node's log; a script that prints for ever must not fill the disk of the person who upgrades. */
@@ -24,7 +25,7 @@ export class NodeLogs {
       const attempt = event.attempt > 1 ? ` (attempt ${String(event.attempt)})` : '';
       this.#write(
         event.node,
-        `== ${new Date().toISOString()} ${event.lane === 'rollback' ? 'rollback: ' : ''}${event.step}${attempt}\n`,
+        `== ${new Date(wallClock()).toISOString()} ${event.lane === 'rollback' ? 'rollback: ' : ''}${event.step}${attempt}\n`,
       );
     } else if (event.type === 'step.finished' && event.result !== 'done') {
       this.#write(event.node, `== ${event.step} ${event.result}: ${event.error.message}\n`);

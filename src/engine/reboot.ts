@@ -1,4 +1,5 @@
 import { sleep } from '../base/async';
+import { stopwatch } from '../base/clock';
 import { ClusterliftError, ExitStatus, hasCode } from '../base/errors';
 import { formatDuration } from '../base/units';
 import { runJob } from '../ssh/jobs';
@@ -30,13 +31,13 @@ export async function rebootAndWait(ctx: RunContext, pkg: RunPackage, node: stri
     alone: ctx.plan.nodes.some(({ model }) => model.jump === node && model.name !== node),
     run: async (attempt, intent) => {
       const old = String(intent['bootId']);
-      const startedAt = Date.now();
+      const watch = stopwatch();
       await askForReboot(ctx, node, attempt, old);
       const boot = await waitForNewBoot(ctx, pkg, node, attempt, old);
       await ctx.insist(node, (connection) =>
         clearRequest(connection, ctx.node(node).stateDir, fenceOf(ctx, node), 'reboot'),
       );
-      return { bootId: boot, awayMs: Date.now() - startedAt };
+      return { bootId: boot, awayMs: watch.ms };
     },
   });
 }
@@ -70,11 +71,11 @@ async function waitForNewBoot(
   attempt: number,
   old: string,
 ): Promise<string> {
-  const startedAt = Date.now();
+  const watch = stopwatch();
   const timeout = pkg.manifest.timeouts.reboot;
   let overdue = false;
   for (;;) {
-    const waited = Date.now() - startedAt;
+    const waited = watch.ms;
     if (waited > timeout && !overdue) {
       overdue = true;
       await ctx.record({ type: 'step.overdue', node, step: 'reboot', lane: 'main', attempt, afterMs: timeout });

@@ -1,6 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { link, mkdir, open, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { wallClock } from '../base/clock';
 import { ClusterliftError, ExitStatus } from '../base/errors';
 import { liveness, self, type ProcessIdentity } from '../base/process';
 import type { JournalEntry } from './events';
@@ -120,7 +121,7 @@ export class Runs {
 }
 
 /** `20261122T201755Z-staging-4f2a` */
-export function newRunId(cluster: string, now = new Date()): string {
+export function newRunId(cluster: string, now = new Date(wallClock())): string {
   const time = now.toISOString().replace(/[-:]|\.\d+/g, '');
   return `${time}-${cluster.replace(/[^A-Za-z0-9_-]/g, '_')}-${randomBytes(2).toString('hex')}`;
 }

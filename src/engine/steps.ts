@@ -1,3 +1,4 @@
+import { stopwatch } from '../base/clock';
 import { ClusterliftError, ExitStatus, hasCode } from '../base/errors';
 import { errorRecord, type RunContext } from './context';
 import type { ErrorRecord, Lane, StepData, StepKey } from './events';
@@ -51,9 +52,9 @@ export async function runStep(ctx: RunContext, act: Act): Promise<StepData> {
 }
 
 async function runAttempt(ctx: RunContext, act: Act, key: StepKey): Promise<StepData | 'again'> {
-  const startedAt = Date.now();
+  const watch = stopwatch();
   const done = async (data: StepData): Promise<StepData> => {
-    await ctx.record({ type: 'step.finished', ...key, ms: Date.now() - startedAt, result: 'done', data });
+    await ctx.record({ type: 'step.finished', ...key, ms: watch.ms, result: 'done', data });
     return data;
   };
   try {
@@ -66,7 +67,7 @@ async function runAttempt(ctx: RunContext, act: Act, key: StepKey): Promise<Step
     const cause = choice === 'failed' ? decidedFailed(key.node, key.step, ctx.services.by) : error;
     const told = cause instanceof ClusterliftError ? cause.on(key.node, key.step) : cause;
     const result = told instanceof ClusterliftError && told.exit === ExitStatus.unknown ? 'unknown' : 'failed';
-    const ms = Date.now() - startedAt;
+    const ms = watch.ms;
     await ctx.record({ type: 'step.finished', ...key, ms, result, error: errorRecord(told) });
     throw told;
   }

@@ -1,4 +1,5 @@
 import { sleep } from '../base/async';
+import { monotonic } from '../base/clock';
 import { ClusterliftError, ExitStatus } from '../base/errors';
 import type { BackupNode, ReadPoint, Store } from '../backup/store';
 import { demandDigest } from '../backup/trust';
@@ -77,12 +78,12 @@ async function whileServerReturns<T>(
   const patience = Math.min(SERVER_PATIENCE, ctx.giveUp);
   let awaySince: number | undefined;
   for (let wait = 500; ; wait = Math.min(wait * 2, 5000)) {
-    const startedAt = Date.now();
+    const startedAt = monotonic();
     const result = await work();
     if ('value' in result) return result.value;
     // A server that held for a while and went away again is away anew.
-    awaySince = Date.now() - startedAt > SERVER_PATIENCE ? Date.now() : (awaySince ?? Date.now());
-    if (Date.now() + wait - awaySince > patience) throw lostServer(result.server, exit);
+    awaySince = monotonic() - startedAt > SERVER_PATIENCE ? monotonic() : (awaySince ?? monotonic());
+    if (monotonic() + wait - awaySince > patience) throw lostServer(result.server, exit);
     await sleep(wait, ctx.signal);
   }
 }

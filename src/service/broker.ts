@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { after, type Timer } from '../base/clock';
 import { questionLine } from '../command/terminal/questions';
 import type { EventSink } from '../engine/events';
 import type { Asker, Question } from '../ssh/connection';
@@ -49,7 +50,7 @@ export class QuestionBroker implements Asker {
   readonly #options: BrokerOptions;
   readonly #members = new Set<Member>();
   readonly #queue: Pending[] = [];
-  #current: { readonly pending: Pending; readonly asked: Set<Member>; timer: NodeJS.Timeout } | undefined;
+  #current: { readonly pending: Pending; readonly asked: Set<Member>; timer: Timer } | undefined;
   #closed = false;
 
   constructor(options: BrokerOptions) {
@@ -150,15 +151,15 @@ export class QuestionBroker implements Asker {
       member.client.open(current.pending.id, current.pending.question);
       if (this.#current !== current) return;
     }
-    clearTimeout(current.timer);
+    current.timer.cancel();
     current.timer = this.#deadline(current.pending, current.asked.size > 0);
   }
 
-  #deadline(pending: Pending, attended: boolean): NodeJS.Timeout {
+  #deadline(pending: Pending, attended: boolean): Timer {
     const ms = attended ? ATTENDED_MS : this.#options.patience();
-    return setTimeout(() => {
+    return after(ms, () => {
       this.#settle(pending.id, undefined);
-    }, ms);
+    });
   }
 
   #settle(id: string, answer: string | undefined, by?: Member): void {
@@ -169,7 +170,7 @@ export class QuestionBroker implements Asker {
       return;
     }
     this.#current = undefined;
-    clearTimeout(current.timer);
+    current.timer.cancel();
     for (const member of current.asked) if (member !== by) member.client.close(id);
     this.#tell(current.pending, false);
     current.pending.settle(answer);

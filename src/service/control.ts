@@ -1,5 +1,6 @@
 import { rm } from 'node:fs/promises';
 import { createServer, type Server, type Socket } from 'node:net';
+import { atMost } from '../base/async';
 import { ClusterliftError, ExitStatus, messageOf } from '../base/errors';
 import { self } from '../base/process';
 import type { Event, JournalEntry } from '../engine/events';
@@ -107,10 +108,7 @@ export class ControlServer {
       [...this.#folders].map((folder) => removeControlFile(folder, this.#control.address).catch(() => undefined)),
     );
     const rest = Promise.all([...this.#peers].map((peer) => peer.farewell(this.#end)));
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<void>((resolve) => (timer = setTimeout(resolve, FAREWELL_MS)));
-    await Promise.race([rest, late]);
-    clearTimeout(timer);
+    await atMost(FAREWELL_MS, rest);
     for (const peer of this.#peers) peer.end();
     if (process.platform !== 'win32') await rm(this.#control.address, { force: true });
   }

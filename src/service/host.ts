@@ -2,6 +2,7 @@ import { appendFileSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { within } from '../base/async';
+import { wallClock } from '../base/clock';
 import { ClusterliftError, ExitStatus, messageOf } from '../base/errors';
 import type { LiveRuns } from '../command/context';
 import type { RunContext } from '../engine/context';
@@ -138,7 +139,7 @@ class RunProcess {
     const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
     try {
       const file = join(this.#run?.folder ?? this.folder, PROCESS_LOG);
-      appendFileSync(file, `${new Date().toISOString()} ${text}\n`, { mode: 0o600 });
+      appendFileSync(file, `${new Date(wallClock()).toISOString()} ${text}\n`, { mode: 0o600 });
     } catch {
       // Then nothing can be kept.
     }

@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { sleep } from '../base/async';
+import { deadlineIn } from '../base/clock';
 import { ExitStatus } from '../base/errors';
 import { liveness } from '../base/process';
 import type { LiveRuns } from '../command/context';
@@ -151,8 +152,8 @@ export class LiveRunService implements LiveRuns {
 
 /** The owner says goodbye a moment before it is gone; only then its folder tells how it stands. */
 async function gone(client: RunClient): Promise<void> {
-  const deadline = Date.now() + GOODBYE_MS;
-  while (liveness(client.control) === 'alive' && Date.now() < deadline) await sleep(50);
+  const deadline = deadlineIn(GOODBYE_MS);
+  while (liveness(client.control) === 'alive' && !deadline.passed) await sleep(50);
 }
 
 async function followOn(client: RunClient, face: Face): Promise<FollowEnd> {

@@ -7,6 +7,8 @@ import {
   StreamMessageWriter,
   type MessageConnection,
 } from 'vscode-jsonrpc/node';
+import { sleep } from '../base/async';
+import { after, type Timer } from '../base/clock';
 import { line } from '../base/text';
 import type { Event, JournalEntry } from '../engine/events';
 import type { Plan } from '../engine/plan';
@@ -68,7 +70,7 @@ type Standing =
 /** The server's end of one connection: nothing but the handshake is heard before the token is proven. */
 export class Peer implements QuestionClient {
   readonly #connection: MessageConnection;
-  readonly #timer: NodeJS.Timeout;
+  readonly #timer: Timer;
   readonly #outbox = new Outbox();
   #standing: Standing = { kind: 'stranger' };
   #seat: Seat | undefined;
@@ -82,9 +84,9 @@ export class Peer implements QuestionClient {
     private readonly token: string,
     private readonly desk: RunDesk,
   ) {
-    this.#timer = setTimeout(() => {
+    this.#timer = after(PROOF_MS, () => {
       this.end();
-    }, PROOF_MS);
+    });
     socket.on('error', () => undefined);
     socket.on('close', () => {
       this.#onClose();
@@ -151,7 +153,7 @@ export class Peer implements QuestionClient {
     if (standing.kind !== 'met' || !proves(proof, proofOf('client', this.token, standing.client, standing.server))) {
       return this.#refuse();
     }
-    clearTimeout(this.#timer);
+    this.#timer.cancel();
     const limited = majorOf(standing.client.version) !== PROTOCOL.major;
     this.#standing = { kind: limited ? 'limited' : 'proven' };
     return { limited };
@@ -171,9 +173,9 @@ export class Peer implements QuestionClient {
 
   /** Answers once, then hangs up. */
   #refuse(): never {
-    setTimeout(() => {
+    after(REFUSAL_MS, () => {
       this.end();
-    }, REFUSAL_MS);
+    });
     throw new ResponseError(RpcError.wrongProof, 'the token was not proven');
   }
 
@@ -220,7 +222,7 @@ export class Peer implements QuestionClient {
   async #drain(): Promise<void> {
     try {
       while (!this.#closed && !this.#outbox.empty) {
-        await new Promise((resolve) => setTimeout(resolve, BATCH_MS));
+        await sleep(BATCH_MS);
         await this.#connection.sendNotification(EventsNotification, { events: this.#outbox.take() });
       }
     } catch {
@@ -254,7 +256,7 @@ export class Peer implements QuestionClient {
   #onClose(): void {
     if (this.#closed) return;
     this.#closed = true;
-    clearTimeout(this.#timer);
+    this.#timer.cancel();
     this.#connection.dispose();
     this.#seat?.leave();
     this.desk.gone();

@@ -7,6 +7,7 @@ import {
   type CancellationToken,
   type MessageConnection,
 } from 'vscode-jsonrpc/node';
+import { after, type Timer } from '../base/clock';
 import { messageOf } from '../base/errors';
 import type { Asker, Question } from '../ssh/connection';
 import type { LookHost } from './look-host';
@@ -33,11 +34,11 @@ export async function serviceMain(deps: ServiceDeps): Promise<void> {
   const gone = new AbortController();
   const asker = new RemoteAsker(rpc);
   let busy = 0;
-  let timer: NodeJS.Timeout | undefined;
+  let timer: Timer | undefined;
   await new Promise<void>((resolve) => {
     const rest = (): void => {
-      clearTimeout(timer);
-      timer = setTimeout(resolve, deps.idle ?? IDLE_MS);
+      timer?.cancel();
+      timer = after(deps.idle ?? IDLE_MS, resolve);
     };
     deps.output.on('error', resolve);
     deps.input.on('end', resolve);
@@ -47,7 +48,7 @@ export async function serviceMain(deps: ServiceDeps): Promise<void> {
     });
     const serve = async <T>(token: CancellationToken, work: (host: LookHost) => Promise<T>): Promise<T> => {
       busy++;
-      clearTimeout(timer);
+      timer?.cancel();
       const [signal, done] = signalOf(token, gone.signal);
       try {
         return await work({ asker, signal });
@@ -65,7 +66,7 @@ export async function serviceMain(deps: ServiceDeps): Promise<void> {
     rpc.listen();
     rest();
   });
-  clearTimeout(timer);
+  timer?.cancel();
   gone.abort();
   rpc.dispose();
 }

@@ -1,6 +1,7 @@
 import { StringDecoder } from 'node:string_decoder';
 import type { MessageConnection } from 'vscode-jsonrpc/node';
 import { atMost } from '../base/async';
+import { after } from '../base/clock';
 import type { Terminal } from '../ssh/ssh';
 import type { TerminalSize } from '../ssh/transport';
 import { endOfError } from './host';
@@ -73,7 +74,7 @@ export class Shells {
     signal.addEventListener('abort', close, { once: true });
     if (signal.aborted) close();
     const told = new Promise<void>((resolve) => {
-      signal.addEventListener('abort', () => setTimeout(resolve, END_MS).unref(), { once: true });
+      signal.addEventListener('abort', () => after(END_MS, resolve).unref(), { once: true });
     });
     terminal.stream.on('error', () => undefined);
     const spoken = this.#speak(id, terminal.stream).catch(() => undefined);

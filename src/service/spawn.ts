@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdir, readdir, readFile, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { sleep } from '../base/async';
+import { ageOf, deadlineIn } from '../base/clock';
 import { ClusterliftError, ExitStatus } from '../base/errors';
 import { liveness } from '../base/process';
 import { readControlFile } from './address';
@@ -59,10 +60,9 @@ export async function spawnRun(launcher: Launcher, request: RunRequest, follower
   child.on('error', (error) => (died = error.message));
   child.on('exit', (code, signal) => (died ??= `it ended with ${signal ?? String(code)}`));
   child.unref();
-  const deadline = Date.now() + START_MS;
+  const deadline = deadlineIn(START_MS);
   while ((await readControlFile(folder)) === undefined) {
-    if (died !== undefined || Date.now() > deadline)
-      throw await notStarted(folder, died ?? 'it did not listen in time');
+    if (died !== undefined || deadline.passed) throw await notStarted(folder, died ?? 'it did not listen in time');
     await sleep(20);
   }
   const client = await RunClient.connect(folder);
@@ -90,7 +90,7 @@ async function sweep(parent: string): Promise<void> {
   for (const name of await readdir(parent).catch(() => [])) {
     const folder = join(parent, name);
     const made = await stat(folder).catch(() => undefined);
-    if (!made || Date.now() - made.mtimeMs < 24 * 3_600_000) continue;
+    if (!made || ageOf(made.mtimeMs) < 24 * 3_600_000) continue;
     const control = await readControlFile(folder).catch(() => undefined);
     if (!control || liveness(control) === 'dead')
       await rm(folder, { recursive: true, force: true }).catch(() => undefined);

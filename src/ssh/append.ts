@@ -1,11 +1,12 @@
+import { after, type Timer } from '../base/clock';
 import { ClusterliftError, ExitStatus } from '../base/errors';
 import { lastLines } from '../base/text';
 import appendScript from './append.sh';
 import type { AppendRequest, ExecRequest, ExecResult } from './connection';
 import { appendOffset, linkLost } from './trouble';
 
-/** As long as bytes move, an append may take its time (the greatest delay of a timer, in milliseconds). */
-const FOREVER = 2 ** 31 - 1;
+/** As long as bytes move, an append may take its time. */
+const FOREVER = Infinity;
 const WRONG_SIZE = 93;
 
 /**
@@ -42,7 +43,7 @@ export async function appendByExec(
 class IdleWatch {
   complete = false;
   private readonly abort = new AbortController();
-  private timer: NodeJS.Timeout | undefined;
+  private timer: Timer | undefined;
 
   constructor(
     private readonly node: string,
@@ -58,7 +59,7 @@ class IdleWatch {
     for await (const chunk of source) {
       this.arm();
       yield chunk;
-      clearTimeout(this.timer);
+      this.timer?.cancel();
       sent += chunk.length;
       this.request.onProgress?.(sent);
     }
@@ -67,16 +68,16 @@ class IdleWatch {
   }
 
   end(): void {
-    clearTimeout(this.timer);
+    this.timer?.cancel();
   }
 
   private arm(): void {
-    clearTimeout(this.timer);
+    this.timer?.cancel();
     const { idleTimeout, path } = this.request;
-    this.timer = setTimeout(() => {
+    this.timer = after(idleTimeout, () => {
       const silence = new Error(`nothing moved for ${String(Math.round(idleTimeout / 1000))} s`);
       this.abort.abort(linkLost(this.node, `sending ${path}`, silence));
-    }, idleTimeout);
+    });
   }
 }
 

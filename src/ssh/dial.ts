@@ -2,6 +2,7 @@ import { type Socket, connect } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { type BaseAgent, Client, type ConnectConfig, type ParsedKey, type ServerHostKeyAlgorithm } from 'ssh2';
 import { cancelled, sleep } from '../base/async';
+import { after } from '../base/clock';
 import { ClusterliftError } from '../base/errors';
 import type { Authenticator } from './auth';
 import type { Asker } from './connection';
@@ -251,9 +252,9 @@ function gathering(socket: Socket): Socket {
 async function connectTo(target: Target, ms: number, signal: AbortSignal): Promise<Socket> {
   const socket = gathering(connect({ host: target.host, port: target.port, noDelay: true }));
   const opened = deferred<Socket>();
-  const timer = setTimeout(() => {
+  const timer = after(ms, () => {
     opened.reject(unreachable(target, `no answer within ${String(Math.round(ms / 1000))} s`));
-  }, ms);
+  });
   const onAbort = (): void => {
     opened.reject(cancelled(`connecting to ${target.node}`));
   };
@@ -272,7 +273,7 @@ async function connectTo(target: Target, ms: number, signal: AbortSignal): Promi
     socket.on('error', () => undefined);
     throw error;
   } finally {
-    clearTimeout(timer);
+    timer.cancel();
     socket.removeListener('error', onError);
     signal.removeEventListener('abort', onAbort);
   }

@@ -9,6 +9,7 @@ import {
   utils,
 } from 'ssh2';
 import { within } from '../base/async';
+import { after } from '../base/clock';
 import { messageOf } from '../base/errors';
 import type { Asker } from './connection';
 import { fingerprint } from './known-hosts';
@@ -111,11 +112,11 @@ export async function agentOffers(socket: string): Promise<{ offers: KeyOffer[];
   const agent = createAgent(socket);
   try {
     const keys = await new Promise<readonly unknown[]>((resolve, reject) => {
-      const timer = setTimeout(() => {
+      const timer = after(AGENT_DEADLINE, () => {
         reject(new Error('it does not answer'));
-      }, AGENT_DEADLINE);
+      });
       agent.getIdentities((error: Error | null | undefined, list: readonly unknown[] | undefined) => {
-        clearTimeout(timer);
+        timer.cancel();
         if (error) reject(error);
         else resolve(list ?? []);
       });

@@ -1,3 +1,4 @@
+import { after, stopwatch, type Timer } from '../base/clock';
 import type { Asker, Question } from './connection';
 
 /**
@@ -6,8 +7,8 @@ import type { Asker, Question } from './connection';
  */
 export class Patience {
   private left: number;
-  private since = 0;
-  private timer: NodeJS.Timeout | undefined;
+  private timer: Timer | undefined;
+  private watch = stopwatch();
   private open = 0;
   private ended = false;
   private questions = Promise.resolve<unknown>(undefined);
@@ -55,18 +56,18 @@ export class Patience {
 
   end(): void {
     this.ended = true;
-    clearTimeout(this.timer);
+    this.timer?.cancel();
   }
 
   private start(): void {
     if (this.ended) return;
-    this.since = Date.now();
-    this.timer = setTimeout(this.onExpired, this.left);
+    this.watch = stopwatch();
+    this.timer = after(this.left, this.onExpired);
   }
 
   private stop(): void {
     if (this.open > 0 || this.ended) return;
-    clearTimeout(this.timer);
-    this.left = Math.max(0, this.left - (Date.now() - this.since));
+    this.timer?.cancel();
+    this.left = Math.max(0, this.left - this.watch.ms);
   }
 }

@@ -1,4 +1,5 @@
 import type { Readable, Writable } from 'node:stream';
+import { after, type Timer } from '../base/clock';
 import { ClusterliftError, ExitStatus } from '../base/errors';
 import { lastLines } from '../base/text';
 import { BOOT_MARK, payload } from './command';
@@ -46,8 +47,6 @@ export class NotStarted extends Error {
 
 /** Milliseconds until the script must have begun: covers sudo's delay after a wrong password, never a person. */
 const START_DEADLINE = 60_000;
-/** More makes a timer of Node fire at once. */
-const LONGEST_TIMER = 2 ** 31 - 1;
 const DEFAULT_MAX_OUTPUT = 4 * 1024 * 1024;
 /** Noise kept from before the script began. */
 const MAX_NOISE = 64 * 1024;
@@ -72,7 +71,7 @@ class Session {
   private readonly out: Output;
   private readonly err: Output;
   private readonly failure = deferred<never>();
-  private timer: NodeJS.Timeout | undefined;
+  private timer: Timer | undefined;
   private stage: 'asking' | 'starting' | 'running' = 'starting';
   private answered = false;
 
@@ -105,19 +104,16 @@ class Session {
       if (this.stage !== 'running') throw new NotStarted('ended', this.noise(), ending.code);
       return { ...ending, stdout: this.out.text(), stderr: this.err.text() };
     } finally {
-      clearTimeout(this.timer);
+      this.timer?.cancel();
       signal?.removeEventListener('abort', onAbort);
     }
   }
 
   private arm(ms: number, error: () => Error): void {
-    clearTimeout(this.timer);
-    this.timer = setTimeout(
-      () => {
-        this.failure.reject(error());
-      },
-      Math.min(ms, LONGEST_TIMER),
-    );
+    this.timer?.cancel();
+    this.timer = after(ms, () => {
+      this.failure.reject(error());
+    });
   }
 
   // Once the payload is sent, the script may begin at any time: a slow node is no reason to call it not started.

@@ -1,4 +1,5 @@
 import { sleep } from '../base/async';
+import { monotonic } from '../base/clock';
 
 /** A token bucket that all transfers of a run share (`--limit-rate`); with no rate it lets everything through. */
 export class Throttle {
@@ -12,7 +13,7 @@ export class Throttle {
    */
   constructor(
     private readonly rate: number | undefined,
-    private readonly now: () => number = Date.now,
+    private readonly now: () => number = monotonic,
     private readonly pause: (ms: number, signal?: AbortSignal) => Promise<void> = sleep,
   ) {
     this.tokens = this.burst;

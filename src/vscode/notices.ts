@@ -1,5 +1,5 @@
 import * as vscode from 'vscode';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { sleep } from '../base/async';
 import { line } from '../base/text';
 import type { RunRecord } from '../engine/runs';
 import type { ClustersModel } from './clusters/model';

@@ -1,4 +1,5 @@
 import { answersOf, mapLimit } from '../../base/async';
+import { every } from '../../base/clock';
 import { ClusterliftError, ExitStatus } from '../../base/errors';
 import type { Entries } from '../../ssh/script';
 import archiveScript from '../archive.sh';
@@ -200,18 +201,18 @@ export async function withProgress<T>(request: PartRequest, base: string, work: 
   if (!onProgress) return work();
   let looking = false;
   const args = ['progress', node.stateDir, base, point, node.name];
-  const timer = setInterval(() => {
+  const timer = every(1000, () => {
     if (looking) return;
     looking = true;
     askNode(node.connection, [archiveScript], { args, timeout: 10_000, ...(signal && { signal }) })
       .then((entries) => onProgress(entries.number('bytes')))
       .catch(() => undefined)
       .finally(() => (looking = false));
-  }, 1000);
+  });
   try {
     return await work();
   } finally {
-    clearInterval(timer);
+    timer.cancel();
   }
 }
 

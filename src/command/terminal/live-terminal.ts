@@ -1,3 +1,4 @@
+import { after, monotonic, wallClock, type Timer } from '../../base/clock';
 import { plain } from '../../base/text';
 import type { Event, EventSink, JournalEntry } from '../../engine/events';
 import type { Progress, RunView } from '../../engine/view';
@@ -35,10 +36,13 @@ export interface LiveTerminalOptions {
 export class LiveTerminal {
   readonly #options: LiveTerminalOptions;
   readonly #moves: boolean;
+  /** The time of day, for what is shown. */
   readonly #now: () => number;
+  /** The clock of durations. */
+  readonly #ticks: () => number;
   #drawn: readonly string[] = [];
   #drawnAt = Number.NEGATIVE_INFINITY;
-  #timer: NodeJS.Timeout | undefined;
+  #timer: Timer | undefined;
   #due = 0;
   #held: string[] = [];
   #paused = 0;
@@ -52,7 +56,8 @@ export class LiveTerminal {
 
   constructor(options: LiveTerminalOptions) {
     this.#options = options;
-    this.#now = options.now ?? Date.now;
+    this.#now = options.now ?? wallClock;
+    this.#ticks = options.now ?? monotonic;
     this.#moves = options.stream.isTTY === true && options.env['TERM'] !== 'dumb' && options.appendOnly !== true;
     options.stream.on('error', () => (this.#broken = true));
     options.stream.on('resize', this.#onResize);
@@ -86,7 +91,7 @@ export class LiveTerminal {
 
   /** Says what goes on while there is no run to show; undefined: nothing any more. Seen only where lines can be redrawn. */
   busy(what: string | undefined): void {
-    this.#busy = what === undefined ? undefined : { what, since: this.#now() };
+    this.#busy = what === undefined ? undefined : { what, since: this.#ticks() };
     this.#early = undefined;
     this.#schedule(0);
   }
@@ -110,7 +115,7 @@ export class LiveTerminal {
     if (this.#ended) return;
     this.#clear();
     this.#ended = true;
-    clearTimeout(this.#timer);
+    this.#timer?.cancel();
     this.#options.stream.off('resize', this.#onResize);
     this.#write([...this.#held.splice(0), ...lines].map((each) => `${each}\n`).join(''));
   }
@@ -127,15 +132,15 @@ export class LiveTerminal {
   /** Redraws after `delay` at the latest, but never faster than ten times a second. */
   #schedule(delay: number): void {
     if (!this.#moves || this.#ended || this.#paused > 0) return;
-    const now = this.#now();
+    const now = this.#ticks();
     const due = Math.max(now + delay, this.#drawnAt + FASTEST_MS);
     if (this.#timer !== undefined && this.#due <= due) return;
-    clearTimeout(this.#timer);
+    this.#timer?.cancel();
     this.#due = due;
-    this.#timer = setTimeout(() => {
+    this.#timer = after(due - now, () => {
       this.#timer = undefined;
       this.#redraw();
-    }, due - now);
+    });
     // The display alone keeps no process alive.
     this.#timer.unref();
   }
@@ -153,7 +158,7 @@ export class LiveTerminal {
 
   #remember(block: readonly string[]): void {
     this.#drawn = block;
-    this.#drawnAt = this.#now();
+    this.#drawnAt = this.#ticks();
     this.#schedule(IDLE_MS);
   }
 
@@ -162,7 +167,10 @@ export class LiveTerminal {
     const { stream } = this.#options;
     const rows = stream.rows !== undefined && stream.rows > 0 ? stream.rows : 24;
     const look = { ...this.look(), rows, now: this.#now(), waitingFor: this.#waitingFor };
-    if (!view) return this.#busy ? renderBusy(this.#busy.what, this.#busy.since, this.#early, look) : [];
+    if (!view)
+      return this.#busy
+        ? renderBusy(this.#busy.what, look.now - (this.#ticks() - this.#busy.since), this.#early, look)
+        : [];
     return view.state === 'running' ? renderLive(view, look) : [];
   }
 
@@ -184,7 +192,7 @@ export class LiveTerminal {
   #appended(event: Event | JournalEntry): string | undefined {
     if (event.type !== 'progress') return plainLines(event);
     const key = `${event.node ?? ''} ${event.step}`;
-    const now = this.#now();
+    const now = this.#ticks();
     const told = this.#toldProgress.get(key);
     if (told === undefined) this.#toldProgress.set(key, now);
     if (told === undefined || now - told < PLAIN_PROGRESS_MS) return undefined;

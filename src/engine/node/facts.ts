@@ -1,3 +1,4 @@
+import { wallClock } from '../../base/clock';
 import { line } from '../../base/text';
 import type {
   NodeFacts,
@@ -36,14 +37,14 @@ export interface FactsRequest {
 export async function gatherFacts(connection: NodeConnection, request: FactsRequest): Promise<GatheredFacts> {
   const { stateDir, commands = [], paths = [], signal } = request;
   const words = commands.filter((each) => /^[A-Za-z0-9._+-]{1,100}$/.test(each));
-  const from = Date.now();
+  const from = wallClock();
   const entries = await ask(connection, {
     text: `${reporting}\n${gathering}`,
     args: [stateDir ?? '', String(words.length), String(paths.length), ...words, ...paths],
     timeout: 60_000,
     ...(signal && { signal }),
   });
-  return parseFacts(entries, connection.node, { from, to: Date.now() }, commands);
+  return parseFacts(entries, connection.node, { from, to: wallClock() }, commands);
 }
 
 /** Makes facts of what facts.sh emitted. Pure, but for the look whether the owner of the lock is a process here. */

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { basename, dirname } from 'node:path/posix';
 import { sleep } from '../../base/async';
+import { after, stopwatch, type Timer } from '../../base/clock';
 import { ClusterliftError, ExitStatus, hasCode } from '../../base/errors';
 import { redactUrl, urlKey, type Address } from '../../package/sources/address';
 import { changedContent, failure, refusedStatus, tooManyRedirects } from '../../package/sources/trouble';
@@ -41,9 +42,9 @@ const PATIENCE = 10 * 60_000;
  */
 export async function fetchOnNode(connection: NodeConnection, request: NodeFetch): Promise<FetchedOnNode> {
   const token = randomBytes(8).toString('hex');
-  let movedAt = Date.now();
+  let moved = stopwatch();
   const onProgress = (bytes: number, total: number | undefined): void => {
-    movedAt = Date.now();
+    moved = stopwatch();
     request.onProgress?.(bytes, total);
   };
   for (let wait = 500; ; wait = Math.min(2 * wait, 5000)) {
@@ -52,7 +53,7 @@ export async function fetchOnNode(connection: NodeConnection, request: NodeFetch
     } catch (error) {
       request.signal.throwIfAborted();
       const away = hasCode(error, 'link-lost') || hasCode(error, 'host-unreachable');
-      if (!away || Date.now() - movedAt > PATIENCE) throw error;
+      if (!away || moved.ms > PATIENCE) throw error;
       await sleep(wait, request.signal);
     }
   }
@@ -142,12 +143,12 @@ class Told {
 /** Notices when the node says nothing for too long. */
 class Silence {
   private readonly abort = new AbortController();
-  private readonly timer: NodeJS.Timeout;
+  private readonly timer: Timer;
 
   constructor(node: string) {
-    this.timer = setTimeout(() => {
+    this.timer = after(SILENCE, () => {
       this.abort.abort(linkLost(node, 'a download', new Error('it says nothing')));
-    }, SILENCE);
+    });
   }
 
   get signal(): AbortSignal {
@@ -155,11 +156,11 @@ class Silence {
   }
 
   broken(): void {
-    this.timer.refresh();
+    this.timer.restart();
   }
 
   end(): void {
-    clearTimeout(this.timer);
+    this.timer.cancel();
   }
 }
 

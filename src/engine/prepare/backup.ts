@@ -1,4 +1,5 @@
 import { mapLimit } from '../../base/async';
+import { wallClock } from '../../base/clock';
 import { ClusterliftError } from '../../base/errors';
 import { excludedPaths } from '../../backup/exclude';
 import { LOCAL_BACKUP } from '../../backup/location';
@@ -46,7 +47,7 @@ export async function draftBackup(
     { leaveOut: check.leaveOut[node.name] ?? [], bytes: check.bytes[node.name] ?? 0 },
   ]);
   return {
-    point: { location: name, uri, id: newPointId(cluster.name, new Date()), sha256: undefined },
+    point: { location: name, uri, id: newPointId(cluster.name, new Date(wallClock())), sha256: undefined },
     backup: { reason: draft.reason, paths, exclude, quiet: isQuiet(manifest), nodes: Object.fromEntries(own) },
     findings: [
       ...check.findings,
@@ -121,7 +122,7 @@ export async function prepareBackup(
   const plan: Plan = {
     schema: 1,
     run: newRunId(cluster.name),
-    created: new Date().toISOString(),
+    created: new Date(wallClock()).toISOString(),
     action: 'backup',
     cluster: cluster.name,
     configFile: cluster.file,

@@ -1,3 +1,4 @@
+import { wallClock } from '../../base/clock';
 import { ClusterliftError, ExitStatus } from '../../base/errors';
 import type { Cluster, NodeModel } from '../../cluster/model';
 import type { NodeConnection } from '../../ssh/connection';
@@ -50,7 +51,7 @@ export async function prepareProvision(request: PrepareProvision): Promise<{ pla
   const plan: Plan = {
     schema: 1,
     run: newRunId(cluster.name),
-    created: new Date().toISOString(),
+    created: new Date(wallClock()).toISOString(),
     action: 'provision',
     cluster: cluster.name,
     configFile: cluster.file,

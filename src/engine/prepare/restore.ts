@@ -1,3 +1,4 @@
+import { wallClock } from '../../base/clock';
 import { ClusterliftError, ExitStatus } from '../../base/errors';
 import type { Finding } from '../../backup/paths';
 import type { Point } from '../../backup/point';
@@ -142,7 +143,7 @@ function planOf(
   return {
     schema: 1,
     run: newRunId(cluster.name),
-    created: new Date().toISOString(),
+    created: new Date(wallClock()).toISOString(),
     action: 'restore',
     cluster: cluster.name,
     configFile: cluster.file,

@@ -1,3 +1,4 @@
+import { wallClock } from '../../base/clock';
 import type { Cluster, NodeModel } from '../../cluster/model';
 import type { PackageCache } from '../../package/sources/cache';
 import type { Store } from '../../backup/store';
@@ -89,7 +90,7 @@ export async function prepareUpgrade(request: PrepareUpgrade): Promise<PreparedU
   });
   const plan = planUpgrade({
     run: newRunId(cluster.name),
-    created: new Date().toISOString(),
+    created: new Date(wallClock()).toISOString(),
     cluster: cluster.name,
     configFile: cluster.file,
     production: cluster.production,

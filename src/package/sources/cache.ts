@@ -1,5 +1,6 @@
 import { mkdir, readdir, readFile, rm, stat, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
+import { ageOf, wallClock } from '../../base/clock';
 import { sha256OfFile, type HashOptions } from './file';
 import { writeJson, type PartFile } from './part';
 
@@ -53,7 +54,7 @@ export class PackageCache {
       await this.remove(sha256);
       return undefined;
     }
-    const now = new Date();
+    const now = new Date(wallClock());
     await utimes(path, now, now).catch(() => undefined);
     return path;
   }
@@ -95,7 +96,7 @@ export class PackageCache {
     for (const name of await readdir(this.downloads).catch(() => [])) {
       const path = join(this.downloads, name);
       const found = await stat(path).catch(() => undefined);
-      if (found === undefined || Date.now() - found.mtimeMs < PART_AGE) continue;
+      if (found === undefined || ageOf(found.mtimeMs) < PART_AGE) continue;
       await rm(path, { force: true });
       freed += found.size;
     }

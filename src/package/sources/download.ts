@@ -1,4 +1,5 @@
 import { sleep } from '../../base/async';
+import { stopwatch } from '../../base/clock';
 import { ClusterliftError, ExitStatus } from '../../base/errors';
 import { redactUrl, type Address } from './address';
 import type { Body } from './body';
@@ -58,7 +59,7 @@ class Download {
   private insecure = false;
   /** What this session saw first; other content from then on is a change, not a newer version. */
   private seen: Validators | undefined;
-  private lastByte = Date.now();
+  private silence = stopwatch();
   private gotBytes = false;
   private restarts = 0;
 
@@ -150,7 +151,7 @@ class Download {
       for await (const bytes of body) {
         this.options.signal?.throwIfAborted();
         await this.part.append(bytes);
-        this.lastByte = Date.now();
+        this.silence = stopwatch();
         this.gotBytes = true;
         this.meter.at(this.part.size, total);
       }
@@ -174,7 +175,7 @@ class Download {
   private async waitAfter(error: TransientError, tries: number): Promise<void> {
     const giveUp = this.options.giveUp ?? (this.gotBytes ? GIVE_UP : GIVE_UP_AT_FIRST);
     const wait = Math.min(LONGEST_WAIT, (this.options.firstWait ?? FIRST_WAIT) * 2 ** tries);
-    if (Date.now() + wait - this.lastByte > giveUp) throw error;
+    if (this.silence.ms + wait > giveUp) throw error;
     this.options.onRetry?.(error, wait);
     await sleep(wait, this.options.signal);
   }

@@ -1,3 +1,5 @@
+import { monotonic } from '../../base/clock';
+
 /** How far a transfer is. Bytes; rate in bytes a second; milliseconds. */
 export interface Progress {
   readonly done: number;
@@ -19,7 +21,7 @@ export class Meter {
 
   constructor(
     private readonly report: ((progress: Progress) => void) | undefined,
-    private readonly now: () => number = Date.now,
+    private readonly now: () => number = monotonic,
   ) {}
 
   /**

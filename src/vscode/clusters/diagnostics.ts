@@ -1,4 +1,5 @@
 import * as vscode from 'vscode';
+import { after, type Timer } from '../../base/clock';
 import type { ClusterliftError } from '../../base/errors';
 import { diagnosticOf } from '../diagnostic';
 import { Store } from '../store';
@@ -10,7 +11,7 @@ const TYPING_MS = 250;
 /** What is wrong in clusters.json and can be mended by an edit, as it is typed. What the schema can say, the editor says itself, too. */
 export class ClustersDiagnostics extends Store {
   readonly #collection = this.add(vscode.languages.createDiagnosticCollection('clusterlift'));
-  readonly #timers = new Map<string, NodeJS.Timeout>();
+  readonly #timers = new Map<string, Timer>();
 
   constructor(private readonly model: ClustersModel) {
     super();
@@ -21,7 +22,7 @@ export class ClustersDiagnostics extends Store {
       }),
     );
     this.add(vscode.workspace.onDidCloseTextDocument(() => this.#fromFiles()));
-    this.add({ dispose: () => this.#timers.forEach((timer) => clearTimeout(timer)) });
+    this.add({ dispose: () => this.#timers.forEach((timer) => timer.cancel()) });
   }
 
   #isOurs(document: vscode.TextDocument): boolean {
@@ -42,7 +43,7 @@ export class ClustersDiagnostics extends Store {
 
   #later(document: vscode.TextDocument): void {
     const path = document.uri.fsPath;
-    clearTimeout(this.#timers.get(path));
+    this.#timers.get(path)?.cancel();
     const check = async (): Promise<void> => {
       this.#timers.delete(path);
       const { checkClusters } = await import(/* webpackChunkName: "reading" */ '../reading');
@@ -51,7 +52,7 @@ export class ClustersDiagnostics extends Store {
     };
     this.#timers.set(
       path,
-      setTimeout(() => void check(), TYPING_MS),
+      after(TYPING_MS, () => void check()),
     );
   }
 }

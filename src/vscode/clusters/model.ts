@@ -2,6 +2,7 @@ import { basename, dirname, join } from 'node:path';
 import * as vscode from 'vscode';
 import { userClustersPath } from '../../cluster/find';
 import type { Cluster, ClustersFile } from '../../cluster/model';
+import { after, type Timer } from '../../base/clock';
 import { ClusterliftError } from '../../base/errors';
 import { Store } from '../store';
 import { setting } from '../settings';
@@ -38,7 +39,7 @@ export class ClustersModel extends Store {
   #files: readonly FileState[] = [];
   #clusters: readonly ClusterRef[] = [];
   #watchers = this.add(new Store());
-  #timer: NodeJS.Timeout | undefined;
+  #timer: Timer | undefined;
   #reading: Promise<void> = Promise.resolve();
 
   constructor() {
@@ -61,7 +62,7 @@ export class ClustersModel extends Store {
         if (this.places().some(({ path }) => path === uri.fsPath)) this.#later();
       }),
     );
-    this.add({ dispose: () => clearTimeout(this.#timer) });
+    this.add({ dispose: () => this.#timer?.cancel() });
     this.#watch();
     void this.reload();
   }
@@ -125,8 +126,8 @@ export class ClustersModel extends Store {
   }
 
   #later(): void {
-    clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => void this.reload(), SETTLE_MS);
+    this.#timer?.cancel();
+    this.#timer = after(SETTLE_MS, () => void this.reload());
   }
 
   async #read(): Promise<void> {

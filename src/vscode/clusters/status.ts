@@ -1,4 +1,5 @@
 import * as vscode from 'vscode';
+import { wallClock } from '../../base/clock';
 import type { NodeView } from '../../engine/view';
 import type { StatusRow } from '../../command/terminal/status';
 import { Store } from '../store';
@@ -60,7 +61,7 @@ export class StatusCache extends Store {
   }
 
   /** An unreachable node keeps what was known of it. */
-  put(cluster: string, rows: readonly StatusRow[], now = Date.now()): void {
+  put(cluster: string, rows: readonly StatusRow[], now = wallClock()): void {
     const known = this.#byCluster.get(cluster) ?? new Map<string, NodeStatus>();
     for (const row of rows) {
       const before = known.get(row.node);

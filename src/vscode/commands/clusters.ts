@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as vscode from 'vscode';
+import { ageOf } from '../../base/clock';
 import { home } from '../../base/paths';
 import { addCluster } from '../../cluster/edit';
 import { NAME } from '../../cluster/names';
@@ -108,7 +109,7 @@ export function clusterCommands(deps: CommandDeps): Handlers {
       if (yes) await start(deps, forCluster({ kind: 'unlock', options: { ...yes, reason } }, ref), ref);
     },
     refreshOld: async () => {
-      const old = clusters.clusters.filter(({ id }) => Date.now() - status.askedAt(id) > OLD);
+      const old = clusters.clusters.filter(({ id }) => ageOf(status.askedAt(id)) > OLD);
       await Promise.all(old.map((ref) => askStatus(deps, ref)));
     },
   };

@@ -1,4 +1,5 @@
 import * as vscode from 'vscode';
+import { after, type Timer } from '../../base/clock';
 import { plain } from '../../base/text';
 import { plainLines } from '../../command/terminal/plain';
 import type { ClustersModel } from '../clusters/model';
@@ -36,7 +37,7 @@ export class OutputChannels extends Store {
   readonly #nodes = new Map<string, NodeChannel>();
   /** Had to go for others: they come back when they fail or somebody wants to see them, not with every line. */
   readonly #gone = new Set<string>();
-  #timer: NodeJS.Timeout | undefined;
+  #timer: Timer | undefined;
 
   constructor(
     hub: Pick<RunHub, 'onEvents'>,
@@ -48,7 +49,7 @@ export class OutputChannels extends Store {
     this.add(hub.onEvents((heard) => this.#take(heard)));
     this.add({
       dispose: () => {
-        clearTimeout(this.#timer);
+        this.#timer?.cancel();
         for (const { channel } of this.#nodes.values()) channel.dispose();
         this.#nodes.clear();
       },
@@ -150,10 +151,10 @@ export class OutputChannels extends Store {
   }
 
   #later(): void {
-    this.#timer ??= setTimeout(() => {
+    this.#timer ??= after(BATCH_MS, () => {
       this.#timer = undefined;
       for (const node of this.#nodes.values()) if (node.ready) write(node);
-    }, BATCH_MS);
+    });
   }
 }
 

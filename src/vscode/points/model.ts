@@ -1,4 +1,5 @@
 import * as vscode from 'vscode';
+import { wallClock } from '../../base/clock';
 import { ClusterliftError, messageOf } from '../../base/errors';
 import { line } from '../../base/text';
 import type { ClusterRef, ClustersModel } from '../clusters/model';
@@ -94,10 +95,10 @@ export class PointsModel extends Store {
     try {
       const argv = argvFor({ kind: 'backup-list', location: name, options: {} }, ref);
       const points = pointRows(await this.looker.rows(argv, cwdOf(ref), signal), name);
-      state = { asked: Date.now(), points, error: undefined };
+      state = { asked: wallClock(), points, error: undefined };
     } catch (error) {
       const message = line(error instanceof ClusterliftError ? error.message : messageOf(error));
-      state = { asked: Date.now(), points: this.#states.get(id)?.points ?? [], error: message };
+      state = { asked: wallClock(), points: this.#states.get(id)?.points ?? [], error: message };
     }
     this.#states.set(id, state);
     return state;

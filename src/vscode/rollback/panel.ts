@@ -3,6 +3,7 @@ import * as vscode from 'vscode';
 import type { FromPage, KeptState, PointKey, ToPage } from '../../webview/rollback/protocol';
 import type { ClusterRef, ClustersModel } from '../clusters/model';
 import type { StatusCache } from '../clusters/status';
+import { sleep } from '../../base/async';
 import { line } from '../../base/text';
 import { messageOf } from '../../base/errors';
 import { argvFor, cwdOf } from '../commands/argv';
@@ -156,7 +157,7 @@ class RollBackPanel extends Store {
     if (!vscode.workspace.isTrusted || this.#previews.get(keyText(key))?.kind === 'ready') return;
     const looking = (this.#looking = new AbortController());
     const isOver = (): boolean => looking.signal.aborted || this.disposed;
-    await new Promise((resolve) => setTimeout(resolve, STAYS));
+    await sleep(STAYS);
     if (isOver()) return;
     this.#tell(key, { kind: 'asking' });
     try {

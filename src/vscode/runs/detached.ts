@@ -1,4 +1,5 @@
 import * as vscode from 'vscode';
+import { after } from '../../base/clock';
 import { Store } from '../store';
 import type { GoesOn } from './terminal';
 import { tell } from '../tell';
@@ -30,7 +31,7 @@ export class Detached extends Store {
 
   closed(what: GoesOn, pty: vscode.Pseudoterminal): void {
     this.#waiting.set(pty, what);
-    setTimeout(() => this.#waiting.delete(pty), REASON_MS);
+    after(REASON_MS, () => void this.#waiting.delete(pty));
   }
 
   async #tell(what: GoesOn): Promise<void> {

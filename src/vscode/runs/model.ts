@@ -2,6 +2,7 @@ import { watch, type FSWatcher } from 'node:fs';
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as vscode from 'vscode';
+import { after, stopwatch, type Timer } from '../../base/clock';
 import type { RunRecord, Runs } from '../../engine/runs';
 import { Store } from '../store';
 
@@ -27,7 +28,7 @@ export class RunsModel extends Store {
   readonly #directory: string;
   readonly #known = new Map<string, { readonly stamp: string; readonly record: RunRecord }>();
   #records: readonly RunRecord[] = [];
-  #timer: NodeJS.Timeout | undefined;
+  #timer: Timer | undefined;
   #watcher: FSWatcher | undefined;
   #busy: Promise<void> | undefined;
   #read = false;
@@ -38,7 +39,7 @@ export class RunsModel extends Store {
     this.#directory = join(home, 'runs');
     this.add({
       dispose: () => {
-        clearTimeout(this.#timer);
+        this.#timer?.cancel();
         this.#watcher?.close();
       },
     });
@@ -73,10 +74,10 @@ export class RunsModel extends Store {
 
   /** Looks at the folders; only what changed is read. */
   async refresh(): Promise<void> {
-    const start = performance.now();
+    const watch = stopwatch();
     this.#busy ??= this.#look().finally(() => {
       this.#busy = undefined;
-      this.#schedule(pauseAfter(performance.now() - start, this.#isLive()));
+      this.#schedule(pauseAfter(watch.ms, this.#isLive()));
     });
     return this.#busy;
   }
@@ -131,8 +132,8 @@ export class RunsModel extends Store {
 
   #schedule(ms: number): void {
     if (this.disposed) return;
-    clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => void this.refresh(), ms);
+    this.#timer?.cancel();
+    this.#timer = after(ms, () => void this.refresh());
   }
 }
 

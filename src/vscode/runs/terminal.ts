@@ -1,5 +1,6 @@
 import * as vscode from 'vscode';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { sleep } from '../../base/async';
+import { deadlineIn } from '../../base/clock';
 import { ClusterliftError, ExitStatus, messageOf } from '../../base/errors';
 import { home } from '../../base/paths';
 import { formatCommand, wholeArgv } from '../../command/format';
@@ -268,10 +269,10 @@ export class RunTerminal extends Store implements vscode.Pseudoterminal {
   /** How the run stands once its process is gone, or was replaced. */
   async #afterwards(run: string): Promise<RunRecord> {
     const died = this.#session.view?.owner?.pid;
-    const end = Date.now() + GONE_MS;
+    const deadline = deadlineIn(GONE_MS);
     for (;;) {
       const record = await this.deps.runs.read(run);
-      if (record.state !== 'live' || (died !== undefined && record.owner?.pid !== died) || Date.now() > end)
+      if (record.state !== 'live' || (died !== undefined && record.owner?.pid !== died) || deadline.passed)
         return record;
       await sleep(100);
     }

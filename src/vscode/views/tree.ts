@@ -1,4 +1,5 @@
 import * as vscode from 'vscode';
+import { after, type Timer } from '../../base/clock';
 import { line } from '../../base/text';
 import type { RunEventList } from '../runs/session';
 import { Store } from '../store';
@@ -12,11 +13,11 @@ export class TreeRefresh<T> extends Store {
   readonly event = this.#changed.event;
   readonly #due = new Set<T>();
   #all = false;
-  #timer: NodeJS.Timeout | undefined;
+  #timer: Timer | undefined;
 
   constructor() {
     super();
-    this.add({ dispose: () => clearTimeout(this.#timer) });
+    this.add({ dispose: () => this.#timer?.cancel() });
   }
 
   /** @param items nothing: the whole tree */
@@ -32,14 +33,14 @@ export class TreeRefresh<T> extends Store {
 
   #soon(items: readonly T[]): void {
     for (const each of items) this.#due.add(each);
-    this.#timer ??= setTimeout(() => {
+    this.#timer ??= after(THROTTLE_MS, () => {
       this.#timer = undefined;
       const due = [...this.#due];
       const all = this.#all;
       this.#due.clear();
       this.#all = false;
       if (!this.disposed) this.#changed.fire(all ? undefined : due);
-    }, THROTTLE_MS);
+    });
   }
 }
 

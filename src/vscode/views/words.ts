@@ -1,4 +1,5 @@
 import { l10n } from 'vscode';
+import { wallClock } from '../../base/clock';
 import { line } from '../../base/text';
 import type { Action, Plan } from '../../engine/plan';
 import type { NodeStatus } from '../clusters/status';
@@ -10,7 +11,7 @@ import type { NodeView, RunView, StepView } from '../../engine/view';
 const MOST_VERSION = 80;
 
 /** `5 min ago` */
-export function ago(then: number, now = Date.now()): string {
+export function ago(then: number, now = wallClock()): string {
   const minutes = Math.floor(Math.max(0, now - then) / 60_000);
   if (minutes < 1) return l10n.t('just now');
   if (minutes < 60) return l10n.t('{0} min ago', minutes);

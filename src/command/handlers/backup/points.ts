@@ -1,3 +1,4 @@
+import { wallClock } from '../../../base/clock';
 import { ClusterliftError, ExitStatus, messageOf } from '../../../base/errors';
 import { LOCAL_BACKUP, findLocation, localBackup } from '../../../backup/location';
 import { cleanLocation, verifyPoint as verify } from '../../../backup/points';
@@ -62,7 +63,7 @@ export async function verifyPoint(ctx: CommandContext, id: string, options: Opti
     const only = options.nodes ? site.nodes.map(({ name }) => name) : undefined;
     const { state, trust, verdicts, unknown } = await verify(store, id, stateless(site, site.cluster.nodes), {
       by: ctx.by,
-      now: new Date(),
+      now: new Date(wallClock()),
       only,
       journaled: await journaledDigest(ctx, id),
       signal,
@@ -101,7 +102,7 @@ export async function cleanPoints(
     const store = site.openStore(findLocation(name, site.file.locations));
     const nodes = stateless(site, cluster.nodes);
     const used = await pointsInUse(ctx, site);
-    const what = { cluster: cluster.name, keep, used, now: new Date(), signal };
+    const what = { cluster: cluster.name, keep, used, now: new Date(wallClock()), signal };
     const plan = await cleanLocation(store, nodes, { ...what, dryRun: true });
     const rows = [
       ...plan.remove.map(({ id }) => ({ id, removed: !options.dryRun, why: undefined })),
