@@ -1,3 +1,4 @@
+import { shellWord } from '../base/shell';
 import type { Command } from './command';
 import { commandSpec } from './grammar';
 import { OPTIONS } from './options';
@@ -10,7 +11,7 @@ import type { AnyOption } from './tokens';
  * Secrets are left out: user, password and query of a URL, the password of a backup address.
  */
 export function formatCommand(command: Command): string {
-  return ['clusterlift', ...formatArgv(command)].map(shellQuote).join(' ');
+  return ['clusterlift', ...formatArgv(command)].map(shellWord).join(' ');
 }
 
 /** The command line of a run, as its plan keeps it: to run it, not to look at it. */
@@ -110,9 +111,4 @@ export function publicPackage(source: string | undefined): string | undefined {
   if (url.username === '' && url.password === '' && url.search === '' && url.hash === '') return source;
   url.username = url.password = url.search = url.hash = '';
   return url.href;
-}
-
-/** One word for a POSIX shell. */
-function shellQuote(word: string): string {
-  return /^[A-Za-z0-9_@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
 }

@@ -1,5 +1,5 @@
 import { checkEnd } from '../backup/task';
-import { quote } from '../ssh/command';
+import { quote } from '../base/shell';
 import type { RunContext } from './context';
 import { directoryOf } from './environment';
 import { taskRunner, type TaskStep } from './jobstep';

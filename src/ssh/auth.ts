@@ -1,10 +1,10 @@
-import { join } from 'node:path';
 import type { AnyAuthMethod, KeyboardInteractiveCallback, Prompt } from 'ssh2';
 import { ClusterliftError, ExitStatus } from '../base/errors';
-import { type Env, home } from '../base/paths';
+import type { Env } from '../base/paths';
 import { line } from '../base/text';
 import type { Asker } from './connection';
-import { DEFAULT_IDENTITIES, type KeyFiles, type KeyOffer, OfferAgent, agentOffers, sameKey } from './keys';
+import { type KeyFiles, type KeyOffer, OfferAgent } from './keys';
+import { offersFor } from './offers';
 import { type Candidate, PasswordSource } from './password';
 import type { Patience } from './patience';
 import type { Secrets } from './secrets';
@@ -56,10 +56,16 @@ export class Authenticator {
   private answered = false;
   private again: 'refused' | 'hung-up' | undefined;
   private key: KeyOffer | undefined;
+  private old: readonly string[] = [];
 
   /** The key that alone let us in the last time; undefined: it took something else. */
   get acceptedKey(): KeyOffer | undefined {
     return this.key;
+  }
+
+  /** The old algorithms that this login took, as ssh_config allows. */
+  get oldAlgorithms(): readonly string[] {
+    return this.old;
   }
 
   constructor(private readonly context: AuthContext) {
@@ -83,6 +89,7 @@ export class Authenticator {
   ): (left: readonly string[] | null, partial: boolean | null, next: (method: AnyAuthMethod | false) => void) => void {
     this.tried = [];
     this.key = undefined;
+    this.old = [];
     this.again = this.answered ? 'hung-up' : undefined;
     this.answered = false;
     const attempts = this.attempts({ asker: patience.wrap(asker), patience, signal });
@@ -158,10 +165,16 @@ export class Authenticator {
 
   private async *tryKeys(scene: Scene, reply: Reply): AsyncGenerator<AnyAuthMethod, Reply, Reply> {
     const { user: username } = this.context.target;
-    for (const offer of await this.offers()) {
+    const { target, env, keys } = this.context;
+    const { offers, leftOut } = await offersFor(target, env, keys);
+    this.tried.push(...leftOut);
+    for (const offer of offers) {
       const { asker, patience, signal } = scene;
       const agent = new OfferAgent(offer.publicKey, (data, options) =>
-        patience.during(() => offer.sign(data, options, asker, signal)),
+        patience.during(() => {
+          this.checkHash(offer, options.hash);
+          return offer.sign(data, options, asker, signal);
+        }),
       );
       this.key = offer;
       yield { type: 'agent', username, agent };
@@ -176,30 +189,12 @@ export class Authenticator {
     return reply;
   }
 
-  private async offers(): Promise<KeyOffer[]> {
-    const { target, env, keys } = this.context;
-    const named = target.identityFiles.length > 0;
-    const files = named ? target.identityFiles : DEFAULT_IDENTITIES.map((name) => join(home(env), '.ssh', name));
-    const agent = target.agent === undefined ? undefined : await agentOffers(target.agent);
-    if (agent?.problem !== undefined) this.tried.push(`agent (${agent.problem})`);
-    const inAgent = agent?.offers ?? [];
-    const first: KeyOffer[] = [];
-    for (const file of files) {
-      const offer = await keys.offer(file, target.node);
-      if (offer === undefined) {
-        if (named) this.tried.push(`${file} (no such file)`);
-      } else if ('problem' in offer) {
-        const held =
-          offer.publicKey && inAgent.find((each) => offer.publicKey && sameKey(each.publicKey, offer.publicKey));
-        if (held) first.push(held);
-        else this.tried.push(`${offer.label} (${offer.problem})`);
-      } else {
-        first.push(inAgent.find((each) => sameKey(each.publicKey, offer.publicKey)) ?? offer);
-      }
-    }
-    const others = target.identitiesOnly ? [] : inAgent.filter((each) => !first.includes(each));
-    // Named keys first: a server cuts us off after a few wrong ones (MaxAuthTries).
-    return named ? [...first, ...others] : [...others, ...first];
+  /** SHA-1 is broken for signatures: a server that takes nothing else is refused, unless ssh_config allows it. */
+  private checkHash({ publicKey }: KeyOffer, hash: string | undefined): void {
+    if (publicKey.type !== 'ssh-rsa' || hash === 'sha256' || hash === 'sha512') return;
+    if (!this.context.target.algorithms.sha1Logins)
+      throw new Error('the server takes only SHA-1 signatures (ssh-rsa) of it');
+    this.old = ['ssh-rsa'];
   }
 
   private async *tryPassword(scene: Scene, reply: Reply): AsyncGenerator<AnyAuthMethod, Reply, Reply> {

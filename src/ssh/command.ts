@@ -1,4 +1,5 @@
 import { ClusterliftError, ExitStatus } from '../base/errors';
+import { quote, shellWord } from '../base/shell';
 
 /**
  * The bootstrap: what stands in the argv of the node's shell is one constant, whatever we run.
@@ -43,16 +44,7 @@ function elevate(elevation: Elevation): readonly string[] {
 
 /** The same as one line for the login shell of the node. */
 export function bootstrapCommand(elevation: Elevation): string {
-  return `exec ${bootstrapArgv(elevation).map(quoteIfNeeded).join(' ')}`;
-}
-
-/** Quotes a word for a POSIX shell. The only quoting function for values; they never hold NUL. */
-export function quote(word: string): string {
-  return `'${word.replaceAll("'", "'\\''")}'`;
-}
-
-function quoteIfNeeded(word: string): string {
-  return /^[A-Za-z0-9_./=:-]+$/.test(word) ? word : quote(word);
+  return `exec ${bootstrapArgv(elevation).map(shellWord).join(' ')}`;
 }
 
 /**

@@ -15,6 +15,11 @@ export interface NodeConnection {
   openReader(path: string, signal?: AbortSignal): Promise<RandomReader>;
   /** Appends to a file as the login user; see `AppendRequest`. */
   append(request: AppendRequest): Promise<void>;
+  /**
+   * Algorithms that the connection uses only because the user's ssh_config allows them for this host, each with the
+   * host that it is for. Known after the first call.
+   */
+  readonly oldAlgorithms?: readonly string[];
   /** What it takes to pass a file on between this node and others; absent where no SSH leads there. */
   readonly peer?: Peer;
   close(): Promise<void>;

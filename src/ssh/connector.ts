@@ -125,7 +125,7 @@ export class Connector {
   }
 
   private link(target: Target, via: Link | undefined, purpose: string): Link {
-    const hop = `${target.user}@${target.host}:${String(target.port)} as ${target.recordName}`;
+    const hop = `${target.user}@${target.host}:${String(target.port)} as ${target.recordNames.exact}`;
     const key = via ? `${this.keyOf(via)} > ${hop}` : hop;
     const known = this.links.get(key);
     if (known) return known;

@@ -1,9 +1,10 @@
 import { type Socket, connect } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { type BaseAgent, Client, type ConnectConfig, type ParsedKey, type ServerHostKeyAlgorithm } from 'ssh2';
+import { type BaseAgent, Client, type ConnectConfig, type ParsedKey } from 'ssh2';
 import { cancelled, sleep } from '../base/async';
 import { after } from '../base/clock';
 import { ClusterliftError } from '../base/errors';
+import { hostKeyOrder, oldAmong } from './algorithms';
 import type { Authenticator } from './auth';
 import type { Asker } from './connection';
 import { deferred } from './deferred';
@@ -41,17 +42,6 @@ export interface Times {
 export const DEFAULT_TIMES: Times = { connect: 15_000, ready: 30_000, keepalive: 15_000, keepaliveCount: 4 };
 
 const MAX_TRIES = 4;
-// The first one is hardware-accelerated everywhere; the editor's crypto has no chacha20.
-const CIPHERS = ['aes128-gcm@openssh.com', 'aes256-gcm@openssh.com', 'aes128-ctr', 'aes192-ctr', 'aes256-ctr'] as const;
-const HOST_KEYS: readonly ServerHostKeyAlgorithm[] = [
-  'ssh-ed25519',
-  'ecdsa-sha2-nistp256',
-  'ecdsa-sha2-nistp384',
-  'ecdsa-sha2-nistp521',
-  'rsa-sha2-512',
-  'rsa-sha2-256',
-  'ssh-rsa',
-];
 
 /**
  * Connects, verifies the host key, authenticates. Tries again only where nothing can have been refused yet: a busy
@@ -81,6 +71,7 @@ class Attempt {
   /** What we found out ourselves beats what ssh2 says afterwards. */
   private verdict: ClusterliftError | undefined;
   private acceptedKey: Buffer | undefined;
+  private oldAlgorithms: readonly string[] = [];
   private stream: Duplex | undefined;
   /** Stops watching the link of the jump host. */
   private unhook: () => void = () => undefined;
@@ -161,7 +152,11 @@ class Attempt {
     const fail = (error: Error): void => {
       this.result.reject(error);
     };
+    const { algorithms } = target;
     const known = await hostKeys.typesOf(this.host());
+    client.on('handshake', (negotiated) => {
+      this.oldAlgorithms = oldAmong(negotiated);
+    });
     client.on('error', (error: Error & { level?: string }) => {
       // A key that could not sign is followed by the next one.
       if (error.level !== 'agent') fail(error);
@@ -176,7 +171,11 @@ class Attempt {
     client.once('ready', () => {
       authenticator.succeeded();
       client.removeAllListeners('error').removeAllListeners('close');
-      const entrance = { hostKey: this.acceptedKey ?? Buffer.alloc(0), key: authenticator.acceptedKey };
+      const entrance = {
+        hostKey: this.acceptedKey ?? Buffer.alloc(0),
+        key: authenticator.acceptedKey,
+        oldAlgorithms: [...this.oldAlgorithms, ...authenticator.oldAlgorithms],
+      };
       const transport = new Transport(target.node, client, entrance);
       transport.onLost(this.unhook);
       this.result.resolve(transport);
@@ -187,7 +186,13 @@ class Attempt {
       readyTimeout: 0,
       keepaliveInterval: times.keepalive,
       keepaliveCountMax: times.keepaliveCount,
-      algorithms: { cipher: [...CIPHERS], serverHostKey: hostKeyOrder(known) },
+      algorithms: {
+        kex: [...algorithms.kex],
+        cipher: [...algorithms.cipher],
+        hmac: [...algorithms.hmac],
+        serverHostKey: hostKeyOrder(algorithms.serverHostKey, known),
+        compress: ['none'],
+      },
       hostVerifier: (key: Buffer, verify: (valid: boolean) => void) => {
         this.verify(key, verify);
       },
@@ -199,8 +204,8 @@ class Attempt {
   }
 
   private host(): Host {
-    const { node, recordName, port, knownHosts, strict } = this.how.target;
-    return { node, name: recordName, port, files: knownHosts, strict };
+    const { node, recordNames, knownHosts, strict, algorithms } = this.how.target;
+    return { node, names: recordNames, files: knownHosts, strict, rsaBits: algorithms.rsaBits };
   }
 
   // Called again at each rekey: the same key needs no second look, another one is refused.
@@ -225,12 +230,6 @@ class Attempt {
         },
       );
   }
-}
-
-/** Types on record first: a server that shows another of its keys would look changed. */
-function hostKeyOrder(known: readonly string[]): ServerHostKeyAlgorithm[] {
-  const isKnown = (algorithm: string): boolean => known.includes(algorithm.startsWith('rsa-') ? 'ssh-rsa' : algorithm);
-  return [...HOST_KEYS.filter(isKnown), ...HOST_KEYS.filter((each) => !isKnown(each))];
 }
 
 /** Packets that are written in one go leave in one system call: measured, images travel 15 % faster for less CPU. */

@@ -1,14 +1,16 @@
 import { mkdir, open, readFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { ClusterliftError, ExitStatus } from '../base/errors';
+import { shellWord } from '../base/shell';
+import { rsaBitsOf } from './algorithms';
 import type { Asker } from './connection';
 import {
   type KnownHost,
+  type RecordNames,
   fingerprint,
   judge,
   keyTypeOf,
   parseKnownHosts,
-  recordName,
   recordedTypes,
 } from './known-hosts';
 
@@ -16,13 +18,13 @@ import {
 export interface Host {
   /** As people call it: a node of the cluster, or a jump host. */
   readonly node: string;
-  /** The name on record: HostKeyAlias, or the host. */
-  readonly name: string;
-  readonly port: number;
+  readonly names: RecordNames;
   /** The user's and the system's known_hosts. */
   readonly files: readonly string[];
   /** `StrictHostKeyChecking yes`: an unknown key is refused without a question. */
   readonly strict: boolean;
+  /** Fewest bits of an RSA key. */
+  readonly rsaBits: number;
 }
 
 export interface HostKeysOptions {
@@ -40,16 +42,18 @@ export class HostKeys {
 
   /** The key types on record, for the order in which we offer algorithms. */
   async typesOf(host: Host): Promise<string[]> {
-    return recordedTypes(await this.records(host), host.name, host.port);
+    return recordedTypes(await this.records(host), host.names);
   }
 
   /**
    * Returns when the key may be trusted. A new key that a person (or the option) accepted is stored first.
    * @param key public key blob
-   * @throws ClusterliftError `host-key-revoked`, `host-key-changed`, `host-key-unknown`
+   * @throws ClusterliftError `host-key-revoked`, `host-key-changed`, `host-key-unknown`, `host-key-weak`
    */
   async verify(host: Host, key: Uint8Array, asker: Asker, signal?: AbortSignal): Promise<void> {
-    const verdict = judge(await this.records(host), host.name, host.port, key);
+    const verdict = judge(await this.records(host), host.names, key);
+    const bits = rsaBitsOf(key) ?? host.rsaBits;
+    if (bits < host.rsaBits && verdict.kind !== 'revoked') throw weak(host, bits);
     switch (verdict.kind) {
       case 'known':
         return;
@@ -69,7 +73,7 @@ export class HostKeys {
     const question = {
       kind: 'host-key',
       node: host.node,
-      host: recordName(host.name, host.port),
+      host: host.names.exact,
       keyType: keyTypeOf(key),
       fingerprint: fingerprint(key),
     } as const;
@@ -84,7 +88,7 @@ export class HostKeys {
   // Appends a whole line in one write; one writer at a time within this process.
   private async add(host: Host, key: Uint8Array): Promise<void> {
     const { store } = this.options;
-    const line = `${recordName(host.name, host.port)} ${keyTypeOf(key)} ${Buffer.from(key).toString('base64')}\n`;
+    const line = `${host.names.exact} ${keyTypeOf(key)} ${Buffer.from(key).toString('base64')}\n`;
     const write = async (): Promise<void> => {
       await mkdir(dirname(store), { recursive: true, mode: 0o700 });
       const file = await open(store, 'a+', 0o600);
@@ -111,7 +115,7 @@ async function readKnownHosts(file: string): Promise<KnownHost[]> {
     throw new ClusterliftError({
       code: 'known-hosts-unreadable',
       message: `${file} cannot be read, so no host key can be checked`,
-      hint: `Make it readable for this user: ls -l ${file}`,
+      hint: `Make it readable for this user: ls -l ${shellWord(file)}`,
       exit: ExitStatus.refused,
       cause: error,
     });
@@ -119,7 +123,7 @@ async function readKnownHosts(file: string): Promise<KnownHost[]> {
 }
 
 function unknown(host: Host, key: Uint8Array, certificateAuthority: boolean): ClusterliftError {
-  const name = recordName(host.name, host.port);
+  const name = host.names.exact;
   const ca = certificateAuthority
     ? ' (host certificates, as your @cert-authority line wants them, are not supported)'
     : '';
@@ -132,13 +136,23 @@ function unknown(host: Host, key: Uint8Array, certificateAuthority: boolean): Cl
   });
 }
 
+function weak(host: Host, bits: number): ClusterliftError {
+  return new ClusterliftError({
+    code: 'host-key-weak',
+    message: `the RSA host key of ${host.node} has ${String(bits)} bits, and at least ${String(host.rsaBits)} are needed`,
+    hint: 'Give the node a new host key (`ssh-keygen -A` makes what is missing). If it cannot have one, set `RequiredRSASize 1024` for this host in your own ssh_config.',
+    exit: ExitStatus.refused,
+    node: host.node,
+  });
+}
+
 function changed(host: Host, key: Uint8Array, at: KnownHost): ClusterliftError {
-  const name = recordName(host.name, host.port);
+  const name = host.names.exact;
   const recorded = fingerprint(Buffer.from(at.key, 'base64'));
   return new ClusterliftError({
     code: 'host-key-changed',
     message: `the host key of ${host.node} (${name}) changed: it shows ${keyTypeOf(key)} ${fingerprint(key)}, but ${at.file}:${String(at.line)} has ${at.keyType} ${recorded}`,
-    hint: `Somebody may be listening in. If the node was set up anew: ssh-keygen -R '${name}' -f '${at.file}'`,
+    hint: `Somebody may be listening in. If the node was set up anew: ssh-keygen -R ${shellWord(name)} -f ${shellWord(at.file)}`,
     exit: ExitStatus.refused,
     node: host.node,
   });

@@ -1,4 +1,5 @@
-import { readFile } from 'node:fs/promises';
+import { constants } from 'node:fs';
+import { open } from 'node:fs/promises';
 import {
   BaseAgent,
   type IdentityCallback,
@@ -11,6 +12,7 @@ import {
 import { within } from '../base/async';
 import { after } from '../base/clock';
 import { messageOf } from '../base/errors';
+import { shellWord } from '../base/shell';
 import type { Asker } from './connection';
 import { fingerprint } from './known-hosts';
 import { PasswordSource } from './password';
@@ -45,8 +47,12 @@ export class KeyFiles {
 
   /** The key of a file as an offer; undefined when there is no such file. */
   async offer(file: string, node: string): Promise<KeyOffer | KeyProblem | undefined> {
-    const text = await readFile(file).catch(() => undefined);
-    const companion = await readFile(`${file}.pub`).catch(() => undefined);
+    const read = await readKeyFile(file);
+    if (typeof read === 'string') return { label: file, problem: read };
+    const text = read?.content;
+    const companion = await readKeyFile(`${file}.pub`).then((each) =>
+      typeof each === 'string' ? undefined : each?.content,
+    );
     if (!text && !companion) return undefined;
     const publicKey = (companion && publicPart(companion)) ?? (text && publicPart(text));
     if (publicKey instanceof Error) return { label: file, problem: problemOf(publicKey) };
@@ -56,6 +62,8 @@ export class KeyFiles {
     if (!text || (parsed && !(parsed instanceof Error) && !parsed.isPrivateKey())) {
       return { label: file, problem: 'only the public key is there', publicKey };
     }
+    if (read?.exposed === true)
+      return { label: file, problem: `others can read it: chmod go-rwx ${shellWord(file)}`, publicKey };
     return {
       label: file,
       publicKey,
@@ -104,6 +112,35 @@ export class KeyFiles {
       }
       candidate.reject();
     }
+  }
+}
+
+/** Largest key file, in bytes. */
+const MAX_KEY_FILE = 1 << 20;
+
+interface KeyFile {
+  readonly content: Buffer;
+  /** Our own file, and others may read it: `ssh` ignores such a private key. */
+  readonly exposed: boolean;
+}
+
+/** A regular file of a reasonable size, opened without waiting; a text says why not; undefined: there is none. */
+async function readKeyFile(file: string): Promise<KeyFile | string | undefined> {
+  // A name like \\\\server\\share would send this user's Windows credentials there.
+  if (process.platform === 'win32' && /^[\\/]{2}/.test(file)) return 'a key file on a network share is not opened';
+  const handle = await open(file, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0)).catch(() => undefined);
+  if (!handle) return undefined;
+  try {
+    const stat = await handle.stat();
+    const { mode, uid, size } = stat;
+    if (!stat.isFile()) return 'not a regular file';
+    if (size > MAX_KEY_FILE) return 'larger than 1 MiB, so it is not a key';
+    const exposed = process.platform !== 'win32' && uid === process.getuid?.() && (mode & 0o077) !== 0;
+    return { content: await handle.readFile(), exposed };
+  } catch (error) {
+    return messageOf(error);
+  } finally {
+    await handle.close();
   }
 }
 

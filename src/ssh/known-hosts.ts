@@ -26,8 +26,8 @@ export function parseKnownHosts(text: string, file: string): KnownHost[] {
     const fields = line.trim().split(/[ \t]+/);
     const marker = fields[0]?.startsWith('@') === true ? fields.shift() : undefined;
     const [hosts, keyType, key] = fields;
-    if (hosts === undefined || hosts === '' || hosts.startsWith('#') || keyType === undefined || !isBase64(key))
-      return [];
+    if (hosts === undefined || hosts === '' || hosts.startsWith('#') || !isBase64(key)) return [];
+    if (keyType === undefined || keyType !== keyTypeOf(Buffer.from(key, 'base64'))) return [];
     const kind = marker === undefined ? 'none' : MARKERS.get(marker);
     return kind === undefined ? [] : [{ marker: kind, hosts, keyType, key, file, line: index + 1 }];
   });
@@ -42,27 +42,44 @@ function isBase64(text: string | undefined): text is string {
   return text !== undefined && /^[A-Za-z0-9+/]+={0,2}$/.test(text);
 }
 
-/** The name under which a server is on record: `host`, or `[host]:port` for another port than 22. Lower case. */
-export function recordName(host: string, port: number): string {
+/** The names under which OpenSSH looks a server up (`get_hostfile_hostname_ipaddr` in its sshconnect.c). */
+export interface RecordNames {
+  /** `host`, or `[host]:port` for another port than 22; with a HostKeyAlias the alias alone, whatever the port. */
+  readonly exact: string;
+  /** The host without its port, where a key on record is good on any port; undefined: only `exact` counts. */
+  readonly bare: string | undefined;
+}
+
+/** @param alias HostKeyAlias of ssh_config */
+export function recordNames(host: string, port: number, alias?: string): RecordNames {
+  if (alias !== undefined) return { exact: alias.toLowerCase(), bare: undefined };
   const name = host.toLowerCase();
-  return port === 22 ? name : `[${name}]:${String(port)}`;
+  return port === 22
+    ? { exact: name, bare: undefined }
+    : { exact: `[${name}]:${String(port)}`, bare: name };
 }
 
 /**
- * Looks a key up. A key that is on record for the bare name is also good on another port, as for OpenSSH;
+ * Looks a key up, with the answers of OpenSSH: a key on record for the bare name is good on another port, too,
  * but only a record for exactly this name makes it *changed*.
  * @param key the public key blob (RFC 4253, 6.6)
  */
-export function judge(records: readonly KnownHost[], host: string, port: number, key: Uint8Array): Verdict {
-  const encoded = Buffer.from(key).toString('base64');
-  const mine = records.filter((record) => matchesHost(record.hosts, recordName(host, port)));
-  const bare = port === 22 ? [] : records.filter((record) => matchesHost(record.hosts, recordName(host, 22)));
-  const same = [...mine, ...bare].filter((record) => stripPadding(record.key) === stripPadding(encoded));
-  const revoked = same.find((record) => record.marker === 'revoked');
+export function judge(records: readonly KnownHost[], names: RecordNames, key: Uint8Array): Verdict {
+  const encoded = stripPadding(Buffer.from(key).toString('base64'));
+  const shown = (record: KnownHost): boolean => stripPadding(record.key) === encoded;
+  const mine = records.filter((record) => matchesHost(record.hosts, names.exact));
+  const revoked = mine.find((record) => record.marker === 'revoked' && shown(record));
   if (revoked) return { kind: 'revoked', at: revoked };
-  if (same.some((record) => record.marker === 'none')) return { kind: 'known' };
-  const other = mine.find((record) => record.marker === 'none');
+  const plain = mine.filter((record) => record.marker === 'none');
+  if (plain.some(shown)) return { kind: 'known' };
+  const [other] = plain;
   if (other) return { kind: 'changed', at: other };
+  const { bare } = names;
+  const elsewhere = bare === undefined ? [] : records.filter(({ hosts }) => matchesHost(hosts, bare)).filter(shown);
+  // `ssh` would ask about a key that is revoked for the bare name; there is no good answer to that question.
+  const revokedElsewhere = elsewhere.find((record) => record.marker === 'revoked');
+  if (revokedElsewhere) return { kind: 'revoked', at: revokedElsewhere };
+  if (elsewhere.some((record) => record.marker === 'none')) return { kind: 'known' };
   return { kind: 'unknown', certificateAuthority: mine.some((record) => record.marker === 'cert-authority') };
 }
 
@@ -71,11 +88,10 @@ function stripPadding(base64: string): string {
 }
 
 /** The key types on record for a host: to be offered first, else the server may show another key and look changed. */
-export function recordedTypes(records: readonly KnownHost[], host: string, port: number): string[] {
-  const names = new Set([recordName(host, port), recordName(host, 22)]);
-  const types = records
-    .filter((record) => record.marker === 'none' && [...names].some((name) => matchesHost(record.hosts, name)))
-    .map((record) => record.keyType);
+export function recordedTypes(records: readonly KnownHost[], { exact, bare }: RecordNames): string[] {
+  const isMine = ({ hosts }: KnownHost): boolean =>
+    matchesHost(hosts, exact) || (bare !== undefined && matchesHost(hosts, bare));
+  const types = records.filter((record) => record.marker === 'none' && isMine(record)).map((record) => record.keyType);
   return [...new Set(types)];
 }
 

@@ -26,6 +26,13 @@ export class Link {
     return this.transport?.alive === true || this.dialling !== undefined;
   }
 
+  /** Old algorithms of the connections that lead there, each with the host that it is for; empty before the first. */
+  get oldAlgorithms(): string[] {
+    const { node } = this.target;
+    const own = (this.transport?.entrance.oldAlgorithms ?? []).map((each) => `${each} (${node})`);
+    return [...(this.via?.oldAlgorithms ?? []), ...own];
+  }
+
   /** A living connection. Whoever waits may give up; the last one who does ends the attempt, and its questions. */
   async connect(signal?: AbortSignal): Promise<Transport> {
     const what = `connecting to ${this.target.node}`;

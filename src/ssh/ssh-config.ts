@@ -14,6 +14,12 @@ export interface SshOptions {
   userknownhostsfile?: string[];
   globalknownhostsfile?: string[];
   stricthostkeychecking?: string;
+  kexalgorithms?: string;
+  ciphers?: string;
+  macs?: string;
+  hostkeyalgorithms?: string;
+  pubkeyacceptedalgorithms?: string;
+  requiredrsasize?: string;
 }
 
 /** What the files are asked about, and how they are read. Effects come in here: the evaluation itself is pure. */
@@ -41,7 +47,15 @@ const SINGLE = new Set([
   'proxycommand',
   'hostkeyalias',
   'stricthostkeychecking',
+  'kexalgorithms',
+  'ciphers',
+  'macs',
+  'hostkeyalgorithms',
+  'pubkeyacceptedalgorithms',
+  'requiredrsasize',
 ]);
+/** Names that ssh_config(5) still takes for others. */
+const OLD_NAMES = new Map([['pubkeyacceptedkeytypes', 'pubkeyacceptedalgorithms']]);
 
 /**
  * Evaluates ssh_config files in order: the first value of an option wins, identity files add up.
@@ -58,7 +72,8 @@ function readInto(options: SshOptions, file: string, query: SshQuery, applies: b
   if (text === undefined) return;
   let active = applies;
   for (const line of text.split('\n')) {
-    const [keyword, ...words] = splitLine(line);
+    const [name, ...words] = splitLine(line);
+    const keyword = name === undefined ? undefined : (OLD_NAMES.get(name) ?? name);
     switch (keyword) {
       case undefined:
         break;

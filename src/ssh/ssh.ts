@@ -68,6 +68,10 @@ export class SshConnection implements NodeConnection {
     return appendByExec((each) => this.exec(each), this.node, request);
   }
 
+  get oldAlgorithms(): readonly string[] {
+    return this.link.oldAlgorithms;
+  }
+
   /** An interactive shell of the login user. */
   async shell(size: TerminalSize, term = 'xterm-256color', signal?: AbortSignal): Promise<Terminal> {
     const transport = await this.link.connect(signal);

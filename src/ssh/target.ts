@@ -4,7 +4,9 @@ import { hostname, userInfo } from 'node:os';
 import { dirname, isAbsolute, basename, join } from 'node:path';
 import { ClusterliftError, ExitStatus } from '../base/errors';
 import { type Env, home } from '../base/paths';
-import { matchesPattern } from './known-hosts';
+import { shellWord } from '../base/shell';
+import { type Algorithms, algorithmsFor } from './algorithms';
+import { type RecordNames, matchesPattern, recordNames } from './known-hosts';
 import { type SshOptions, evaluate } from './ssh-config';
 
 /** One server to connect to, with everything that clusters.json and ssh_config say about it. */
@@ -14,8 +16,7 @@ export interface Target {
   readonly host: string;
   readonly port: number;
   readonly user: string;
-  /** The name in known_hosts. */
-  readonly recordName: string;
+  readonly recordNames: RecordNames;
   /** Named by clusters.json or ssh_config; empty: the usual ones. */
   readonly identityFiles: readonly string[];
   readonly identitiesOnly: boolean;
@@ -26,6 +27,7 @@ export interface Target {
   /** The ProxyJump of ssh_config, in order. */
   readonly proxyJump: readonly JumpSpec[];
   readonly proxyCommand: string | undefined;
+  readonly algorithms: Algorithms;
 }
 
 /** `[user@]host[:port]` */
@@ -49,7 +51,7 @@ export interface TargetRequest {
 
 export interface SshFiles {
   readonly env: Env;
-  /** ssh_config files in order; default: the user's and the system's. */
+  /** ssh_config files in order, the user's own first; default: the user's and the system's. */
   readonly configs?: readonly string[];
 }
 
@@ -61,13 +63,14 @@ export function resolveTarget(request: TargetRequest, files: SshFiles): Target {
   const { env } = files;
   const localUser = userInfo().username;
   const configs = files.configs ?? [join(home(env), '.ssh', 'config'), '/etc/ssh/ssh_config'];
-  const options = evaluate(configs, {
+  const query = {
     host: request.host,
     user: request.user,
     localUser,
     read: readConfig,
-    glob: (pattern) => included(pattern, env),
-  });
+    glob: (pattern: string) => included(pattern, env),
+  };
+  const options = evaluate(configs, query);
   const host = (options.hostname ?? '%h').replaceAll(/%([%h])/g, (_, token) => (token === 'h' ? request.host : '%'));
   const port = request.port ?? parsePort(options.port, request.host) ?? 22;
   const user = request.user ?? options.user ?? localUser;
@@ -82,7 +85,7 @@ export function resolveTarget(request: TargetRequest, files: SshFiles): Target {
     host,
     port,
     user,
-    recordName: options.hostkeyalias ?? host,
+    recordNames: recordNames(host, port, options.hostkeyalias),
     identityFiles: identityFiles.map(path),
     identitiesOnly: options.identitiesonly?.toLowerCase() === 'yes',
     agent: agentOf(options.identityagent, env, path),
@@ -94,6 +97,7 @@ export function resolveTarget(request: TargetRequest, files: SshFiles): Target {
       .map(path),
     strict: /^(yes|true)$/i.test(options.stricthostkeychecking ?? ''),
     ...proxyOf(options, request.host),
+    algorithms: algorithmsFor(options, evaluate(configs.slice(0, 1), query)),
   };
 }
 
@@ -202,15 +206,16 @@ function glob(path: string): string[] {
   });
 }
 
-// As OpenSSH: a file that others may write could send us anywhere.
+// As OpenSSH: a file that others own or may write could send us anywhere.
 function readConfig(file: string): string | undefined {
   try {
-    const { mode } = statSync(file);
-    if (process.platform !== 'win32' && (mode & 0o022) !== 0) {
+    const { mode, uid } = statSync(file);
+    const ours = uid === 0 || uid === process.getuid?.();
+    if (process.platform !== 'win32' && (!ours || (mode & 0o022) !== 0)) {
       throw new ClusterliftError({
         code: 'ssh-config-permissions',
         message: `others may write to ${file}, so it cannot be trusted`,
-        hint: `chmod go-w ${file}`,
+        hint: ours ? `chmod go-w ${shellWord(file)}` : `Make yourself its owner: ls -l ${shellWord(file)}`,
         exit: ExitStatus.usage,
       });
     }

@@ -32,6 +32,8 @@ export interface Entrance {
   readonly hostKey: Buffer;
   /** The key that alone let us in. */
   readonly key: KeyOffer | undefined;
+  /** Algorithms that this connection uses only because the user's ssh_config allows them for this host. */
+  readonly oldAlgorithms: readonly string[];
 }
 
 /** One living SSH connection. Whatever is under way when it dies rejects with `link-lost`; nothing waits for ever. */

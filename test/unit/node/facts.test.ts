@@ -8,7 +8,7 @@ import { bootId, self } from '../../../src/base/process';
 import { clockSkew } from '../../../src/cluster/facts';
 import { gatherFacts, parseFacts, parseOsRelease } from '../../../src/engine/node/facts';
 import { takeLock } from '../../../src/engine/node/lock';
-import { quote } from '../../../src/ssh/command';
+import { quote } from '../../../src/base/shell';
 import { runJob, startJob } from '../../../src/ssh/jobs';
 import { parseEntries } from '../../../src/ssh/script';
 import { underBothShells } from './shells';

@@ -1,7 +1,8 @@
 import { strict as assert } from 'node:assert';
 import { spawnSync } from 'node:child_process';
 import fc from 'fast-check';
-import { BOOT_MARK, bootstrapArgv, bootstrapCommand, payload, quote } from '../../../src/ssh/command';
+import { BOOT_MARK, bootstrapArgv, bootstrapCommand, payload } from '../../../src/ssh/command';
+import { quote } from '../../../src/base/shell';
 
 const SHELLS: readonly (readonly string[])[] = [['dash'], ['bash', '--posix'], ['bash'], ['busybox', 'sh']];
 const installed = SHELLS.filter(([program = '']) => spawnSync(program, ['-c', 'true']).error === undefined);

@@ -11,7 +11,7 @@ import {
   matchesHost,
   matchesPattern,
   parseKnownHosts,
-  recordName,
+  recordNames,
   recordedTypes,
 } from '../../../src/ssh/known-hosts';
 
@@ -27,7 +27,7 @@ const A = blob('ssh-ed25519', 'key a');
 const B = blob('ssh-ed25519', 'key b');
 const line = (hosts: string, key: Buffer): string => `${hosts} ${keyTypeOf(key)} ${key.toString('base64')}`;
 const verdict = (text: string, host: string, port: number, key: Buffer): string =>
-  judge(parseKnownHosts(text, 'known_hosts'), host, port, key).kind;
+  judge(parseKnownHosts(text, 'known_hosts'), recordNames(host, port), key).kind;
 
 describe('known_hosts', () => {
   it('knows a key by exact name, and another key for that name is changed', () => {
@@ -62,7 +62,7 @@ describe('known_hosts', () => {
   });
 
   it('does not take the key of a certificate authority for a host key', () => {
-    assert.deepEqual(judge(parseKnownHosts(`@cert-authority ${line('*', A)}`, 'f'), 'node1', 22, A), {
+    assert.deepEqual(judge(parseKnownHosts(`@cert-authority ${line('*', A)}`, 'f'), recordNames('node1', 22), A), {
       kind: 'unknown',
       certificateAuthority: true,
     });
@@ -80,7 +80,7 @@ describe('known_hosts', () => {
     const text = [line('[node1]:2222', blob('ssh-rsa', 'r')), line('node1', A), `@revoked ${line('node1', B)}`].join(
       '\n',
     );
-    assert.deepEqual(recordedTypes(parseKnownHosts(text, 'f'), 'node1', 2222), ['ssh-rsa', 'ssh-ed25519']);
+    assert.deepEqual(recordedTypes(parseKnownHosts(text, 'f'), recordNames('node1', 2222)), ['ssh-rsa', 'ssh-ed25519']);
   });
 
   it('lets a negated pattern rule a host out', () => {
@@ -104,8 +104,9 @@ describe('known_hosts', () => {
   it('never throws, whatever a file holds', () => {
     fc.assert(
       fc.property(fc.string({ unit: 'binary' }), fc.uint8Array(), (text, key) => {
-        judge(parseKnownHosts(text, 'f'), 'node1', 22, key);
-        judge(parseKnownHosts(`|1|${text} ssh-rsa AAAA`, 'f'), 'node1', 22, key);
+        const names = recordNames('node1', 2222);
+        judge(parseKnownHosts(text, 'f'), names, key);
+        judge(parseKnownHosts(`|1|${text} ssh-rsa AAAA`, 'f'), names, key);
         keyTypeOf(key);
       }),
     );
@@ -141,9 +142,9 @@ describe('known_hosts', () => {
       const compare = (): void => {
         const records = parseKnownHosts(readFileSync(file, 'utf8'), file);
         for (const [host, port] of names) {
-          const found = spawnSync('ssh-keygen', ['-F', recordName(host, port), '-f', file]).status === 0;
+          const found = spawnSync('ssh-keygen', ['-F', recordNames(host, port).exact, '-f', file]).status === 0;
           assert.equal(
-            records.some((each) => matchesHost(each.hosts, recordName(host, port))),
+            records.some((each) => matchesHost(each.hosts, recordNames(host, port).exact)),
             found,
             `${host} ${String(port)}`,
           );

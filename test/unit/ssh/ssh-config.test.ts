@@ -5,6 +5,7 @@ import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { type SshOptions, evaluate } from '../../../src/ssh/ssh-config';
+import { recordNames } from '../../../src/ssh/known-hosts';
 import { parseJumps, resolveTarget } from '../../../src/ssh/target';
 
 function read(text: string, host: string, more: Record<string, string> = {}, user?: string): SshOptions {
@@ -156,7 +157,7 @@ describe('ssh_config', () => {
       assert.equal(target.user, expected.get('user')?.[0], text);
       assert.equal(target.identitiesOnly, expected.get('identitiesonly')?.[0] === 'yes', text);
       if (target.identityFiles.length > 0) assert.deepEqual(target.identityFiles, expected.get('identityfile'), text);
-      assert.equal(target.recordName, expected.get('hostkeyalias')?.[0] ?? target.host, text);
+      assert.deepEqual(target.recordNames, recordNames(target.host, target.port, expected.get('hostkeyalias')?.[0]), text);
     }
 
     it('finds the same values in hand-picked files', () => {
