@@ -62,7 +62,7 @@ export class KeyFiles {
     if (!text || (parsed && !(parsed instanceof Error) && !parsed.isPrivateKey())) {
       return { label: file, problem: 'only the public key is there', publicKey };
     }
-    if (read?.exposed === true)
+    if (read.exposed)
       return { label: file, problem: `others can read it: chmod go-rwx ${shellWord(file)}`, publicKey };
     return {
       label: file,
@@ -128,7 +128,7 @@ interface KeyFile {
 async function readKeyFile(file: string): Promise<KeyFile | string | undefined> {
   // A name like \\\\server\\share would send this user's Windows credentials there.
   if (process.platform === 'win32' && /^[\\/]{2}/.test(file)) return 'a key file on a network share is not opened';
-  const handle = await open(file, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0)).catch(() => undefined);
+  const handle = await open(file, constants.O_RDONLY | constants.O_NONBLOCK).catch(() => undefined);
   if (!handle) return undefined;
   try {
     const stat = await handle.stat();

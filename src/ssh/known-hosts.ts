@@ -54,9 +54,7 @@ export interface RecordNames {
 export function recordNames(host: string, port: number, alias?: string): RecordNames {
   if (alias !== undefined) return { exact: alias.toLowerCase(), bare: undefined };
   const name = host.toLowerCase();
-  return port === 22
-    ? { exact: name, bare: undefined }
-    : { exact: `[${name}]:${String(port)}`, bare: name };
+  return port === 22 ? { exact: name, bare: undefined } : { exact: `[${name}]:${String(port)}`, bare: name };
 }
 
 /**

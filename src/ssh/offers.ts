@@ -41,10 +41,7 @@ export async function offersFor(target: Target, env: Env, keys: KeyFiles): Promi
 }
 
 /** The offer for a key file: by the agent where it has the key; a text says why there is none. */
-function pick(
-  offer: KeyOffer | KeyProblem | undefined,
-  inAgent: readonly KeyOffer[],
-): KeyOffer | string | undefined {
+function pick(offer: KeyOffer | KeyProblem | undefined, inAgent: readonly KeyOffer[]): KeyOffer | string | undefined {
   if (offer === undefined) return undefined;
   const { publicKey } = offer;
   const held = publicKey && inAgent.find((each) => sameKey(each.publicKey, publicKey));

@@ -11,6 +11,8 @@ export interface NodeProbe {
   readonly error: ClusterliftError | undefined;
   readonly facts: NodeFacts | undefined;
   readonly lock: HeldLock | undefined;
+  /** SSH algorithms in use that only the user's ssh_config allows, each with its host. */
+  readonly oldAlgorithms?: readonly string[];
   /** Undefined: not installed, or it could not be asked. */
   readonly version: string | undefined;
   readonly versionError: ClusterliftError | undefined;

@@ -3,7 +3,14 @@ import type { Manifest } from '../../package/manifest';
 import type { CheckResult } from '../plan';
 import type { CheckInput, NodeProbe } from './check-input';
 import { block, judged, warn, type Finding } from './findings';
-import { clockFindings, openFindings, requestFindings, stateFindings, unfinishedFindings } from './node-checks';
+import {
+  clockFindings,
+  connectionFindings,
+  openFindings,
+  requestFindings,
+  stateFindings,
+  unfinishedFindings,
+} from './node-checks';
 import { packageFindings, scriptFindings } from './package-checks';
 
 /** All checks, all findings: one that fails hides no other. Pure. */
@@ -18,6 +25,7 @@ function nodeFindings(input: CheckInput, probe: NodeProbe): Finding[] {
   const { facts } = probe;
   if (!facts) return [];
   return [
+    ...connectionFindings(probe),
     ...clockFindings(facts, name),
     ...stateFindings(facts, name),
     ...(input.package ? packageFindings(input.package, probe, facts) : []),

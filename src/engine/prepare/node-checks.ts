@@ -15,6 +15,13 @@ export function clockFindings(facts: NodeFacts, node: string): Finding[] {
   return [skew > 60_000 ? block('clock-skew', node, message, fix) : warn('clock-skew', node, message, fix)];
 }
 
+export function connectionFindings({ model: { name }, oldAlgorithms = [] }: NodeProbe): Finding[] {
+  if (oldAlgorithms.length === 0) return [];
+  const message = `The connection to ${name} uses algorithms that are no longer safe: ${oldAlgorithms.join(', ')}`;
+  const fix = 'Update the SSH server there, then remove them from this host in your ssh_config.';
+  return [warn('ssh-old-algorithms', name, message, fix)];
+}
+
 export function stateFindings(facts: NodeFacts, node: string): Finding[] {
   const { path, noexec, readOnly, foreign } = facts.state;
   const findings: Finding[] = [];

@@ -50,7 +50,8 @@ async function probeNode(request: ProbeRequest, model: NodeModel): Promise<NodeP
   const connection = request.connect(model);
   const { commands, paths, signal } = request;
   const facts = await gatherFacts(connection, { stateDir: model.stateDir, commands, paths, signal });
-  const base = { ...NOTHING, model, facts, lock: facts.lock };
+  const { oldAlgorithms = [] } = connection;
+  const base = { ...NOTHING, model, facts, lock: facts.lock, oldAlgorithms };
   const pkg = request.package;
   if (!pkg || unusable(facts)) return base;
   const { check } = pkg.manifest.scripts;

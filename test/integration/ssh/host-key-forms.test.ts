@@ -136,7 +136,9 @@ describe('host keys beside OpenSSH', function () {
   function write(form: Form, number: number): string {
     const known = join(dir, `known_hosts.${String(number)}`);
     const text = form.records.map((record) =>
-      record.replace(/ (KEY|OTHER|RSA)\b/, (_, name: string) => ` ${keyLine(name)}`).replace('WRONG-TYPE', blobOf('KEY')),
+      record
+        .replace(/ (KEY|OTHER|RSA)\b/, (_, name: string) => ` ${keyLine(name)}`)
+        .replace('WRONG-TYPE', blobOf('KEY')),
     );
     writeFileSync(known, `${text.join('\n')}\n`);
     const config = join(dir, `config.${String(number)}`);
@@ -155,10 +157,10 @@ describe('host keys beside OpenSSH', function () {
     const args = ['-F', config, ...[...options, proxy].flatMap((each) => ['-o', each]), 'n1', 'true'];
     return new Promise((resolve, reject) => {
       execFile('ssh', args, { timeout: 120_000 }, (_error, _stdout, stderr) => {
-        if (/REVOKED HOST KEY/.test(stderr)) resolve('revoked');
-        else if (/IDENTIFICATION HAS CHANGED/.test(stderr)) resolve('changed');
+        if (stderr.includes('REVOKED HOST KEY')) resolve('revoked');
+        else if (stderr.includes('IDENTIFICATION HAS CHANGED')) resolve('changed');
         else if (/No \S+ host key is known for/.test(stderr)) resolve('unknown');
-        else if (/Permission denied/.test(stderr)) resolve('known');
+        else if (stderr.includes('Permission denied')) resolve('known');
         else reject(new Error(`ssh said something else: ${stderr}`));
       });
     });
@@ -171,7 +173,7 @@ describe('host keys beside OpenSSH', function () {
     const host = { node: 'n1', names: target.recordNames, files: target.knownHosts, strict: true, rsaBits: 2048 };
     return keys.verify(host, Buffer.from(blobOf('KEY'), 'base64'), nobody).then(
       () => 'known',
-      (error: { code?: string }) => (error.code ?? String(error)).replace('host-key-', '') as Answer,
+      (error: unknown) => (error as { code: string }).code.replace('host-key-', '') as Answer,
     );
   }
 

@@ -157,7 +157,11 @@ describe('ssh_config', () => {
       assert.equal(target.user, expected.get('user')?.[0], text);
       assert.equal(target.identitiesOnly, expected.get('identitiesonly')?.[0] === 'yes', text);
       if (target.identityFiles.length > 0) assert.deepEqual(target.identityFiles, expected.get('identityfile'), text);
-      assert.deepEqual(target.recordNames, recordNames(target.host, target.port, expected.get('hostkeyalias')?.[0]), text);
+      assert.deepEqual(
+        target.recordNames,
+        recordNames(target.host, target.port, expected.get('hostkeyalias')?.[0]),
+        text,
+      );
     }
 
     it('finds the same values in hand-picked files', () => {
