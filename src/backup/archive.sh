@@ -17,7 +17,7 @@ start_again() {
   [ -n "$stopped" ] || return 0
   stopped=
   application "$START" || {
-    printf 'CLUSTERLIFT-ERROR quiet-start %s\n' "the application was stopped for the backup and could not be started again" >&2
+    printf 'CLUSTERLIFT-ERROR quiet-start %s\n' "the application is down: it was stopped for the backup, and \`start\` failed" >&2
     return 1
   }
 }
@@ -167,7 +167,7 @@ create() {
   prepare "$COMPRESSION" "$excludes"
   if [ -n "$STOP$START" ]; then
     stopped=yes
-    application "$STOP" || die quiet-stop "the application could not be stopped for the backup"
+    application "$STOP" || die quiet-stop "\`stop\` failed before the backup; the application was started again"
   fi
   sort_paths "$@"
   TREE=$(tree_kb)

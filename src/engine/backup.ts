@@ -16,7 +16,7 @@ import { fenceOf, lockAll, unlockAll } from './locks';
 import { beatLock } from './node/lock';
 import type { PlanBackup } from './plan';
 import type { RunPackage } from './runpackage';
-import { runStep } from './steps';
+import { ATTEMPT_LOST, runStep } from './steps';
 import { backupNode, insistOnServer, insistWithServer, storeOf } from './store';
 import { stepOf } from './view';
 
@@ -99,11 +99,13 @@ async function takePart(
   const own = backup.nodes[name];
   const quiet = backup.quiet && pkg ? quietOf(ctx, pkg, name) : undefined;
   const meter = meterOf(ctx, name, 'backup');
+  let last = 1;
   const data = await runStep(ctx, {
     node: name,
     step: 'backup',
     repeatable: true,
     run: async (attempt) => {
+      last = attempt;
       const step = taskStep(ctx, pkg, name, attempt);
       // The attempt before died with its node, perhaps while the application stood still.
       if (attempt > 1 && quiet && pkg) await runAgain(ctx, pkg, 'start', step);
@@ -128,6 +130,11 @@ async function takePart(
       );
       return { part: JSON.stringify(part) };
     },
+  }).catch(async (error: unknown) => {
+    // Its job starts the application however it ends, but not when its node dies under it.
+    if (quiet && pkg && hasCode(error, ATTEMPT_LOST))
+      await runAgain(ctx, pkg, 'start', taskStep(ctx, pkg, name, last + 1)).catch(() => undefined);
+    throw error;
   });
   return partSchema.parse(JSON.parse(String(data['part'])));
 }

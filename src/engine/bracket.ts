@@ -8,6 +8,7 @@ import { waitUntilHealthy } from './health';
 import { rebootAndWait } from './reboot';
 import type { RunPackage } from './runpackage';
 import { upgradeIsProven } from './proof';
+import { startAgain } from './startagain';
 import { proveVersion } from './version';
 
 /**
@@ -27,10 +28,8 @@ export async function upgradeNode(ctx: RunContext, pkg: RunPackage, node: string
 }
 
 async function changeNode(ctx: RunContext, pkg: RunPackage, node: string): Promise<void> {
-  if (pkg.manifest.scripts.stop !== undefined) {
-    await scriptJob(ctx, pkg, { node, step: 'stop', action: 'upgrade', repeatable: true });
-  }
   try {
+    await scriptJob(ctx, pkg, { node, step: 'stop', action: 'upgrade', repeatable: true });
     await scriptJob(ctx, pkg, {
       node,
       step: 'upgrade',
@@ -40,7 +39,7 @@ async function changeNode(ctx: RunContext, pkg: RunPackage, node: string): Promi
     });
   } catch (error) {
     ctx.signal.throwIfAborted();
-    if (!hasUnknownOutcome(error) && !rollbackFollows(ctx)) await startAnyway(ctx, pkg, node);
+    if (!rollbackFollows(ctx)) await startAgain(ctx, pkg, node);
     throw error;
   }
 }
@@ -53,16 +52,6 @@ async function bringUp(ctx: RunContext, pkg: RunPackage, node: string): Promise<
   if (ctx.nodeView(node).wantsReboot) await rebootAndWait(ctx, pkg, node);
   await proveVersion(ctx, pkg, { node, lane: 'main', target: pkg.version, otherwise: wrongVersion });
   await waitUntilHealthy(ctx, pkg, node, 'health');
-}
-
-/** A failed upgrade must not also leave the application down; what `start` says then changes nothing about the failure. */
-export async function startAnyway(ctx: RunContext, pkg: RunPackage, node: string): Promise<void> {
-  if (pkg.manifest.scripts.start === undefined) return;
-  try {
-    await scriptJob(ctx, pkg, { node, step: 'start', action: 'upgrade', repeatable: true });
-  } catch {
-    ctx.signal.throwIfAborted();
-  }
 }
 
 /** Will this failure lead to a rollback, so that starting the application now would only be in the way? */

@@ -61,7 +61,16 @@ const SCHEMAS: Readonly<Record<RunEvent['type'], z.ZodType>> = {
   'run.finished': z.object({
     outcome: z.enum(['succeeded', 'failed', 'rolled-back', 'stopped', 'unknown', 'interrupted', 'refused']),
     status: z.number().int(),
-    nodes: z.record(z.string().max(255), z.object({ outcome, from: text.nullish(), to: text.nullish() })),
+    nodes: z.record(
+      z.string().max(255),
+      z.object({
+        outcome,
+        from: text.nullish(),
+        to: text.nullish(),
+        application: z.enum(['started', 'stopped', 'start-failed', 'unknown']).optional(),
+        files: z.enum(['untouched', 'changed', 'point', 'mixed']).optional(),
+      }),
+    ),
   }),
   'run.abandoned': z.object({ reason: text, by: text }),
 };

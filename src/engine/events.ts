@@ -30,6 +30,9 @@ export interface NodeResult {
   /** Null: not installed, or not known. */
   readonly from: string | null;
   readonly to: string | null;
+  /** Only where the run stopped the application and did not end well. */
+  readonly application?: 'started' | 'stopped' | 'start-failed' | 'unknown' | undefined;
+  readonly files?: 'untouched' | 'changed' | 'point' | 'mixed' | undefined;
 }
 
 /** What is kept of an error in the journal: no stack, no cause object. */

@@ -1,4 +1,5 @@
 import { ClusterliftError, ExitStatus } from '../base/errors';
+import { leftBy } from './application';
 import { errorRecord, type RunContext } from './context';
 import { unlockAll } from './locks';
 import { nodeResults, runOutcome } from './outcome';
@@ -27,7 +28,17 @@ export async function refuseRun(ctx: RunContext, error: unknown): Promise<void> 
   }
   await unlockAll(ctx);
   await ctx.record({ type: 'run.finished', outcome: 'failed', status: statusOf(error), nodes: nodeResults(ctx.view) });
-  throw error;
+  throw withDown(ctx, error);
+}
+
+/** One error is told of all; an application that is down on another node (a quiet backup) must not go unsaid with its own. */
+function withDown(ctx: RunContext, error: unknown): unknown {
+  if (!(error instanceof ClusterliftError)) return error;
+  const down = leftBy(ctx.view).filter(({ node, application }) => application !== 'started' && node !== error.node);
+  if (down.length === 0) return error;
+  const names = down.map(({ node }) => node).join(', ');
+  const message = `The application is down on ${names}: it was stopped for the backup and did not start. ${error.message}`;
+  return new ClusterliftError({ ...error.detail(), message });
 }
 
 /** Nothing was changed, so an unknown outcome is none: it only could not begin. */

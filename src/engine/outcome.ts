@@ -1,4 +1,5 @@
 import { ExitStatus } from '../base/errors';
+import { leftOf } from './application';
 import type { NodeOutcome, NodeResult, RunOutcome } from './events';
 import type { RunView } from './view';
 
@@ -37,9 +38,17 @@ export function runOutcome(view: RunView): { outcome: RunOutcome; status: ExitSt
 /** What the last line of a run says of each node. */
 export function nodeResults(view: RunView): Record<string, NodeResult> {
   return Object.fromEntries(
-    Object.values(view.nodes).map((node) => [
-      node.name,
-      { outcome: node.outcome ?? 'not-started', from: node.from ?? null, to: node.to ?? null },
-    ]),
+    Object.values(view.nodes).map((node) => {
+      const { application, files } = leftOf(node, view.plan.backup?.quiet) ?? {};
+      return [
+        node.name,
+        {
+          outcome: node.outcome ?? 'not-started',
+          from: node.from ?? null,
+          to: node.to ?? null,
+          ...(application && files ? { application, files } : {}),
+        },
+      ];
+    }),
   );
 }

@@ -23,6 +23,7 @@ import { layRunFiles } from './node/files';
 import { clearRequest } from './node/requests';
 import { askedOnTheWayBack } from './provision';
 import type { RunPackage } from './runpackage';
+import { startAgain } from './startagain';
 import { runStep } from './steps';
 import { backupNode, insistWithServer, storeOf } from './store';
 import { proveVersion } from './version';
@@ -40,8 +41,11 @@ export interface WayBack {
 const TIMEOUT = 30 * 60_000;
 const DROP_PATIENCE = 10_000;
 
-/** Brings a node its part and the scripts, while its application still runs. */
-export async function bringPart(ctx: RunContext, way: WayBack, node: string): Promise<void> {
+/**
+ * Brings a node its part and the scripts, while its application still runs.
+ * @param patience milliseconds that the node may be away
+ */
+export async function bringPart(ctx: RunContext, way: WayBack, node: string, patience?: number): Promise<void> {
   const { pkg, lane } = way;
   const total = partOf(way.read.point, node).data.bytes;
   const meter = meterOf(ctx, node, 'stage');
@@ -54,7 +58,8 @@ export async function bringPart(ctx: RunContext, way: WayBack, node: string): Pr
     lane,
     repeatable: true,
     run: async () => {
-      await insistWithServer(ctx, node, () => bringToNode({ ...restoreContext(ctx, way, node, 1), onProgress }));
+      const context = { ...restoreContext(ctx, way, node, 1), onProgress };
+      await insistWithServer(ctx, node, () => bringToNode(context), patience);
       return { bytes: total };
     },
   });
@@ -134,9 +139,15 @@ async function swap(ctx: RunContext, way: WayBack, node: string): Promise<void> 
 export async function goBack(ctx: RunContext, way: WayBack, node: string): Promise<void> {
   const { pkg } = way;
   const lane = 'rollback';
-  if (stepOf(ctx.nodeView(node), 'restore')) {
-    if (pkg) await scriptJob(ctx, pkg, { node, step: 'stop', action: 'restore', lane, repeatable: true });
-    await swapBack(ctx, way, node);
+  try {
+    if (stepOf(ctx.nodeView(node), 'restore')) {
+      if (pkg) await scriptJob(ctx, pkg, { node, step: 'stop', action: 'restore', lane, repeatable: true });
+      await swapBack(ctx, way, node);
+    }
+  } catch (error) {
+    ctx.signal.throwIfAborted();
+    if (outcomeOf(error) !== 'unknown') await startAgain(ctx, pkg, node);
+    throw error;
   }
   if (pkg && ctx.node(node).from !== undefined) {
     await scriptJob(ctx, pkg, { node, step: 'start', action: 'restore', lane, repeatable: true });

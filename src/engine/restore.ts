@@ -2,6 +2,7 @@ import { hasCode } from '../base/errors';
 import { outcomeOf } from './bracket';
 import { readPinned } from './store';
 import { onAll, verifyAll } from './backup';
+import { tellBroken } from './badpart';
 import { errorRecord, type RunContext } from './context';
 import { finishRun, refuseRun } from './finish';
 import { lockAll, unlockAll } from './locks';
@@ -57,7 +58,15 @@ async function bring(ctx: RunContext, way: WayBack): Promise<void> {
   await onAll(
     ctx,
     ctx.plan.nodes.map(({ name }) => name),
-    (name) => bringPart(ctx, way, name),
+    async (name) => {
+      try {
+        await bringPart(ctx, way, name);
+      } catch (error) {
+        ctx.signal.throwIfAborted();
+        await tellBroken(ctx, way.read, name, error);
+        throw error;
+      }
+    },
   );
 }
 

@@ -1,18 +1,24 @@
-import { ClusterliftError, ExitStatus } from '../base/errors';
+import { mapLimit } from '../base/async';
+import { ClusterliftError, ExitStatus, hasCode } from '../base/errors';
+import type { ReadPoint } from '../backup/store';
 import { jobStatus } from '../ssh/jobs';
-import { outcomeOf, startAnyway } from './bracket';
+import { tellBroken } from './badpart';
+import { outcomeOf } from './bracket';
 import { errorRecord, type RunContext } from './context';
 import { budgetAllows } from './order';
 import { tally } from './outcome';
 import { provisionAfterRollback } from './provision';
-import { bringPart, proveRestored, putBack, type WayBack } from './putback';
+import { bringPart, dropPart, proveRestored, putBack, type WayBack } from './putback';
 import type { RunPackage } from './runpackage';
+import { startAgain } from './startagain';
 import { jobId } from './steps';
 import { readPinned } from './store';
-import { bracketBegun, type NodeView } from './view';
+import { bracketBegun, stepOf, type NodeView } from './view';
 
 /** A node that was given up once is not waited for as long again. Milliseconds. */
 const PATIENCE = 60_000;
+/** Parts are brought to so many nodes at once. */
+const AT_ONCE = 8;
 
 /** Has the upgrade failed so that it is to be rolled back, or has the rollback begun? Begun, it is finished. */
 export function rollbackIsDue(ctx: RunContext): boolean {
@@ -22,12 +28,16 @@ export function rollbackIsDue(ctx: RunContext): boolean {
   return ctx.view.rollingBack || budgetAllows({ maxFailures, total, failed, unknown }).exceeded;
 }
 
-/** Brings every node whose bracket began back to the run's own restore point, those that began last first. */
+/**
+ * Brings every node whose bracket began back to the run's own restore point, those that began last first. No node is stopped
+ * for it before all of them have their part, read and found good.
+ */
 export async function rollBack(ctx: RunContext, pkg: RunPackage): Promise<void> {
   await ctx.record({ type: 'phase', phase: 'rollback' });
   let way: WayBack;
   try {
-    way = { read: await readPinned(ctx), pkg, lane: 'rollback' };
+    way = { read: await readPoint(ctx), pkg, lane: 'rollback' };
+    await bringParts(ctx, way);
   } catch (error) {
     ctx.signal.throwIfAborted();
     return cannotBegin(ctx, pkg, error);
@@ -39,14 +49,77 @@ export async function rollBack(ctx: RunContext, pkg: RunPackage): Promise<void> 
   if (all) await provisionAfterRollback(ctx, pkg);
 }
 
-/** Without the point there is no way back: for now (the server is away), or at all. */
+async function readPoint(ctx: RunContext): Promise<ReadPoint> {
+  try {
+    return await readPinned(ctx);
+  } catch (error) {
+    ctx.signal.throwIfAborted();
+    await tellBroken(ctx, undefined, undefined, error);
+    throw error;
+  }
+}
+
+/**
+ * Brings all parts to their nodes. A node that is away or still busy is no reason to leave the others as they are: it is asked
+ * again in its turn. Once a node is on its way back, the others follow it as far as each can.
+ * @throws ClusterliftError why a part cannot be used; what was brought is gone again
+ */
+async function bringParts(ctx: RunContext, way: WayBack): Promise<void> {
+  const waiting = begun(ctx).filter(({ outcome }) => outcome !== 'rolled-back');
+  const results = await mapLimit(waiting, AT_ONCE, async ({ name }) => {
+    await nothingRuns(ctx, name);
+    demandPart(ctx, way, name);
+    await bringPart(ctx, way, name, Math.min(PATIENCE, ctx.giveUp));
+  });
+  ctx.signal.throwIfAborted();
+  const bad = results.flatMap((result, index) => {
+    const name = waiting[index]?.name;
+    return result.status === 'fulfilled' || name === undefined || isOfTheNode(result.reason)
+      ? []
+      : [{ name, error: result.reason as unknown }];
+  });
+  for (const { name, error } of bad) await tellBroken(ctx, way.read, name, error);
+  const [first] = bad;
+  if (!first || begun(ctx).some(onItsWayBack)) return;
+  await Promise.all(waiting.map(({ name }) => dropPart(ctx, way, name)));
+  throw first.error;
+}
+
+/** What is seen to be gone need not be fetched to know it; what was brought before counts. */
+function demandPart(ctx: RunContext, { read: { point, parts } }: WayBack, node: string): void {
+  const kind = parts[node]?.kind;
+  if ((kind !== 'missing' && kind !== 'resized') || stepOf(ctx.nodeView(node), 'stage', 'rollback')?.state === 'done')
+    return;
+  throw new ClusterliftError({
+    code: 'restore-missing',
+    message: `The part of ${node} in restore point ${point.id} ${kind === 'missing' ? 'is missing' : 'has another size than recorded'}`,
+    hint: `Look at ${node}. There may be another restore point: \`clusterlift backup list\`.`,
+    exit: ExitStatus.refused,
+    node,
+  });
+}
+
+/** It says something about this node only, and may pass. */
+function isOfTheNode(error: unknown): boolean {
+  return hasCode(error, 'node-unknown') || hasCode(error, 'job-running');
+}
+
+function onItsWayBack({ outcome, steps }: NodeView): boolean {
+  return outcome === 'rolled-back' || steps.some(({ lane, step }) => lane === 'rollback' && step === 'stop');
+}
+
+/**
+ * Without the point, or with a part that cannot be used, there is no way back: for now (the server is away), or at all. No node
+ * was stopped for it, and those that their failed upgrade left to the rollback are started again.
+ */
 async function cannotBegin(ctx: RunContext, pkg: RunPackage, error: unknown): Promise<void> {
   const { code, message } = errorRecord(error);
-  await ctx.record({ type: 'warning', code, message: `The rollback could not begin: ${message}` });
+  const node = error instanceof ClusterliftError && error.node !== undefined ? { node: error.node } : {};
+  const text = `The rollback could not begin, and no node was stopped for it: ${message}`;
+  await ctx.record({ type: 'warning', ...node, code, message: text });
   await Promise.all(
-    begun(ctx).map(async ({ name, outcome }) => {
-      // It was left for the rollback to start.
-      if (outcome === 'failed') await startAnyway(ctx, pkg, name);
+    begun(ctx).map(async ({ name }) => {
+      await startAgain(ctx, pkg, name);
       if (outcomeOf(error) === 'unknown') await ctx.finishNode(name, 'unknown', error);
     }),
   );
@@ -75,6 +148,8 @@ async function rollBackNode(ctx: RunContext, way: WayBack, name: string): Promis
     await ctx.finishNode(name, 'rolled-back');
   } catch (error) {
     ctx.signal.throwIfAborted();
+    // On its way back, a resume takes the same steps: nothing that was stopped for them may run then.
+    if (outcomeOf(error) !== 'unknown' || !onItsWayBack(ctx.nodeView(name))) await startAgain(ctx, way.pkg, name);
     await ctx.finishNode(name, outcomeOf(error), error);
   }
 }

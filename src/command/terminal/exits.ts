@@ -67,7 +67,7 @@ function rollBack(view: RunView): Exit[] {
   const { point } = view;
   if (point?.state !== 'verified') {
     const why = point
-      ? `restore point ${point.id} is not verified`
+      ? `restore point ${point.id} is ${point.state === 'broken' ? 'broken' : 'not verified'}`
       : 'this run made no backup: there is no restore point to go back to';
     return [{ name: 'roll back', command: undefined, why }];
   }

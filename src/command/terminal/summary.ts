@@ -1,5 +1,6 @@
 import { currentStep, type NodeView, type RunView, type StepView } from '../../engine/view';
 import { exitsOf, versionsNow } from './exits';
+import { leftLines } from './left';
 import { glyphs, paint, tone, type Look, type Part } from './look';
 import { command, finding, labelled, quoted } from './prose';
 import { fits, renderTable, type Column, type Row } from './table';
@@ -12,9 +13,15 @@ export interface SummaryPlace {
   readonly home?: string | undefined;
 }
 
-/** The end of a run: a table of the nodes, what failed and why, mixed versions and the ways on, the verdict last. */
+/** The end of a run: what is down or was left in between, a table of the nodes, what failed and why, mixed versions and the ways on, the verdict last. */
 export function renderSummary(view: RunView, place: SummaryPlace, look: Look): string[] {
-  const sections = [table(view, place, look), failures(view, look), mixedVersions(view, look), waysOn(view, look)];
+  const sections = [
+    leftLines(view, look),
+    table(view, place, look),
+    failures(view, look),
+    mixedVersions(view, look),
+    waysOn(view, look),
+  ];
   return [
     ...sections.filter((each) => each.length > 0).flatMap((each) => [...each, '']),
     ...verdict(view, place, look),
