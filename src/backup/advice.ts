@@ -58,6 +58,10 @@ const ADVICE: Readonly<Record<string, Advice>> = {
     hint: 'Restore what the message names first (mount it, make it writable), then try again.',
     exit: ExitStatus.failed,
   },
+  'restore-unsafe': {
+    hint: 'Give the directories on the way to root (`chown root`, `chmod go-w`), or put a directory where the link is; nothing was replaced.',
+    exit: ExitStatus.refused,
+  },
   'restore-missing': {
     hint: 'The part is gone from the location. Use another restore point.',
     exit: ExitStatus.refused,

@@ -25,6 +25,8 @@ export interface PathFacts {
    * the location with all their links followed: they are where their files are.
    */
   readonly real: Readonly<Record<string, string>>;
+  /** Why a restore of a path could be led elsewhere, by path; those where it cannot are not in it. */
+  readonly unsafe: Readonly<Record<string, string>>;
 }
 
 // eslint-disable-next-line no-control-regex -- they are what is refused
@@ -94,6 +96,8 @@ function checkPath(path: string, facts: PathFacts, purpose: 'backup' | 'restore'
     const problem = placeProblem(place, facts);
     if (problem) return [finding(facts, path, problem.code, told(problem.message, path, place))];
   }
+  const unsafe = facts.unsafe[path];
+  if (unsafe !== undefined) return [unsafeFinding(facts, path, unsafe)];
   const { location } = facts;
   if (location === undefined) return [];
   const near = namesOf(location, facts).filter((place) => names.some((name) => related(name, place)));
@@ -178,6 +182,12 @@ function isBelow(path: string, directory: string): boolean {
 
 function related(a: string, b: string): boolean {
   return isAtOrBelow(a, b) || isAtOrBelow(b, a);
+}
+
+function unsafeFinding(facts: PathFacts, path: string, why: string): Finding {
+  const fix =
+    'Name the directory that the link leads to in "backup.paths", or give the directory that holds the link to root (`chown root`, `chmod go-w`).';
+  return { ...finding(facts, path, 'path-unsafe', `a restore could be led elsewhere: ${why}`), fix };
 }
 
 function told(message: string, path: string, place: string): string {

@@ -1,12 +1,13 @@
 import { mapLimit } from '../base/async';
 import { ClusterliftError, ExitStatus } from '../base/errors';
 import { sha256Hex } from './canonical';
+import { looseFindings } from './loose';
 import { locationOnNode } from './open';
 import { checkPaths, type Finding, locationExcludes } from './paths';
 import { encode, type Part, type Point, POINT_SCHEMA, type PointStatus, type Verdict } from './point';
 import { probe } from './probe';
 import { type CleanPlan, planClean } from './retention';
-import { backupSpace, type NodeNeed } from './space';
+import { backupSpace, type NodeNeed, rollbackSpace } from './space';
 import { type PartSeen, type PointState, stateOf } from './state';
 import type { BackupNode, PartContext, PartVerdict, ReadPoint, Store } from './store';
 import { forgetTrust, recordTrust, type Trust, trustOf } from './trust';
@@ -59,7 +60,9 @@ export async function checkBackup(
     needs.push({ node, probe: found });
     leaveOut[node] = locationExcludes(paths, found.facts);
     findings.push(...checkPaths(paths, found.facts, purpose));
-    if (store.location.kind !== 'restic') findings.push(...toolFindings(node, found.tar, found.lost));
+    if (purpose === 'restore') findings.push(...rollbackSpace({ node, probe: found }));
+    if (store.location.kind !== 'restic')
+      findings.push(...toolFindings(node, found.tar, found.lost), ...looseFindings(node, found, purpose));
   });
   const good = reports.flatMap((each) => (each.status === 'fulfilled' ? [each.value] : []));
   findings.push(...backupSpace(needs, good, store.location.name));

@@ -30,6 +30,24 @@ space_of() {
   DEVICE=${1#* }
 }
 
+# way_of PATH: can a restore work beside the path, and where does it keep things meanwhile (swap.sh)?
+way_of() {
+  if ! enter "${1%/*}"; then
+    emit unsafe "$WHY"
+    return 0
+  fi
+  way_parent=${HERE:-/} way_stage=$NEAREST way_missing=$MISSING
+  if [ "$TAR" != gnu ] && [ "$way_missing" = no ] && [ -d "./${1##*/}" ] && [ ! -L "./${1##*/}" ]; then
+    [ -z "$(open_directory "${1##*/}")" ] || emit loose yes
+  fi
+  cd /
+  [ -n "$way_stage" ] || return 0
+  space_of "${way_parent%/}/x"
+  way_device=$DEVICE
+  space_of "${way_stage%/}/x"
+  [ "$DEVICE" != "$way_device" ] || emit stage "$way_stage"
+}
+
 state_path "$2"
 minutes=$3 location=$4
 shift 4
@@ -39,6 +57,9 @@ if [ -n "$location" ]; then
   resolved "$location"
   emit location-real "$REAL"
 fi
+space_of "$S/x"
+emit state-free-kb "$FREE"
+emit state-device "$DEVICE"
 tar_facts
 emit tar "$TAR"
 emit lost "$LOST"
@@ -52,6 +73,7 @@ for path in "$@"; do
   space_of "$path"
   emit free-kb "$FREE"
   emit device "$DEVICE"
+  way_of "$path"
   if exists "$path"; then
     emit kb "$(du -sk "$path" 2>/dev/null | cut -f 1)"
     [ "$minutes" = 0 ] || emit changed "$(($(find "$path" -mmin "-$minutes" 2>/dev/null | head -n 10000 | wc -l)))"

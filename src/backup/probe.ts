@@ -19,11 +19,22 @@ export interface ProbedPath {
   readonly bytes: number | undefined;
   /** Files and directories that changed since the time that was asked for; at most 10000 are counted. */
   readonly changed: number | undefined;
+  /**
+   * The directory on its file system where a restore can keep things, because only root can write there; undefined: there is
+   * none, and the restore keeps a copy in the state directory.
+   */
+  readonly stage: string | undefined;
+  /** Why no restore can be sure where the path leads; undefined: it can. */
+  readonly unsafe: string | undefined;
+  /** Others may write below it, and the tar of the node opens by name what it has looked at. */
+  readonly loose: boolean;
 }
 
 export interface Probe {
   readonly facts: PathFacts;
   readonly paths: readonly ProbedPath[];
+  /** Of the file system of the state directory. */
+  readonly state: { readonly free: number; readonly device: string };
   readonly tar: 'gnu' | 'busybox' | 'none';
   /** What its tar cannot keep. */
   readonly lost: readonly string[];
@@ -63,12 +74,14 @@ export async function probe(
     lost: (entries.text('lost') ?? '').split(' ').filter((each) => each !== ''),
     mounts,
     paths: probed,
+    state: { free: Number(entries.text('state-free-kb') ?? 0) * 1024, device: entries.text('state-device') ?? '' },
     facts: {
       node: node.name,
       stateDir: node.stateDir,
       home: home.stdout.trim() || '/root',
       mounts: [...mounts.keys()],
       location,
+      unsafe: Object.fromEntries(probed.flatMap(({ path, unsafe }) => (unsafe === undefined ? [] : [[path, unsafe]]))),
       real: {
         ...Object.fromEntries(probed.map((each) => [each.path, each.real])),
         [node.stateDir]: entries.text('state-real') ?? node.stateDir,
@@ -89,7 +102,10 @@ function readPaths(entries: Entries): ProbedPath[] {
   for (const { key, value } of entries.list()) {
     const text = value.toString('utf8');
     if (key === 'path')
-      found.push({ path: text, real: text, free: 0, device: '', bytes: undefined, changed: undefined });
+      found.push({
+        ...{ path: text, real: text, free: 0, device: '', loose: false },
+        ...{ bytes: undefined, changed: undefined, stage: undefined, unsafe: undefined },
+      });
     const last = found.at(-1);
     if (!last) continue;
     if (key === 'real') last.real = text;
@@ -97,6 +113,9 @@ function readPaths(entries: Entries): ProbedPath[] {
     else if (key === 'device') last.device = text;
     else if (key === 'kb') last.bytes = Number(text) * 1024;
     else if (key === 'changed') last.changed = Number(text);
+    else if (key === 'stage') last.stage = text;
+    else if (key === 'unsafe') last.unsafe = text;
+    else if (key === 'loose') last.loose = true;
   }
   return found;
 }

@@ -1,5 +1,6 @@
 import { mapLimit } from '../base/async';
 import { ClusterliftError } from '../base/errors';
+import { looseFindings } from './loose';
 import { locationOnNode } from './open';
 import { checkPaths, type Finding } from './paths';
 import type { Part, Point } from './point';
@@ -71,7 +72,12 @@ export async function checkRestore(
       return;
     }
     const { part, paths, found } = each.value;
-    findings.push(...checkPaths(paths, found.facts, 'restore'), ...restoreSpace({ node, probe: found }, part));
+    const loose = looseFindings(node, found, 'restore').filter(({ level }) => level === 'block');
+    findings.push(
+      ...checkPaths(paths, found.facts, 'restore'),
+      ...loose,
+      ...restoreSpace({ node, probe: found }, part),
+    );
     previews.push(preview(part, found.paths));
   });
   return { ...read, trust, nodes: previews, findings };

@@ -1,4 +1,5 @@
 import { formatSize } from '../base/units';
+import { isCopied } from './loose';
 import type { Finding } from './paths';
 import type { Part } from './point';
 import type { Probe } from './probe';
@@ -34,13 +35,31 @@ export function restoreSpace({ node, probe }: NodeNeed, part: Part): Finding[] {
   const devices = new Map<string, { free: number; copies: number }>();
   for (const each of probe.paths) {
     const known = devices.get(each.device) ?? { free: each.free, copies: 0 };
-    const copied = probe.mounts.get(each.device) === 'overlay' ? (each.bytes ?? 0) : 0;
+    const copied = each.stage !== undefined && isCopied(each, probe) ? (each.bytes ?? 0) : 0;
     devices.set(each.device, { free: each.free, copies: known.copies + copied });
+  }
+  const kept = probe.paths.filter(({ stage }) => stage === undefined);
+  if (kept.length > 0) {
+    const { device, free } = probe.state;
+    const known = devices.get(device) ?? { free, copies: 0 };
+    const old = kept.reduce((sum, each) => sum + (each.bytes ?? 0), 0);
+    devices.set(device, { free: Math.min(known.free, free), copies: known.copies + old });
   }
   // How the part's size is spread over several file systems is not known: each must be able to take it all.
   return [...devices].flatMap(([device, { free, copies }]) =>
     tooLittle(node, device, part.treeBytes + copies, free, 'restore-space'),
   );
+}
+
+/** Room in the state directory for old and new of the paths that have nowhere else to be kept: as much twice as they take now. */
+export function rollbackSpace({ node, probe }: NodeNeed): Finding[] {
+  const kept = probe.paths.filter(({ stage, unsafe }) => stage === undefined && unsafe === undefined);
+  const needed = 2 * kept.reduce((sum, each) => sum + (each.bytes ?? 0), 0);
+  return tooLittle(node, probe.state.device, needed, probe.state.free, 'restore-space').map((each) => ({
+    ...each,
+    message: `${each.message} for a rollback: ${kept.map(({ path }) => path).join(', ')} can only be kept in the state directory meanwhile`,
+    fix: 'Make room there, or let root own the top directory of that file system (`chown root`, `chmod go-w`).',
+  }));
 }
 
 function tooLittle(

@@ -9,10 +9,12 @@
 # settle STATE TAG                          removes what was replaced
 # state STATE TAG                           how far it is
 #
-# R=$S/restore/TAG holds `phase` and for path number i the directory p<i>: path, want, had, stage, how, state.
+# R=$S/restore/TAG holds `phase` and for path number i the directory p<i>: path, parent, want, had, stage, how, state.
 # Phases: preparing → unpacked → swapping → in, or backing → back.
 # A path goes ready → (kept →) aside → (filling →) in, and backing → back. Each word is on the disk before the next act.
 # how: rename = two atomic renames; copy = where that is not possible, with a copy of the old one kept meanwhile.
+# Others may write beside the path: its directory is held (tar.sh), and what is renamed keeps its name, so that nothing is
+# ever moved through a link. The stage is an absolute path that only root and we can change.
 
 # say WORD FILE: on the disk when it returns 0. Not `put`: it is used where a failure must be noticed, not end the script.
 say() {
@@ -42,9 +44,32 @@ load() {
   read -r HOW <"$R/p$I/how"
   read -r STATE <"$R/p$I/state"
   BASE=${P##*/}
-  PARENT=${P%/*}/
-  NEW=$STAGE/new$P
-  OLD=$STAGE/old/$I/$BASE
+  AT=$STAGE NEW=$STAGE/new$P OLD=$STAGE/old/$I/$BASE
+}
+
+# hold I: loads it, and holds the directory where the path is.
+hold() {
+  load "$1"
+  if [ ! -f "$R/p$I/parent" ]; then hold_stage || return 1; fi
+  NEW=$AT/new$P OLD=$AT/old/$I/$BASE
+  enter "${P%/*}" || return 1
+  [ -f "$R/p$I/parent" ] || return 0
+  IFS= read -r hold_parent <"$R/p$I/parent"
+  [ "${HERE:-/}" = "$hold_parent" ] || {
+    WHY="${P%/*} leads to ${HERE:-/} now, and led to $hold_parent"
+    return 1
+  }
+}
+
+# A restore that Clusterlift 0.1 began has its stage beside the path. It is held as descriptor 9, if it is really ours.
+hold_stage() {
+  enter "${STAGE%/*}" || return 1
+  if [ "$NEAREST" = "${HERE:-/}" ]; then return 0; fi
+  into "./${STAGE##*/}" "$HERE/${STAGE##*/}" || return 1
+  WHY="$STAGE was exchanged by somebody"
+  private . && private new && private old || return 1
+  exec 9<.
+  AT=/proc/self/fd/9
 }
 
 path_is() {
@@ -70,34 +95,40 @@ pick_renamer() {
   fi
 }
 
-# try_rename SOURCE TARGET: renames, or changes nothing and fails.
+# try_rename SOURCE TARGET: renames, or changes nothing and fails. Both end with the same name.
 try_rename() {
   ! exists "$2" || return 1
   case $RENAMER in
     mv) mv --no-copy -T -- "$1" "$2" ;;
     perl) perl -e 'exit(rename($ARGV[0], $ARGV[1]) ? 0 : 1)' "$1" "$2" ;;
-    python3) python3 -c 'import os, sys; os.rename(sys.argv[1], sys.argv[2])' "$1" "$2" ;;
+    python3) python3 -I -c 'import os, sys; os.rename(sys.argv[1], sys.argv[2])' "$1" "$2" ;;
     plain) plain_rename "$1" "$2" ;;
   esac 2>/dev/null || return 1
   sync_path "${1%/*}/" "${2%/*}/"
 }
 
-# Only where a rename is known never to be refused.
+# Only where a rename is known never to be refused. The target is a directory that is there: mv would follow a link that took
+# the place of the name.
 plain_rename() {
-  mount_of "${1%/*}/"
+  mount_of "$1"
   plain_mount=$MOUNT
-  mount_of "${2%/*}/"
+  mount_of "$2"
   [ "$MOUNT" = "$plain_mount" ] || return 1
   case $MOUNT_TYPE in
-    ext2 | ext3 | ext4 | xfs | btrfs | f2fs | tmpfs | ramfs | zfs | jfs | bcachefs) mv "$1" "$2" ;;
+    ext2 | ext3 | ext4 | xfs | btrfs | f2fs | tmpfs | ramfs | zfs | jfs | bcachefs) mv -f "$1" "${2%/*}/" ;;
     *) return 1 ;;
   esac
 }
 
+# mount_of PATH: sets MOUNT and MOUNT_TYPE to those of its directory.
 mount_of() {
-  MOUNT='' MOUNT_TYPE=''
+  MOUNT='' MOUNT_TYPE='' mount_path=${1%/*}/
+  case $mount_path in
+    ./*) mount_path=$HERE/ ;;
+    /proc/self/fd/9/*) mount_path=$STAGE/ ;;
+  esac
   while read -r _ mount_at mount_type _; do
-    case $1 in
+    case $mount_path in
       "${mount_at%/}"/*)
         if [ "${#mount_at}" -ge "${#MOUNT}" ]; then MOUNT=$mount_at MOUNT_TYPE=$mount_type; fi
         ;;
@@ -129,21 +160,42 @@ copy_tree() {
   sync_all "$3"
 }
 
-# trash PATH: out of the way at once when it can be renamed.
-trash() {
-  exists "$1" || return 0
-  mkdir -p "$STAGE/trash" || return 1
+# fixed NAME: is this tar safe to read ./NAME? That of busybox opens what it has looked at by name, so somebody who may write
+# below could have it read another file.
+fixed() {
+  [ "$TAR" = gnu ] || [ -z "$(open_directory "$1")" ]
+}
+
+# clear_path: nothing stands at the path any more; out of the way at once where it can be renamed.
+clear_path() {
+  exists "./$BASE" || return 0
   trash_n=0
-  while exists "$STAGE/trash/$trash_n"; do trash_n=$((trash_n + 1)); done
-  try_rename "$1" "$STAGE/trash/$trash_n" || rm -rf "$1"
+  while exists "$AT/trash/$trash_n"; do trash_n=$((trash_n + 1)); done
+  mkdir -p "$AT/trash/$trash_n" || return 1
+  try_rename "./$BASE" "$AT/trash/$trash_n/$BASE" || remove "$BASE"
 }
 
 keep_copy() {
-  rm -rf "$STAGE/old/$I" "$STAGE/old/$I.new"
-  mkdir "$STAGE/old/$I.new" || return 1
-  copy_tree "$PARENT" "$BASE" "$STAGE/old/$I.new" || return 1
-  mv "$STAGE/old/$I.new" "$STAGE/old/$I" || return 1
-  sync_path "$STAGE/old"
+  rm -rf "$AT/old/$I" "$AT/old/$I.new"
+  mkdir "$AT/old/$I.new" || return 1
+  fixed "$BASE" || return 1
+  copy_tree . "$BASE" "$AT/old/$I.new" || return 1
+  mv "$AT/old/$I.new" "$AT/old/$I" || return 1
+  sync_path "$AT/old"
+}
+
+# fill DIRECTORY: a copy of DIRECTORY/BASE comes to the path, made in a directory of ours beside it. Others may rename that,
+# but they can neither enter it nor move it elsewhere. (mkdir -m: an ACL of the directory above counts for nothing there.)
+fill() {
+  fill_name=.clusterlift-fill-$TAG fill_in=$HERE
+  remove "$BASE" && remove "$fill_name" || return 1
+  mkdir -m 700 "./$fill_name" || return 1
+  into "./$fill_name" "$fill_in/$fill_name" && private . || return 1
+  copy_tree "$1" "$BASE" . || return 1
+  mv -f "./$BASE" ../ || return 1
+  sync_path ./ ../
+  hold "$I" || return 1
+  rmdir "./$fill_name" 2>/dev/null || :
 }
 
 old_aside() {
@@ -151,8 +203,8 @@ old_aside() {
     # When the old one is there already, only the word for it was lost.
     if ! exists "$OLD"; then
       if [ "$HOW" = rename ]; then
-        mkdir -p "$STAGE/old/$I" || return 1
-        if ! try_rename "$P" "$OLD"; then
+        mkdir -p "$AT/old/$I" || return 1
+        if ! try_rename "./$BASE" "$OLD"; then
           say copy "p$I/how" || return 1
           HOW=copy
         fi
@@ -161,24 +213,23 @@ old_aside() {
     fi
     if [ "$HOW" = copy ]; then path_is kept || return 1; fi
   fi
-  if [ "$STATE" = kept ]; then rm -rf "$P" || return 1; fi
+  if [ "$STATE" = kept ]; then remove "$BASE" || return 1; fi
   case $STATE in ready | kept) path_is aside || return 1 ;; esac
 }
 
 new_in() {
   if [ "$WANT" = absent ]; then
-    trash "$P" || return 1
+    clear_path || return 1
   elif [ "$STATE" = filling ]; then
-    rm -rf "$P" || return 1
-    copy_tree "${NEW%/*}" "$BASE" "$PARENT" || return 1
+    fill "${NEW%/*}" || return 1
   elif exists "$NEW"; then
     # Somebody made it anew meanwhile.
-    trash "$P" || return 1
-    if ! try_rename "$NEW" "$P"; then
+    clear_path || return 1
+    if ! try_rename "$NEW" "./$BASE"; then
       path_is filling || return 1
       new_in || return 1
     fi
-  elif ! exists "$P"; then
+  elif ! exists "./$BASE"; then
     return 1
   fi
 }
@@ -186,6 +237,7 @@ new_in() {
 forward_path() {
   load "$1"
   [ "$STATE" != in ] || return 0
+  hold "$1" || return 1
   old_aside || return 1
   new_in || return 1
   path_is in
@@ -193,9 +245,8 @@ forward_path() {
 
 old_back() {
   [ "$HAD" = present ] || return 0
-  try_rename "$OLD" "$P" && return 0
-  rm -rf "$P" || return 1
-  copy_tree "${OLD%/*}" "$BASE" "$PARENT"
+  try_rename "$OLD" "./$BASE" && return 0
+  fill "${OLD%/*}"
 }
 
 back_path() {
@@ -203,17 +254,19 @@ back_path() {
   [ "$STATE" != back ] || return 0
   if [ "$STATE" = ready ]; then
     # A rename that was not written down any more; a copy beside means that the old one was not touched.
-    if [ "$HAD" = present ] && [ "$HOW" = rename ] && exists "$OLD"; then
-      trash "$P" && old_back || return 1
+    if [ "$HAD" = present ] && [ "$HOW" = rename ]; then
+      hold "$1" || ! exists "$OLD" || return 1
+      if exists "$OLD"; then clear_path && old_back || return 1; fi
     fi
   else
+    hold "$1" || return 1
     path_is backing || return 1
     # While the old one is still aside, what stands in its place is not it.
     if [ "$HAD" = absent ]; then
-      trash "$P" || return 1
+      clear_path || return 1
     elif exists "$OLD"; then
-      trash "$P" && old_back || return 1
-    elif ! exists "$P"; then
+      clear_path && old_back || return 1
+    elif ! exists "./$BASE"; then
       return 1
     fi
   fi
@@ -225,7 +278,8 @@ all_back() {
   all_n=$N
   while [ "$all_n" -gt 0 ]; do
     all_n=$((all_n - 1))
-    back_path "$all_n" || die swap-stuck "$P could not be put back; what was there before lies in $OLD"
+    WHY=
+    back_path "$all_n" || die swap-stuck "$P could not be put back${WHY:+ ($WHY)}; what was there before lies in $STAGE/old/$I"
   done
   phase back
   clear_stages
@@ -235,8 +289,9 @@ all_forward() {
   phase swapping
   all_n=0
   while [ "$all_n" -lt "$N" ]; do
+    WHY=
     if ! forward_path "$all_n"; then
-      failed=$P
+      failed=$P${WHY:+" ($WHY)"}
       all_back
       die swap-went-back "$failed could not be replaced; everything is as it was before"
     fi
@@ -312,6 +367,7 @@ mkdir -p "$S/restore"
 phase_now
 tar_facts
 pick_renamer
+pick_remover
 verb=$1
 shift 3
 case $verb in

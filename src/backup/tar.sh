@@ -1,5 +1,6 @@
 # shellcheck shell=sh disable=SC2034
-# What archive.sh and swap.sh share: which tar this is and what it keeps, digests, compression, canonical listings, safe members.
+# What the scripts of this room share: which tar this is and what it keeps, digests, compression, canonical listings, safe
+# members, and how to work in directories that others may write.
 # Member names are the absolute paths with a dot in front ("./opt/acme"), so no name can be read as an option.
 # GNU tar needs --no-unquote, else a backslash in a name that it is given means something.
 TZ=UTC0
@@ -158,6 +159,9 @@ check_members() {
         if (type == "-" && tail != "") { type = "h"; tail = " link to \"" substr(tail, 5) "\"" }
       }
       sub(/\/$/, "", name)
+      if (NR > 3000000) fail("more than 3000000 members, which is the limit")
+      if (length(name) > 16384) fail("a name of more than 16384 bytes, which is the limit")
+      if (gsub(/\//, "/", name) > 1000) fail("a member deeper than 1000 directories, which is the limit")
       if (type !~ /^[-dlhpcb]$/) fail("a member of a kind that we do not make")
       if (type ~ /[cb]/ && ENVIRON["DEVICES"] != "yes") fail("a device")
       if (name !~ /^\.\//) fail("a member with an absolute or foreign name")
@@ -207,4 +211,136 @@ members_fault() {
     bare_names "$1" >"$names"
   fi
   FAULT=$(check_members "$2" "$names")
+}
+
+# --- Directories that others may write: a name in there may lead elsewhere a moment later. So a directory is entered name by
+# --- name and held as the working directory, and what lies in it is addressed as ./NAME only.
+
+# trusted UID: root, or who we are.
+trusted() {
+  [ -n "${ME-}" ] || ME=$(id -u)
+  [ "$1" = 0 ] || [ "$1" = "$ME" ]
+}
+
+# look_at NAME: sets MODE and OWNER as ls -n tells them; a link is not followed.
+look_at() {
+  look_line=$(ls -ldn "$1" 2>/dev/null) || return 1
+  read -r MODE _ OWNER _ <<LOOK
+$look_line
+LOOK
+}
+
+# Others that an ACL lets write show in the bits of the group.
+others_write() {
+  case $MODE in ?????w* | ????????w*) return 0 ;; esac
+  return 1
+}
+
+# into NAME PLACE: one step, to the directory that is there and to nothing that a link leads to.
+# WAY stays safe while nobody but root and us can exchange what lies on the way from / to PLACE: all of it is ours, and where
+# others may write, the sticky bit keeps the next one, which must be ours as well. NEAREST is the last of these where only we
+# may write.
+into() {
+  WHY="${2:-/} cannot be entered"
+  cd -P "$1" 2>/dev/null || return 1
+  WHY="$1 does not lead to ${2:-/}"
+  [ "$(env pwd)" = "${2:-/}" ] || return 1
+  HERE=$2
+  look_at . || return 1
+  case $MODE in
+    ????????w[!tT]* | ?????w???[!tT]*) WAY=open ;;
+  esac
+  trusted "$OWNER" || WAY=open
+  if [ "$WAY" = safe ] && ! others_write; then NEAREST=${HERE:-/}; fi
+}
+
+from_top() {
+  WAY=safe NEAREST=
+  into / ''
+}
+
+# enter DIRECTORY [make]: goes there and sets HERE to where it really is, WAY and NEAREST; makes what is missing, or ends at
+# the last directory that is there (MISSING=yes). Fails with WHY.
+# A link that others may exchange could lead us anywhere. It counts only when it leads to a directory of its owner, who could
+# do the same there without us.
+enter() {
+  enter_rest=$1/ enter_hops=0 LED='' MISSING=no
+  from_top || return 1
+  while [ -n "$enter_rest" ]; do
+    enter_name=${enter_rest%%/*} enter_rest=${enter_rest#*/}
+    case $enter_name in
+      '' | .) ;;
+      ..)
+        enter_rest=${HERE%/*}/$enter_rest
+        from_top || return 1
+        ;;
+      *)
+        if [ -L "./$enter_name" ]; then
+          follow "$enter_name" || return 1
+        elif exists "./$enter_name" || [ "${2-}" = make ]; then
+          WHY="$HERE/$enter_name cannot be made"
+          exists "./$enter_name" || (umask 022 && mkdir "./$enter_name") 2>/dev/null || return 1
+          into "./$enter_name" "$HERE/$enter_name" || return 1
+        else
+          MISSING=yes
+          break
+        fi
+        ;;
+    esac
+  done
+  WHY="a link that user $LED can exchange leads to ${HERE:-/}, which belongs to another user"
+  [ "${LED:-$OWNER}" = "$OWNER" ] || return 1
+  WHY=
+}
+
+# follow NAME: where the link ./NAME leads to becomes the next part of the way.
+follow() {
+  enter_hops=$((enter_hops + 1))
+  WHY="$HERE/$1 is one of too many links"
+  [ "$enter_hops" -le 40 ] || return 1
+  WHY="$HERE/$1 changed meanwhile"
+  look_at "./$1" || return 1
+  follow_to=$(readlink "./$1" && printf x) || return 1
+  # In a sticky directory it stays whose it is.
+  if [ "$WAY" = open ] || { [ "$NEAREST" != "${HERE:-/}" ] && ! trusted "$OWNER"; }; then
+    WHY="links of different users lead to $HERE/$1"
+    [ "${LED:-$OWNER}" = "$OWNER" ] || return 1
+    LED=$OWNER
+  fi
+  enter_rest=${follow_to%?x}/$enter_rest
+  case $follow_to in /*) from_top ;; esac
+}
+
+# private NAME: is ./NAME a directory of ours that nobody else may even look into?
+private() {
+  look_at "./$1" && trusted "$OWNER" || return 1
+  case $MODE in drwx------*) ;; *) return 1 ;; esac
+}
+
+# open_directory NAME: the directories at or below ./NAME where others may write.
+open_directory() {
+  find "./$1" -type d '(' -perm -020 -o -perm -002 -o ! '(' -user 0 -o -user "${ME:-$(id -u)}" ')' ')' -print -prune 2>&1 || echo "$1"
+}
+
+# pick_remover: does rm hold each directory that it empties, as that of GNU does?
+pick_remover() {
+  REMOVER=plain
+  case $(rm --version 2>&1) in *'GNU coreutils'*) REMOVER=gnu ;; esac
+}
+
+# remove NAME: whatever it is; a name without a slash, in the directory that is held. Somebody may still be in a directory
+# below it and exchange names there. So, from above, each directory first becomes ours alone.
+remove() {
+  exists "./$1" || return 0
+  if [ "$REMOVER" = gnu ] || [ -L "./$1" ] || [ ! -d "./$1" ]; then
+    rm -rf "./$1"
+    return
+  fi
+  remove_in=$(env pwd)
+  (
+    cd -P "./$1" 2>/dev/null && [ "$(env pwd)" = "${remove_in%/}/$1" ] || exit 1
+    find . -type d -exec chown "${ME:-$(id -u)}" {} \; -exec chmod 700 {} \; 2>/dev/null || :
+    find . ! -name . -prune -exec rm -rf {} \;
+  ) || return 1
+  rmdir "./$1"
 }

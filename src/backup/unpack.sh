@@ -2,21 +2,22 @@
 # The first half of a restore: stages beside the paths, and the part unpacked and checked in them. Nothing is replaced here.
 # Goes after lib.sh, tar.sh and restic.sh; swap.sh has the rest, and says what lies where.
 
-# can_stage DIRECTORY: can what lies in there be renamed into PARENT? Tried with an empty directory.
+# can_stage DIRECTORY: can what lies in there be renamed into the directory that is held? Tried with an empty directory.
 can_stage() {
-  rm -rf "$1/probe"
-  mkdir "$1/probe" 2>/dev/null || return 1
-  stage_probe=$PARENT.clusterlift-probe-$TAG
-  rmdir "$stage_probe" 2>/dev/null || :
-  if try_rename "$1/probe" "$stage_probe"; then
-    rmdir "$stage_probe"
+  stage_probe=.clusterlift-probe-$TAG
+  rm -rf "${1:?}/$stage_probe"
+  mkdir "$1/$stage_probe" 2>/dev/null || return 1
+  rmdir "./$stage_probe" 2>/dev/null || :
+  if try_rename "$1/$stage_probe" "./$stage_probe"; then
+    rmdir "./$stage_probe"
     return 0
   fi
-  rm -rf "$1/probe"
+  rm -rf "${1:?}/$stage_probe"
   return 1
 }
 
-# pick_stage: one place for all paths of a file system, so that hard links between them survive.
+# pick_stage: one place for all paths of a file system, so that hard links between them survive. It lies where nobody but root
+# and us can exchange it: in the nearest such directory of the file system, else in our state directory.
 pick_stage() {
   stage_at=0 HOW=rename
   while [ "$stage_at" -lt "$I" ]; do
@@ -24,42 +25,55 @@ pick_stage() {
     if can_stage "$STAGE"; then return 0; fi
     stage_at=$((stage_at + 1))
   done
-  STAGE=$PARENT.clusterlift-$TAG.$I
+  if [ -n "$NEAREST" ]; then
+    make_stage "${NEAREST%/}" 2>/dev/null || :
+    if can_stage "$STAGE"; then return 0; fi
+    rm -rf "$STAGE"
+  fi
+  HOW=copy
+  make_stage "$R" || die restore-stage "$R cannot be written"
+}
+
+make_stage() {
+  STAGE=$1/.clusterlift-$TAG.$I
   # Written first: whoever cleans up after us must know of it.
   say "$STAGE" "p$I/stage"
   rm -rf "$STAGE"
-  mkdir "$STAGE" || die restore-stage "$PARENT cannot be written"
-  mkdir "$STAGE/new" "$STAGE/old"
-  can_stage "$STAGE" || HOW=copy
+  mkdir -m 700 "$STAGE" && mkdir "$STAGE/new" "$STAGE/old"
 }
 
 prepare_path() {
-  I=$1 P=$3 PARENT=${3%/*}/
+  I=$1 P=$3 BASE=${3##*/}
   mkdir "$R/p$I"
   say "$P" "p$I/path"
   say "$2" "p$I/want"
-  if [ ! -d "$PARENT" ]; then
-    (umask 022 && mkdir -p "$PARENT") || die restore-stage "$PARENT cannot be made"
-  fi
+  enter "${P%/*}" make || die restore-unsafe "$P cannot be restored: $WHY"
+  say "${HERE:-/}" "p$I/parent"
   pick_stage
   say "$STAGE" "p$I/stage"
   say "$HOW" "p$I/how"
-  if exists "$P"; then say present "p$I/had"; else say absent "p$I/had"; fi
+  if exists "./$BASE"; then say present "p$I/had"; else say absent "p$I/had"; fi
   say ready "p$I/state"
 }
 
-# Whatever an attempt that did not come to the swap has left.
+# Whatever a restore has left beside the paths and in its stages.
 clear_stages() {
-  for clear_file in "$R"/p*/stage; do
-    [ -f "$clear_file" ] || continue
-    IFS= read -r clear_stage <"$clear_file"
-    case $clear_stage in
-      */.clusterlift-"$TAG".*)
-        rm -rf "$clear_stage"
-        rmdir "${clear_stage%/*}/.clusterlift-probe-$TAG" 2>/dev/null || :
+  for clear_p in "$R"/p*; do
+    [ -f "$clear_p/path" ] || continue
+    IFS= read -r clear_path <"$clear_p/path"
+    if enter "${clear_path%/*}"; then
+      rmdir "./.clusterlift-probe-$TAG" 2>/dev/null || :
+      remove ".clusterlift-fill-$TAG" || :
+    fi
+    [ -f "$clear_p/stage" ] || continue
+    IFS= read -r clear_stage <"$clear_p/stage"
+    case ${clear_stage##*/} in
+      .clusterlift-"$TAG".*)
+        if enter "${clear_stage%/*}" && [ "$MISSING" = no ]; then remove "${clear_stage##*/}"; fi
         ;;
     esac
   done
+  cd /
 }
 
 # stages: each stage once, one a line.
@@ -197,6 +211,7 @@ unpack() {
     at=$((at + 1))
     shift 2
   done
+  cd /
   count_paths
   stages >"$R/stages"
   if [ "$kind" = restic ]; then

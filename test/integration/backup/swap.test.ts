@@ -198,7 +198,7 @@ describe('restoring a node', () => {
     // Whatever moves the second new tree fails.
     const broken = new ShellConnection('n1', {
       before:
-        'perl() { case ${3-} in */new/*/b) return 1 ;; esac; command perl "$@"; }; tar() { case "$*" in "-x "*"/root/ -f"*) return 2 ;; esac; command tar "$@"; }',
+        'perl() { case ${3-} in */new/*/b) return 1 ;; esac; command perl "$@"; }; tar() { case "$*" in "-x "*"-C . -f"*) return 2 ;; esac; command tar "$@"; }',
     });
     const end = await runTask(broken, await forward(place, part));
     assert.match(end.log, /CLUSTERLIFT-ERROR swap-went-back/);

@@ -32,6 +32,7 @@ const REFUSED: Readonly<Record<string, string>> = {
   '/var/backups/acme': 'path-location',
   '/var/backups/acme/x': 'path-location',
   '/opt/acme/sub': 'path-nested',
+  '/srv/loose/link/acme': 'path-unsafe',
 };
 
 describe('paths of backups and restores, from the command line', function () {
@@ -47,7 +48,7 @@ describe('paths of backups and restores, from the command line', function () {
       },
     );
     await node().must(
-      'ln -s /etc /opt/alias; ln -s /srv/app/points /opt/there; mkdir -p /data /srv/outer/inner /srv/state /srv/app/points; for m in /data /srv/outer/inner; do mount -t tmpfs -o size=10m tmpfs $m; done; mkdir /data/app; echo 1 > /data/app/file; echo 1 > /srv/app/file',
+      'ln -s /etc /opt/alias; ln -s /srv/app/points /opt/there; mkdir -p /data /srv/outer/inner /srv/state /srv/app/points; for m in /data /srv/outer/inner; do mount -t tmpfs -o size=10m tmpfs $m; done; mkdir /data/app; echo 1 > /data/app/file; echo 1 > /srv/app/file; mkdir /srv/loose; ln -s /var/lib /srv/loose/link; chown -hR platform /srv/loose',
     );
   });
   after(() => scene.lab.stop());
@@ -120,6 +121,21 @@ describe('paths of backups and restores, from the command line', function () {
         (await codes(['--on-failure', 'rollback', '--override', 'path-location'], 3)).includes('path-location'),
       );
     }
+  });
+
+  it('an upgrade that may roll back by itself is refused when somebody could lead its restore elsewhere', async () => {
+    const { path } = await acmePackage('2.0');
+    const codes = async (): Promise<string[]> =>
+      (await checks(['upgrade', path, 'backup', 'files', '--on-failure', 'rollback'], 3)).map(({ code }) => code);
+    await paths('/srv/loose/link/acme');
+    assert.ok((await codes()).includes('path-unsafe'));
+    // On a file system of its own, which belongs to the user, the state directory has to hold old and new.
+    await node().must(
+      'mkdir /srv/own && mount -t tmpfs -o size=400m tmpfs /srv/own && mkdir /srv/own/app && chown -R platform /srv/own && mount -t tmpfs -o size=20m tmpfs /srv/state && head -c 15000000 /dev/zero > /srv/own/app/file',
+    );
+    await paths('/srv/own/app');
+    assert.ok((await codes()).includes('restore-space'));
+    await node().must('umount /srv/own /srv/state && rmdir /srv/own');
   });
 
   it('what became a mount point since is not swapped away', async () => {

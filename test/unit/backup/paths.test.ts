@@ -9,6 +9,7 @@ const facts: PathFacts = {
   mounts: ['/', '/proc', '/srv/data', '/opt/big/inner'],
   location: '/backup/nightly',
   real: {},
+  unsafe: {},
 };
 
 function codes(paths: string[], changes: Partial<PathFacts> = {}, purpose: 'backup' | 'restore' = 'restore'): string[] {
@@ -65,6 +66,18 @@ describe('paths of a backup', () => {
     assert.deepEqual(codes(['/a/x', '/b/x'], { real: { '/a/x': '/data/x', '/b/x': '/data/x' } }), [
       'block path-nested',
     ]);
+  });
+
+  it('refuses what a link of somebody else could lead elsewhere, in a backup as in a restore', () => {
+    const unsafe = { '/srv/app/current/conf': 'a link that user 1000 can exchange leads to /etc' };
+    for (const purpose of ['backup', 'restore'] as const) {
+      const found = checkPaths(['/srv/app/current/conf', '/srv/app/data'], { ...facts, unsafe }, purpose);
+      assert.deepEqual(
+        found.map((each) => [each.code, each.level, each.path]),
+        [['path-unsafe', 'block', '/srv/app/current/conf']],
+      );
+      assert.match(found[0]?.message ?? '', /user 1000 can exchange leads to \/etc/);
+    }
   });
 
   it('knows the state directory and the location by where their links lead', () => {
