@@ -8,6 +8,7 @@ import type { Asker, NodeConnection } from '../ssh/connection';
 import type { ErrorRecord, EventSink, JournalEntry, LiveEvent, NodeOutcome, RunEvent } from './events';
 import { Gate } from './gate';
 import type { Journal } from './journal';
+import type { Fence } from './node/lock';
 import type { Plan, PlanNode } from './plan';
 import { bracketBegun, emptyView, fold, stepOf, type NodeView, type RunView } from './view';
 
@@ -59,6 +60,11 @@ export class RunContext {
   readonly #connections = new Map<string, NodeConnection>();
   readonly #halt = new AbortController();
   readonly #lost = new Set<string>();
+  /**
+   * The locks that this process has: none before it took it, while it takes it, and from the moment on when it gives it
+   * back. What the journal says of an earlier process is no lock of ours: it may have been released.
+   */
+  readonly held = new Map<string, Fence>();
   /** Steps of other nodes are kept out while a jump node reboots. */
   readonly gate = new Gate();
   /** Least epoch of the locks that this process takes. */

@@ -1,10 +1,11 @@
-import { within } from '../base/async';
+import { mapLimit, sleep, within } from '../base/async';
 import { every, stopwatch } from '../base/clock';
 import { ClusterliftError, ExitStatus, messageOf } from '../base/errors';
 import { isOverridden } from '../base/overrides';
 import { self } from '../base/process';
 import { errorRecord, type RunContext } from './context';
-import { beatLock, lockedBy, releaseLock, takeLock, type Fence, type HeldLock } from './node/lock';
+import { takeAll } from './locking';
+import { beatLock, lockedBy, releaseLock, takeLock, type Fence, type HeldLock, type TakeResult } from './node/lock';
 import { stepOf } from './view';
 
 /** How long a node may be away while nothing has been changed yet. Milliseconds. */
@@ -13,42 +14,73 @@ const PATIENCE = 60_000;
 const UNLOCK_PATIENCE = 20_000;
 /** Milliseconds between heartbeats; a lock is stale after twelve of them (design 6). */
 const HEARTBEAT = 10_000;
+/** Before a lock is looked at again whose holder may give it back. Milliseconds, more or less. */
+const AGAIN = 500;
+/** A node is told for so long that we have all locks; later by a heartbeat. Milliseconds. */
+const SETTLE_PATIENCE = 20_000;
+const BEATS_AT_ONCE = 16;
 
 /**
- * Takes the lock of every node in the order of names, all or none; a resumed run enters its own locks again with the next epoch.
+ * Takes the locks of all nodes, or none (locking.ts); a resumed run enters its own locks again with the next epoch.
  * @throws ClusterliftError `locked` (status 5) when another run holds one: then none is kept that was not held before
  */
 export async function lockAll(ctx: RunContext): Promise<void> {
   await ctx.record({ type: 'phase', phase: 'lock' });
-  for (const name of names(ctx)) {
-    if (stepOf(ctx.nodeView(name), 'unlock')?.state === 'done') continue;
-    await lock(ctx, name);
-  }
+  const offers = new Offers(ctx);
+  const before = new Set<string>();
+  await takeAll<HeldLock>(names(ctx), {
+    take: async (name) => {
+      const result = await lock(ctx, name, offers);
+      if (result.kind === 'reentered') before.add(name);
+      return result.kind === 'held' ? result : undefined;
+    },
+    giveBack: async (name) => {
+      // What an earlier process of this run had left locked stays so: its work may not be over there.
+      if (!before.has(name)) await unlock(ctx, name);
+    },
+    isUndecided: (holder) => holder.trying && !holder.stale,
+    refused: (name, holder) => locked(name, holder),
+    pause: () => sleep(AGAIN * (0.5 + Math.random()), ctx.signal),
+  });
+  await settle(ctx);
 }
 
-async function lock(ctx: RunContext, name: string): Promise<void> {
+/** Tells the nodes that this run has all of its locks. A node that cannot be asked now is told by a later heartbeat. */
+async function settle(ctx: RunContext): Promise<void> {
+  if (names(ctx).length === 1) return;
+  await mapLimit(names(ctx), BEATS_AT_ONCE, async (name) => {
+    await within(SETTLE_PATIENCE, beat(ctx, name, true), () => new Error(`${name} did not answer`));
+  });
+  ctx.signal.throwIfAborted();
+}
+
+async function lock(ctx: RunContext, name: string, offers: Offers): Promise<TakeResult> {
   const prior = stepOf(ctx.nodeView(name), 'lock');
   const key = { node: name, step: 'lock', lane: 'main', attempt: (prior?.attempt ?? 0) + 1 } as const;
+  ctx.held.delete(name);
   await ctx.record({ type: 'step.started', ...key });
   const watch = stopwatch();
+  const failed = async (error: unknown): Promise<void> =>
+    ctx.record({ type: 'step.finished', ...key, ms: watch.ms, result: 'failed', error: errorRecord(error) });
   try {
-    const epoch = await take(ctx, name);
+    const result = await take(ctx, name, offers);
+    if (result.kind === 'held') {
+      await failed(locked(name, result));
+      return result;
+    }
+    const { epoch } = result;
     await ctx.record({ type: 'step.finished', ...key, ms: watch.ms, result: 'done', data: { epoch } });
+    ctx.held.set(name, { run: ctx.plan.run, epoch });
+    return result;
   } catch (error) {
     ctx.signal.throwIfAborted();
     const told = error instanceof ClusterliftError ? error.on(name, 'lock') : error;
-    await ctx.record({
-      type: 'step.finished',
-      ...key,
-      ms: watch.ms,
-      result: 'failed',
-      error: errorRecord(told),
-    });
+    await failed(told);
     throw told;
   }
 }
 
-async function take(ctx: RunContext, name: string, takeOver?: HeldLock): Promise<number> {
+async function take(ctx: RunContext, name: string, offers: Offers, takeOver?: HeldLock): Promise<TakeResult> {
   const { plan } = ctx;
   const result = await ctx.insist(
     name,
@@ -61,32 +93,48 @@ async function take(ctx: RunContext, name: string, takeOver?: HeldLock): Promise
         user: ctx.services.by,
         command: plan.command,
         leastEpoch: ctx.epoch,
+        trying: names(ctx).length > 1,
         signal: ctx.signal,
         ...(takeOver ? { takeOver } : {}),
       }),
     PATIENCE,
   );
-  if (result.kind !== 'held') return result.epoch;
-  if (!takeOver && (await mayTakeOver(ctx, name, result))) return take(ctx, name, result);
-  throw locked(name, result);
+  if (result.kind !== 'held' || takeOver || !(await offers.mayTakeOver(name, result))) return result;
+  return take(ctx, name, offers, result);
 }
 
-/** A stale lock without living jobs is offered: to the person there, or to `--override stale-lock`. */
-async function mayTakeOver(ctx: RunContext, name: string, held: HeldLock): Promise<boolean> {
-  if (!held.stale || held.jobsAlive.length > 0) return false;
-  if (isOverridden(ctx.view.overrides, 'stale-lock', name) || (await ctx.services.isClosed(held.owner.run)))
+/** Stale locks without living jobs are offered: to the person there, one after the other, or to `--override stale-lock`. */
+class Offers {
+  #turn: Promise<unknown> = Promise.resolve();
+  #declined = false;
+
+  constructor(private readonly ctx: RunContext) {}
+
+  mayTakeOver(name: string, held: HeldLock): Promise<boolean> {
+    if (!held.stale || held.jobsAlive.length > 0) return Promise.resolve(false);
+    const mine = this.#turn.then(() => this.#ask(name, held));
+    this.#turn = mine.catch(() => undefined);
+    return mine;
+  }
+
+  async #ask(name: string, held: HeldLock): Promise<boolean> {
+    const { ctx } = this;
+    if (isOverridden(ctx.view.overrides, 'stale-lock', name) || (await ctx.services.isClosed(held.owner.run)))
+      return true;
+    if (this.#declined) return false;
+    const answer = await ctx.services.asker.ask(
+      {
+        kind: 'confirm',
+        text: `${lockedBy(name, held.owner)}. That run seems to be gone. Take the lock over?`,
+        typeName: undefined,
+      },
+      ctx.signal,
+    );
+    this.#declined = answer !== 'yes';
+    if (this.#declined) return false;
+    await ctx.record({ type: 'override', code: 'stale-lock', by: ctx.services.by });
     return true;
-  const answer = await ctx.services.asker.ask(
-    {
-      kind: 'confirm',
-      text: `${lockedBy(name, held.owner)}. That run seems to be gone. Take the lock over?`,
-      typeName: undefined,
-    },
-    ctx.signal,
-  );
-  if (answer !== 'yes') return false;
-  await ctx.record({ type: 'override', code: 'stale-lock', by: ctx.services.by });
-  return true;
+  }
 }
 
 /** The run and epoch that each changing command names, so that a late-comer is refused by the node itself. */
@@ -117,6 +165,7 @@ async function unlock(ctx: RunContext, name: string): Promise<void> {
     attempt: (stepOf(ctx.nodeView(name), 'unlock')?.attempt ?? 0) + 1,
   } as const;
   const watch = stopwatch();
+  ctx.held.delete(name);
   await ctx.record({ type: 'step.started', ...key });
   try {
     const fence = fenceOf(ctx, name);
@@ -146,19 +195,13 @@ async function unlock(ctx: RunContext, name: string): Promise<void> {
  */
 export function keepLocks(ctx: RunContext, interval = HEARTBEAT): { stop: () => void } {
   const busy = new Set<string>();
-  const beat = (name: string): void => {
-    const fence = heldUnder(ctx, name);
-    if (busy.has(name) || !fence) return;
-    busy.add(name);
-    beatLock(ctx.connection(name), ctx.node(name).stateDir, fence)
-      .catch((error: unknown) => {
-        // A lock that we gave back or entered anew while the beat was under way was not taken by another.
-        if (heldUnder(ctx, name)?.epoch === fence.epoch) ctx.onFenced(error, name);
-      })
-      .finally(() => busy.delete(name));
-  };
   const timer = every(interval, () => {
-    for (const name of names(ctx)) beat(name);
+    const isComplete = names(ctx).every((name) => ctx.held.has(name));
+    for (const name of names(ctx)) {
+      if (busy.has(name)) continue;
+      busy.add(name);
+      void beat(ctx, name, isComplete).finally(() => busy.delete(name));
+    }
   });
   return {
     stop: () => {
@@ -167,11 +210,16 @@ export function keepLocks(ctx: RunContext, interval = HEARTBEAT): { stop: () => 
   };
 }
 
-/** How a node is locked just now; undefined while it is not, is being locked, or is being given back. */
-function heldUnder(ctx: RunContext, name: string): Fence | undefined {
-  const view = ctx.nodeView(name);
-  const isHeld = stepOf(view, 'lock')?.state === 'done' && stepOf(view, 'unlock') === undefined;
-  return isHeld ? fenceOf(ctx, name) : undefined;
+/** One heartbeat, where we hold the lock. It never rejects. @param isComplete does the run have all of its locks? */
+async function beat(ctx: RunContext, name: string, isComplete: boolean): Promise<void> {
+  const fence = ctx.held.get(name);
+  if (!fence) return;
+  try {
+    await beatLock(ctx.connection(name), ctx.node(name).stateDir, fence, isComplete);
+  } catch (error) {
+    // A lock that we gave back or entered again while the beat was under way was not taken by another.
+    if (ctx.held.get(name) === fence) ctx.onFenced(error, name);
+  }
 }
 
 function names(ctx: RunContext): string[] {

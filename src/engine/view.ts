@@ -295,7 +295,11 @@ function foldNode(node: NodeView, event: NodeEvent, time: string | undefined): N
         error: undefined,
         decision: undefined,
       };
-      const others = node.steps.filter((each) => !(each.step === event.step && each.lane === event.lane));
+      const replaced = (each: StepView): boolean =>
+        (each.step === event.step && each.lane === event.lane) ||
+        // A lock that is taken again is no longer given back.
+        (event.step === 'lock' && each.step === 'unlock');
+      const others = node.steps.filter((each) => !replaced(each));
       return { ...node, steps: [...others, begun], startedAt: node.startedAt ?? time, progress: undefined };
     }
     case 'step.finished':

@@ -35,4 +35,5 @@ report() {
   emit age "$AGE"
   emit jobs "$ALIVE"
   [ ! -e "$S/runs/$held_run/closed" ] || emit closed 1
+  [ ! -e "$held/trying" ] || emit trying 1
 }

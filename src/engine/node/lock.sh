@@ -3,7 +3,9 @@
 # The highest one that was not withdrawn tells who holds the lock; `released` in it tells that nobody does.
 # lock/owner.json is what people and other tools look at: it is there while the lock is held.
 #
-# take STATE RUN TOKEN OWNER LEAST STALE WHY EXPECTED | beat STATE RUN EPOCH | release STATE RUN EPOCH
+# A claim with `trying` in it is one of several that its run needs: it may be given back before anything is done.
+#
+# take STATE RUN TOKEN OWNER LEAST STALE WHY EXPECTED TRYING | beat STATE RUN EPOCH COMPLETE | release STATE RUN EPOCH
 # show STATE STALE | break STATE EXPECTED REASON STALE
 
 write_beat() {
@@ -55,6 +57,7 @@ prepare_claim() {
   printf '%s\n' "${owner%\}},\"epoch\":$1}" >"$new/owner.json"
   printf '%s\n' "$run" >"$new/run"
   printf '%s\n' "$token" >"$new/token"
+  [ -z "$trying" ] || : >"$new/trying"
   write_beat "$new"
   sync_path "$new/owner.json" "$new/run" "$new/token" "$new/beat" "$new"
 }
@@ -75,7 +78,7 @@ withdraw() {
 }
 
 take() {
-  run=$2 token=$3 owner=$4 least=$5 stale=$6 why=$7 expected=$8
+  run=$2 token=$3 owner=$4 least=$5 stale=$6 why=$7 expected=$8 trying=${9:-}
   state_make
   for attempt in 1 2 3 4 5; do
     epoch_now
@@ -144,6 +147,7 @@ case $1 in
     ;;
   beat)
     fence "$3" "$4"
+    [ "${5-complete}" != complete ] || rm -f "$S/lock/e$4/trying"
     write_beat "$S/lock/e$4"
     keep_view "$4"
     ;;

@@ -38,6 +38,8 @@ export interface HeldLock {
   readonly jobsAlive: readonly string[];
   /** The owner's run is over, it only never released. */
   readonly runClosed: boolean;
+  /** The owner does not have all of its locks yet: it may give this one back. */
+  readonly trying: boolean;
 }
 
 /** `n1 is locked by run 2026…-lab-0be8 (root@desk, process 4711, last heard of 12s ago)`. Pure. */
@@ -64,6 +66,8 @@ export interface TakeRequest {
   readonly command: string;
   /** Lowest epoch to take, when earlier ones are known from the journal. */
   readonly leastEpoch?: number;
+  /** More locks are needed before anything is done: until `beatLock` says that we have them, others wait. Default: no. */
+  readonly trying?: boolean;
   /** A person or `--override stale-lock` decided to take over the lock of this (stale) holder. */
   readonly takeOver?: HeldLock;
   /** Seconds; `STALE_AFTER` unless a test says otherwise. */
@@ -121,6 +125,7 @@ async function attempt(
       String(numbers.staleAfter),
       why,
       String(numbers.expected),
+      request.trying === true ? 'trying' : '',
     ],
     ...(signal && { signal }),
   });
@@ -152,6 +157,7 @@ export function heldOf(entries: Entries, staleAfter = STALE_AFTER): HeldLock {
     staleReason: dead ? 'process-dead' : silent ? 'no-heartbeat' : undefined,
     jobsAlive: entries.lines('jobs'),
     runClosed: entries.text('closed') === '1',
+    trying: entries.text('trying') === '1',
   };
 }
 
@@ -191,9 +197,19 @@ export interface Fence {
   readonly epoch: number;
 }
 
-/** The heartbeat, every 10 s. @throws ClusterliftError `fenced` when the lock is no longer ours */
-export async function beatLock(connection: NodeConnection, stateDir: string | undefined, fence: Fence): Promise<void> {
-  await ask(connection, { text, args: ['beat', stateDir ?? '', fence.run, String(fence.epoch)] });
+/**
+ * The heartbeat, every 10 s.
+ * @param isComplete the run has all of its locks
+ * @throws ClusterliftError `fenced` when the lock is no longer ours
+ */
+export async function beatLock(
+  connection: NodeConnection,
+  stateDir: string | undefined,
+  fence: Fence,
+  isComplete = true,
+): Promise<void> {
+  const args = ['beat', stateDir ?? '', fence.run, String(fence.epoch), isComplete ? 'complete' : ''];
+  await ask(connection, { text, args });
 }
 
 /**

@@ -125,6 +125,7 @@ function held(): HeldLock {
     staleReason: undefined,
     jobsAlive: [],
     runClosed: false,
+    trying: false,
   };
 }
 

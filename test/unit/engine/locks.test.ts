@@ -1,14 +1,17 @@
 import { strict as assert } from 'node:assert';
 import { EventEmitter, once } from 'node:events';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setImmediate } from 'node:timers/promises';
 import { hasCode } from '../../../src/base/errors';
 import { self } from '../../../src/base/process';
 import { RunContext } from '../../../src/engine/context';
-import { Journal } from '../../../src/engine/journal';
+import type { JournalEntry } from '../../../src/engine/events';
+import { Journal, parseJournal } from '../../../src/engine/journal';
 import { keepLocks, lockAll, unlockAll } from '../../../src/engine/locks';
-import { breakLock, showLock, takeLock } from '../../../src/engine/node/lock';
+import { breakLock, releaseLock, showLock, takeLock } from '../../../src/engine/node/lock';
+import type { PlanNode } from '../../../src/engine/plan';
 import type { RunPackage } from '../../../src/engine/runpackage';
 import { runUpgrade } from '../../../src/engine/upgrade';
 import type { ExecResult, NodeConnection } from '../../../src/ssh/connection';
@@ -21,6 +24,7 @@ describe('the locks of a run', () => {
   let dir: string;
   let stateDir: string;
   let node: NodeConnection;
+  let local: NodeConnection;
   let journal: Journal;
   let beat: EventEmitter;
 
@@ -30,7 +34,7 @@ describe('the locks of a run', () => {
   beforeEach(async () => {
     dir = await mkdtemp(join(tmpdir(), 'clusterlift-locks-'));
     stateDir = join(dir, 'n1');
-    const local = new LocalConnection({
+    local = new LocalConnection({
       node: { name: 'n1', become: 'none' },
       asker: { ask: () => Promise.resolve(undefined) },
       secrets: new Secrets(),
@@ -59,10 +63,13 @@ describe('the locks of a run', () => {
     assert.equal(ctx.signal.aborted, false);
   });
 
-  it('are not lost to a heartbeat that comes to a node after a resumed run entered its lock anew', async () => {
+  it('are not lost to a heartbeat that comes to a node after its lock was given back and taken again', async () => {
     const ctx = run();
-    await lockByOneThatDied(ctx);
-    await whileABeatIsOnItsWay(ctx, () => lockAll(ctx));
+    await lockAll(ctx);
+    await whileABeatIsOnItsWay(ctx, async () => {
+      await unlockAll(ctx);
+      await lockAll(ctx);
+    });
     assert.equal(ctx.signal.aborted, false);
   });
 
@@ -75,6 +82,78 @@ describe('the locks of a run', () => {
       await takeLock(node, { stateDir, run: 'other', me: self(), token: 't', user: 'bob', command: 'upgrade' });
     });
     assert.ok(hasCode(ctx.signal.reason, 'fenced'), String(ctx.signal.reason));
+  });
+
+  it('are not lost while a resume takes long to lock: what an earlier process gave back is not ours yet', async () => {
+    const first = run(['n1', 'n2', 'n3'], { connect: () => local });
+    await lockAll(first);
+    await unlockAll(first);
+    await first.record({ type: 'run.finished', outcome: 'stopped', status: 1, nodes: {} });
+    let [open, beats, early] = [(): void => undefined, 0, 0];
+    const away = new Promise<void>((resolve) => (open = resolve));
+    let isBack = false;
+    const ctx = run(['n1', 'n2', 'n3'], {
+      entries: parseJournal(await readFile(journal.path, 'utf8'), journal.path).entries,
+      connect: ({ name }) =>
+        Object.assign(Object.create(local) as NodeConnection, {
+          exec: async (request: Parameters<NodeConnection['exec']>[0]) => {
+            if (request.args?.[0] === 'take' && name === 'n2') await away;
+            if (request.args?.[0] === 'beat' && name === 'n1') beats++;
+            if (request.args?.[0] === 'beat' && name === 'n2' && !isBack) early++;
+            return local.exec(request);
+          },
+        }),
+    });
+    await ctx.record({ type: 'run.resumed', host: 'here', pid: 1, epoch: ctx.epoch });
+    const kept = keepLocks(ctx, 10);
+    const locking = lockAll(ctx);
+    while (beats < 5 && !ctx.signal.aborted) await setImmediate();
+    isBack = true;
+    open();
+    await locking;
+    kept.stop();
+    assert.equal(ctx.signal.aborted, false, String(ctx.signal.reason));
+    assert.equal(early, 0);
+    for (const name of ['n1', 'n2', 'n3']) {
+      const held = await showLock(local, join(dir, name));
+      assert.equal(held?.owner.run, ctx.plan.run);
+      assert.equal(held.trying, false, 'others see that it has all of its locks');
+      assert.equal(
+        ctx.view.nodes[name]?.steps.some(({ step }) => step === 'unlock'),
+        false,
+      );
+    }
+  });
+
+  it('are given back by whoever meets one that has all of its own, and kept by that one', async () => {
+    const ctx = run(['n1', 'n2', 'n3'], { connect: () => local });
+    const other = { run: 'other', me: self(), token: 't', user: 'bob', command: 'upgrade' };
+    await takeLock(local, { ...other, stateDir: join(dir, 'n3') });
+    await assert.rejects(lockAll(ctx), (error) => hasCode(error, 'locked'));
+    assert.equal(await showLock(local, join(dir, 'n1')), undefined);
+    assert.equal(await showLock(local, join(dir, 'n2')), undefined);
+    assert.equal((await showLock(local, join(dir, 'n3')))?.owner.run, 'other');
+  });
+
+  it('wait for one that has not all of its own yet, and are taken when it gives up', async () => {
+    const ctx = run(['n1', 'n2', 'n3'], { connect: () => local });
+    const other = { run: 'other', me: self(), token: 't', user: 'bob', command: 'upgrade', trying: true };
+    await takeLock(local, { ...other, stateDir: join(dir, 'n3') });
+    const kept = keepLocks(ctx, 10);
+    const locking = lockAll(ctx);
+    let tries = 0;
+    while (tries < 2 && !ctx.signal.aborted) {
+      await setImmediate();
+      tries = ctx.view.nodes['n3']?.steps.find(({ step }) => step === 'lock')?.attempt ?? 0;
+    }
+    await releaseLock(local, join(dir, 'n3'), { run: 'other', epoch: 1 });
+    await locking;
+    kept.stop();
+    assert.equal(ctx.signal.aborted, false, String(ctx.signal.reason));
+    for (const name of ['n1', 'n2', 'n3']) {
+      const held = await showLock(local, join(dir, name));
+      assert.deepEqual([held?.owner.run, held?.trying], [ctx.plan.run, false]);
+    }
   });
 
   for (const [when, begin] of [
@@ -113,16 +192,19 @@ describe('the locks of a run', () => {
     const over = once(beat, 'over');
     beat.emit('go on');
     await over;
-    await new Promise((resolve) => setImmediate(resolve));
+    await setImmediate();
   }
 
-  function run(names: readonly string[] = ['n1']): RunContext {
+  function run(
+    names: readonly string[] = ['n1'],
+    more: { entries?: JournalEntry[]; connect?: (node: PlanNode) => NodeConnection } = {},
+  ): RunContext {
     const plan = planOf(names);
     return new RunContext(
       { ...plan, nodes: plan.nodes.map((each) => ({ ...each, stateDir: join(dir, each.name) })) },
       dir,
       {
-        connect: () => node,
+        connect: more.connect ?? (() => node),
         openStore: () => assert.fail('no backup here'),
         asker: { ask: () => Promise.resolve(undefined) },
         sink: () => undefined,
@@ -131,6 +213,7 @@ describe('the locks of a run', () => {
         by: 'ann@here',
       },
       journal,
+      more.entries,
     );
   }
 });

@@ -223,6 +223,16 @@ underBothShells('The lock of a node', (place) => {
     }
   });
 
+  it('tells whether its run has all of the locks that it needs, until a heartbeat says so', async () => {
+    const { node, stateDir } = place();
+    await take('r1', { trying: true });
+    assert.equal((await mustBeHeld(take('r2'))).trying, true);
+    await beatLock(node, stateDir, { run: 'r1', epoch: 1 }, false);
+    assert.equal((await showLock(node, stateDir))?.trying, true);
+    await beatLock(node, stateDir, { run: 'r1', epoch: 1 }, true);
+    assert.equal((await mustBeHeld(take('r2'))).trying, false);
+  });
+
   it('survives a taker that is killed at any moment', async () => {
     const { node, stateDir } = place();
     for (let delay = 0; delay < 64; delay += 4) {
