@@ -57,9 +57,10 @@ export const CLUSTER_COMMANDS: readonly CommandSpec[] = [
     about: [
       'Every check runs and comes back in one report; each is a block or a warning and names what to do.',
       'It takes no lock. Its only write is a temporary directory for the version and check scripts of the package, which is removed at once.',
+      'On a production cluster these scripts run only with --confirm; without it, the report says that they were not asked.',
     ],
     words: [packageWord('As for upgrade. Without it: the newest on the primary.', false)],
-    options: [...NET, 'sha256', 'fetch', 'override'],
+    options: [...NET, 'sha256', 'fetch', 'override', 'confirm'],
     changes: false,
     examples: [{ line: 'check myfile.iso', about: 'may this package be installed?' }],
   },

@@ -82,6 +82,8 @@ export interface Options {
   readonly decide?: readonly Decision[];
   readonly json?: true;
   readonly yes?: true;
+  /** Ask before anything changes, also where nothing would be asked. */
+  readonly ask?: true;
   /** The name of a production cluster, typed. */
   readonly confirm?: string;
   readonly acceptNewHostKeys?: true;

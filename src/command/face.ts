@@ -32,7 +32,7 @@ export class Face {
   constructor(
     private readonly streams: FaceStreams,
     private readonly env: Env,
-    private readonly options: Pick<Options, 'json' | 'yes' | 'confirm'>,
+    private readonly options: Pick<Options, 'json' | 'yes' | 'confirm' | 'ask'>,
     onInterrupt: () => void,
     /** Who answers where no terminal is: the clients of a run's process. */
     asker?: Asker,
@@ -131,9 +131,9 @@ export class Face {
    * @throws ClusterliftError `not-confirmed` (no), `confirmation-needed` (status 2: nobody to ask)
    */
   async confirm(text: string, typeName?: string): Promise<void> {
-    const { yes, confirm } = this.options;
-    if (typeName === undefined ? yes : confirm === typeName) return;
-    if (confirm !== undefined && typeName !== undefined) throw wrongName(confirm, typeName);
+    const { yes, confirm, ask } = this.options;
+    if (!ask && (typeName === undefined ? yes : confirm === typeName)) return;
+    if (!ask && confirm !== undefined && typeName !== undefined) throw wrongName(confirm, typeName);
     const question: Question = { kind: 'confirm', text, typeName };
     const answer = await this.asker.ask(question);
     if (answer === 'yes' || (typeName !== undefined && answer === typeName)) return;

@@ -14,9 +14,11 @@ export function formatCommand(command: Command): string {
   return ['clusterlift', ...formatArgv(command)].map(shellWord).join(' ');
 }
 
-/** The command line of a run, as its plan keeps it: to run it, not to look at it. */
+/** The command line of a run, as its plan keeps it: to run it, not to look at it, and not how it was asked about. */
 export function formatRun(command: Command): string {
-  const options = Object.entries(command.options).filter(([key]) => key !== 'dryRun' && key !== 'json');
+  const options = Object.entries(command.options).filter(
+    ([key]) => key !== 'dryRun' && key !== 'json' && key !== 'ask',
+  );
   return formatCommand({ ...command, options: Object.fromEntries(options) } as Command);
 }
 

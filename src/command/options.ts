@@ -103,6 +103,11 @@ export const OPTIONS: OptionTable = {
   dryRun: { name: '--dry-run', form: 'flag', about: 'Show the plan, node by node and step by step; change nothing.' },
   json: { name: '--json', form: 'flag', about: 'One JSON object a line on stdout; text for people goes to stderr.' },
   yes: { name: '--yes', form: 'flag', about: "Answer confirmations with yes; not a production cluster's name." },
+  ask: {
+    name: '--ask',
+    form: 'flag',
+    about: 'Show the plan and ask before anything changes, also where nothing would be asked.',
+  },
   confirm: {
     name: '--confirm',
     form: 'value',

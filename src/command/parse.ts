@@ -155,6 +155,10 @@ function checkConflicts(command: Command): void {
       'serial is one node at a time; leave one of them out.',
     );
   }
+  if (options.ask && (options.yes || options.confirm !== undefined)) {
+    const answer = options.yes ? '--yes' : '--confirm';
+    throw usage('conflict', `--ask and ${answer} exclude each other`, 'Leave one of them out.');
+  }
   const nodes = options.decide?.map((each) => each.node) ?? [];
   const twice = nodes.find((node, index) => nodes.indexOf(node) < index);
   if (twice !== undefined) {

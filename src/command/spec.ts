@@ -76,5 +76,5 @@ export const runWord = (about: string, required = false): WordSpec =>
 
 /** Options of what talks to nodes, of what changes them, and of what looks at runs. */
 export const NET: readonly OptionKey[] = ['cluster', 'config', 'nodes', 'json', 'yes', 'acceptNewHostKeys'];
-export const CHANGE: readonly OptionKey[] = ['giveUp', 'dryRun', 'override', 'confirm'];
+export const CHANGE: readonly OptionKey[] = ['giveUp', 'dryRun', 'override', 'ask', 'confirm'];
 export const RUN: readonly OptionKey[] = ['cluster', 'config', 'json', 'yes'];

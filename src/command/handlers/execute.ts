@@ -27,13 +27,14 @@ export async function execute(ctx: CommandContext, site: Site, prepared: Prepare
     ctx.face.plan(plan);
     return endUnrun(ctx, plan);
   }
-  ctx.face.report(plan.checks);
+  if (options.ask) ctx.face.plan(plan);
+  else ctx.face.report(plan.checks);
   if (blocks.length > 0) {
     endUnrun(ctx, plan);
     throw refused(blocks, plan.cluster);
   }
   if (plan.production) await ctx.face.confirm(text, plan.cluster);
-  else if (always) await ctx.face.confirm(text);
+  else if (always || options.ask) await ctx.face.confirm(text);
   ctx.face.begin(plan);
   const host = runHost(ctx, site, () => (pkg ? Promise.resolve(pkg) : Promise.reject(new Error('no package'))));
   const view = await startRun(host, plan);

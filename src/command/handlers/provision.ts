@@ -30,7 +30,9 @@ export async function provision(ctx: CommandContext, mode: Mode | undefined, opt
       signal: AbortSignal.any([ctx.stop, ctx.detach]),
       connect: (node) => site.connect(node),
     });
-    const question = `${cluster.name} is a production cluster. Provision it?`;
+    const question = cluster.production
+      ? `${cluster.name} is a production cluster. Provision it?`
+      : `Provision ${cluster.name}?`;
     return await execute(ctx, site, { plan, pkg, options, question, always: false });
   } finally {
     await site.close();

@@ -1,13 +1,9 @@
 import { ExitStatus } from '../../base/errors';
 import { line } from '../../base/text';
-import { manifestOf } from '../../package/manifest';
 import type { NodeModel } from '../../cluster/model';
 import { mapLimit } from '../../base/async';
-import { membersOf, scriptEnvironment } from '../../engine/environment';
 import { gatherFacts, type GatheredFacts } from '../../engine/node/facts';
-import { installedVersion, parseRecord, type InstallRecord } from '../../engine/node/record';
-import { parseVersionOutput } from '../../engine/version';
-import { runScripts } from '../../ssh/short';
+import { askInstalled } from '../../engine/prepare/ask-installed';
 import { ClusterliftError } from '../../base/errors';
 import type { Options } from '../command';
 import type { CommandContext } from '../context';
@@ -35,54 +31,17 @@ async function statusOf(ctx: CommandContext, site: Site, node: NodeModel): Promi
   const connection = site.connect(node);
   const signal = AbortSignal.any([ctx.stop, ctx.detach]);
   const facts = await gatherFacts(connection, { stateDir: node.stateDir, signal });
-  const installed = lastInstalled(facts);
   const base = { node: node.name, roles: node.roles, note: noteOf(facts) };
-  if (!installed) return { ...base, version: undefined, health: 'not-asked', lastRun: undefined };
-  const { record, manifest: text, files } = installed;
-  const lastRun = `${record.run} (${record.state === 'done' ? 'ended well' : record.state})`;
-  if (text === undefined || files === undefined) {
-    return { ...base, version: installedVersion(record), health: 'not-asked', lastRun };
-  }
-  const { scripts, timeouts } = manifestOf(JSON.parse(text));
-  const asked = [
-    { name: 'version', path: scripts.version, timeoutMs: timeouts.version },
-    ...(scripts.health === undefined ? [] : [{ name: 'health', path: scripts.health, timeoutMs: 60_000 }]),
-  ];
-  const installedNow = installedVersion(record);
-  const env = scriptEnvironment({
-    action: 'status',
-    cluster: site.cluster.name,
-    run: '',
-    primary: site.cluster.primary,
-    node,
-    members: membersOf(site.cluster),
-    directory: files,
-    from: installedNow,
-    to: installedNow,
-  });
-  const [version, health] = await runScripts(connection, { from: { dir: files }, scripts: asked, env, signal });
+  const asked = await askInstalled(connection, { cluster: site.cluster, node, facts, signal });
+  if (!asked) return { ...base, version: undefined, health: 'not-asked', lastRun: undefined };
+  const { record, version, versionFrom, versionError, health } = asked;
+  if (versionError) throw versionError;
   return {
     ...base,
-    version: version?.rc === 0 ? parseVersionOutput(version.stdout, node.name) : undefined,
+    version: versionFrom === 'failed' ? undefined : version,
     health: health ? (health.rc === 0 ? 'healthy' : 'unhealthy') : 'not-asked',
-    lastRun,
+    lastRun: `${record.run} (${record.state === 'done' ? 'ended well' : record.state})`,
   };
-}
-
-export interface InstalledProduct {
-  readonly record: InstallRecord;
-  readonly manifest: string | undefined;
-  readonly files: string | undefined;
-}
-
-/** The product that was upgraded last on a node, with what is kept of it. */
-export function lastInstalled(facts: GatheredFacts): InstalledProduct | undefined {
-  return facts.products
-    .flatMap(({ record: text, manifest, files }) => {
-      const record = text === undefined ? undefined : parseRecord(text);
-      return record ? [{ record, manifest, files }] : [];
-    })
-    .sort((a, b) => b.record.time - a.record.time)[0];
 }
 
 function noteOf(facts: GatheredFacts): string | undefined {

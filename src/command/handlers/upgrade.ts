@@ -8,9 +8,10 @@ import { prepareUpgrade, type PreparedUpgrade } from '../../engine/prepare/upgra
 import type { Options, UpgradeCommand } from '../command';
 import type { CommandContext } from '../context';
 import { formatRun } from '../format';
-import { resolveUpgrade, type ResolvedUpgrade } from '../resolve';
+import { isConfirmed, resolveUpgrade, type ResolvedUpgrade } from '../resolve';
 import { openSite, packageCache, type Site } from '../site';
 import { runHost } from './host';
+import { changesOf, keyOf, nothingToDo, question } from './upgrade-words';
 
 /** `upgrade`: prepare, report, confirm, run. */
 export async function upgrade(ctx: CommandContext, command: UpgradeCommand): Promise<ExitStatus> {
@@ -19,19 +20,14 @@ export async function upgrade(ctx: CommandContext, command: UpgradeCommand): Pro
   try {
     const resolved = resolveUpgrade(command, site.cluster, site.file);
     const prepared = await prepare(ctx, site, command, resolved, resolved.dryRun);
-    const { plan } = prepared;
-    tell(ctx, prepared);
-    const blocks = blocksOf(plan.checks);
+    tell(ctx, prepared, command.options.ask);
     if (resolved.dryRun) {
-      ctx.face.plan(plan);
-      return endUnrun(ctx, plan);
+      ctx.face.plan(prepared.plan);
+      return endUnrun(ctx, prepared.plan);
     }
-    if (blocks.length > 0) {
-      endUnrun(ctx, plan);
-      throw refused(blocks, site.cluster.name);
-    }
+    demandUnblocked(ctx, prepared.plan);
+    const { plan } = await agreed(ctx, prepared, command.options.ask);
     if (nothingToDo(plan)) return sayNothingToDo(ctx, plan);
-    if (site.cluster.production) await ctx.face.confirm(question(plan), site.cluster.name);
     ctx.face.begin(plan);
     const view = await startRun(
       runHost(ctx, site, () => Promise.resolve(prepared.package)),
@@ -42,6 +38,39 @@ export async function upgrade(ctx: CommandContext, command: UpgradeCommand): Pro
   } finally {
     await site.close();
   }
+}
+
+/**
+ * Asks for the name of a production cluster, and for a yes elsewhere where `--ask` is given. Scripts of the package that were not run before run then, and what they
+ * change in the plan is asked about again.
+ * @throws ClusterliftError `not-confirmed`, `confirmation-needed`, and those of `demandUnblocked`
+ */
+async function agreed(ctx: CommandContext, prepared: PreparedUpgrade, ask = false): Promise<PreparedUpgrade> {
+  const { plan } = prepared;
+  if (!(plan.production || ask) || nothingToDo(plan)) return prepared;
+  if (!plan.production) {
+    await ctx.face.confirm(question(prepared));
+    return prepared;
+  }
+  await ctx.face.confirm(question(prepared), plan.cluster);
+  if (prepared.asked) return prepared;
+  const after = await prepared.ask();
+  const known = new Set(plan.checks.map(keyOf));
+  ctx.face.report(after.plan.checks.filter((each) => !known.has(keyOf(each))));
+  demandUnblocked(ctx, after.plan);
+  const changes = changesOf(plan, after.plan);
+  if (changes.length === 0 || nothingToDo(after.plan)) return after;
+  const text = [`The scripts of the package show another plan for ${plan.cluster}. Go on with it?`, ...changes];
+  await ctx.face.confirm(text.join('\n'), plan.cluster);
+  return after;
+}
+
+/** @throws ClusterliftError of the first block that stands */
+function demandUnblocked(ctx: CommandContext, plan: Plan): void {
+  const blocks = blocksOf(plan.checks);
+  if (blocks.length === 0) return;
+  endUnrun(ctx, plan);
+  throw refused(blocks, plan.cluster);
 }
 
 /** `check`: the report only; no lock, and nothing is written but a temporary directory that is removed at once. */
@@ -58,7 +87,8 @@ export async function check(ctx: CommandContext, given: string | undefined, opti
     const blocks = blocksOf(checks);
     const status = endUnrun(ctx, prepared.plan);
     if (blocks.length > 0) return status;
-    ctx.face.say(`${site.cluster.name} is ready for ${prepared.package.product} ${prepared.package.version}.`);
+    const rest = prepared.asked ? '' : ', as far as it was asked';
+    ctx.face.say(`${site.cluster.name} is ready for ${prepared.package.product} ${prepared.package.version}${rest}.`);
     return status;
   } finally {
     await site.close();
@@ -87,6 +117,7 @@ async function prepare(
     cache: packageCache(ctx),
     urlAuth: ctx.secrets.get('url-auth'),
     fetch: resolved.fetch,
+    consent: isConfirmed(command, cluster) || !cluster.production,
     lookOnly,
     sink: ctx.face.sink,
     signal: AbortSignal.any([ctx.stop, ctx.detach]),
@@ -99,14 +130,10 @@ export function planOptions(resolved: ResolvedUpgrade, healthStable: number | un
   return { mode, backup, maxFailures, onFailure, giveUp, healthStable, limitRate, distribution, provisionMode: mode };
 }
 
-function tell(ctx: CommandContext, { plan, package: pkg }: PreparedUpgrade): void {
+function tell(ctx: CommandContext, { plan, package: pkg }: PreparedUpgrade, ask = false): void {
   if (pkg.reason !== undefined) ctx.face.say(pkg.reason);
-  ctx.face.report(plan.checks);
-}
-
-/** Every node is at the target, and nobody waits for a provision that could be done. */
-function nothingToDo(plan: Plan): boolean {
-  return plan.nodes.every((node) => node.action === 'skip' && !node.requests.includes('provision'));
+  if (ask) ctx.face.plan(plan);
+  else ctx.face.report(plan.checks);
 }
 
 function sayNothingToDo(ctx: CommandContext, plan: Plan): ExitStatus {
@@ -128,22 +155,6 @@ export function endUnrun(ctx: CommandContext, plan: Plan): ExitStatus {
   const outcome = status === ExitStatus.ok ? 'succeeded' : 'refused';
   ctx.face.result({ outcome, status, nodes: Object.fromEntries(nodes) });
   return status;
-}
-
-/** Nodes that a question names one by one. */
-const NAMED = 12;
-
-/** What a person says yes to: nodes, versions, and whether there is a way back. */
-function question(plan: Plan): string {
-  const to = plan.package?.version ?? '';
-  const changing = plan.nodes.filter((node) => node.action === 'change');
-  const nodes = changing.length === 1 ? '1 node' : `${String(changing.length)} nodes`;
-  const without = plan.options.backup === 'none' ? ' without a backup' : '';
-  return [
-    `${plan.cluster} is a production cluster. Upgrade ${nodes} to ${to}${without}?`,
-    ...changing.slice(0, NAMED).map(({ name, from }) => `${name}: ${from ?? 'not installed'} → ${to}`),
-    ...(changing.length > NAMED ? [`… and ${String(changing.length - NAMED)} more`] : []),
-  ].join('\n');
 }
 
 /** Only locks in the way: status 5; anything else that blocks: 3. */

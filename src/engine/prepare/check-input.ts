@@ -4,6 +4,7 @@ import type { Cluster, NodeModel } from '../../cluster/model';
 import type { Manifest } from '../../package/manifest';
 import type { ShortResult } from '../../ssh/short';
 import type { HeldLock } from '../node/lock';
+import type { AskedInstalled } from './ask-installed';
 
 /** What is known of a node before the run: its facts and what the package's scripts said, or why it could not be asked. */
 export interface NodeProbe {
@@ -19,6 +20,8 @@ export interface NodeProbe {
   readonly check: ShortResult | undefined;
   /** Asked only where the version is the target already. */
   readonly healthy: boolean | undefined;
+  /** What the last upgrade left, asked; undefined: nothing, or it was not asked. */
+  readonly installed?: AskedInstalled | undefined;
 }
 
 export interface CheckedPackage {

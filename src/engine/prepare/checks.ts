@@ -11,7 +11,7 @@ import {
   stateFindings,
   unfinishedFindings,
 } from './node-checks';
-import { packageFindings, scriptFindings } from './package-checks';
+import { healthFindings, packageFindings, scriptFindings } from './package-checks';
 
 /** All checks, all findings: one that fails hides no other. Pure. */
 export function checkAll(input: CheckInput): CheckResult[] {
@@ -32,6 +32,7 @@ function nodeFindings(input: CheckInput, probe: NodeProbe): Finding[] {
     ...openFindings(input, probe, facts),
     ...unfinishedFindings(probe, facts),
     ...requestFindings(facts, name),
+    ...healthFindings(input, probe),
     ...scriptFindings(probe),
   ];
 }

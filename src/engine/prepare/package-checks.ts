@@ -1,9 +1,9 @@
 import { lastLines } from '../../base/text';
 import { formatSize } from '../../base/units';
 import type { NodeFacts } from '../../cluster/facts';
-import { compareVersions, inRange } from '../../package/version';
-import type { CheckedPackage, NodeProbe } from './check-input';
-import { block, type Finding } from './findings';
+import { compareVersions, inRange, sameVersion } from '../../package/version';
+import type { CheckedPackage, CheckInput, NodeProbe } from './check-input';
+import { block, warn, type Finding } from './findings';
 
 export function packageFindings(pkg: CheckedPackage, probe: NodeProbe, facts: NodeFacts): Finding[] {
   const { name } = probe.model;
@@ -100,6 +100,31 @@ function spaceFindings(pkg: CheckedPackage, facts: NodeFacts, node: string): Fin
       ),
       path: facts.state.path,
     },
+  ];
+}
+
+/** A node that is sick before the run. One that this run mends anyway is only told. */
+export function healthFindings({ package: pkg, probes }: CheckInput, probe: NodeProbe): Finding[] {
+  const { installed, model } = probe;
+  if (!pkg || !installed?.health || installed.health.rc === 0) return [];
+  const { name } = model;
+  const { rc } = installed.health;
+  const said = lastLines(`${installed.health.stdout}\n${installed.health.stderr}`, 3).join(' / ');
+  const how = rc === 'timeout' ? 'hangs' : `ends with status ${String(rc)}`;
+  const message = `${name} is unhealthy before the upgrade: the health script of ${installed.record.product} ${how}${said ? `: ${said}` : ''}`;
+  const atTarget = (each: NodeProbe): boolean => each.version !== undefined && sameVersion(each.version, pkg.version);
+  const others = probes.filter((each) => each !== probe);
+  if (installed.record.state !== 'done')
+    return [warn('unhealthy', name, message, 'Its last upgrade did not end well; this run does it again.')];
+  if (atTarget(probe) && others.every(atTarget))
+    return [warn('unhealthy', name, message, `It has ${pkg.version} already; this run installs it again.`)];
+  return [
+    block(
+      'unhealthy',
+      name,
+      message,
+      `Find out why on ${name} and fix it; --override unhealthy upgrades the cluster in spite of it.`,
+    ),
   ];
 }
 

@@ -1,14 +1,16 @@
 import { mapLimit } from '../../base/async';
 import { ClusterliftError, ExitStatus, messageOf } from '../../base/errors';
+import type { NodeFacts } from '../../cluster/facts';
 import type { Cluster, NodeModel } from '../../cluster/model';
 import type { Manifest } from '../../package/manifest';
 import { sameVersion } from '../../package/version';
 import type { NodeConnection } from '../../ssh/connection';
 import { runScripts, type ShortFile, type ShortRequest, type ShortResult } from '../../ssh/short';
 import { membersOf, scriptEnvironment, type ScriptAction } from '../environment';
-import { gatherFacts, type GatheredFacts } from '../node/facts';
+import { gatherFacts } from '../node/facts';
 import { installedVersion, parseRecord } from '../node/record';
 import { parseVersionOutput, versionScriptFailed } from '../version';
+import { askInstalled } from './ask-installed';
 import type { NodeProbe } from './check-input';
 
 /** So many nodes are asked at once. */
@@ -18,6 +20,7 @@ const AT_ONCE = 20;
 export interface ProbePackage {
   readonly product: string;
   readonly version: string;
+  readonly sha256: string;
   readonly manifest: Manifest;
   scriptFiles(): Promise<readonly ShortFile[]>;
 }
@@ -46,21 +49,72 @@ export async function probeNodes(request: ProbeRequest): Promise<NodeProbe[]> {
   });
 }
 
+/** Asks all nodes with the package's own scripts. One whose facts are not known stays as it is. */
+export async function askPackage(
+  request: ProbeRequest & { readonly package: ProbePackage },
+  probes: readonly NodeProbe[],
+): Promise<NodeProbe[]> {
+  return onEach(request, probes, (probe) => probeScripts(request, request.package, probe));
+}
+
+/** Asks all nodes with the scripts that the last upgrade left there; nothing new runs. */
+export async function askWhatIsInstalled(request: ProbeRequest, probes: readonly NodeProbe[]): Promise<NodeProbe[]> {
+  const { cluster, package: pkg, signal } = request;
+  return onEach(request, probes, async (probe, facts) => {
+    if (unusable(facts)) return probe;
+    const { model: node } = probe;
+    const installed = await askInstalled(request.connect(node), {
+      cluster,
+      node,
+      facts,
+      product: pkg?.product,
+      signal,
+    });
+    if (!pkg || installed?.record.product !== pkg.product) return { ...probe, installed };
+    const { version, health } = installed;
+    const atTarget = version !== undefined && sameVersion(version, pkg.version);
+    return { ...probe, installed, version, healthy: atTarget ? health === undefined || health.rc === 0 : undefined };
+  });
+}
+
+async function onEach(
+  { signal }: ProbeRequest,
+  probes: readonly NodeProbe[],
+  work: (probe: NodeProbe, facts: NodeFacts) => Promise<NodeProbe>,
+): Promise<NodeProbe[]> {
+  const results = await mapLimit(probes, AT_ONCE, async (probe) => (probe.facts ? work(probe, probe.facts) : probe));
+  signal.throwIfAborted();
+  return probes.map((probe, index) => {
+    const result = results[index];
+    return result?.status === 'fulfilled' ? result.value : failed(probe.model, result?.reason);
+  });
+}
+
 async function probeNode(request: ProbeRequest, model: NodeModel): Promise<NodeProbe> {
-  const connection = request.connect(model);
   const { commands, paths, signal } = request;
+  const connection = request.connect(model);
   const facts = await gatherFacts(connection, { stateDir: model.stateDir, commands, paths, signal });
   const { oldAlgorithms = [] } = connection;
   const base = { ...NOTHING, model, facts, lock: facts.lock, oldAlgorithms };
-  const pkg = request.package;
-  if (!pkg || unusable(facts)) return base;
+  return request.package ? probeScripts(request, request.package, base) : base;
+}
+
+async function probeScripts(request: ProbeRequest, pkg: ProbePackage, known: NodeProbe): Promise<NodeProbe> {
+  const { model, facts } = known;
+  if (!facts || unusable(facts)) return known;
+  const connection = request.connect(model);
   const { check } = pkg.manifest.scripts;
   const scripts = [shortOf(pkg, 'version'), ...(check === undefined ? [] : [shortOf(pkg, 'check')])];
   const env = environment(request, pkg, model, facts);
+  const { signal } = request;
   const from = { files: await pkg.scriptFiles() };
   const [versionResult, checkResult] = await runScripts(connection, { from, scripts, env, signal });
-  const probe = { ...base, check: checkResult, ...(versionResult ? versionOf(versionResult, model.name) : {}) };
+  const version = versionResult ? versionOf(versionResult, model.name) : {};
+  const probe: NodeProbe = { ...known, version: undefined, healthy: undefined, check: checkResult, ...version };
   if (probe.version === undefined || !sameVersion(probe.version, pkg.version)) return probe;
+  // The same bytes have just been asked where they lie installed.
+  if (known.installed?.record.sha256 === pkg.sha256 && known.healthy !== undefined)
+    return { ...probe, healthy: known.healthy };
   return { ...probe, healthy: await isHealthy(connection, pkg, { from, env, signal }) };
 }
 
@@ -95,7 +149,7 @@ function environment(
   request: ProbeRequest,
   pkg: ProbePackage,
   model: NodeModel,
-  facts: GatheredFacts,
+  facts: NodeFacts,
 ): Record<string, string> {
   return scriptEnvironment({
     action: request.action,
@@ -111,14 +165,14 @@ function environment(
 }
 
 /** The version that the node's own record names. */
-function recordedVersion(facts: GatheredFacts, product: string): string | undefined {
+function recordedVersion(facts: NodeFacts, product: string): string | undefined {
   const text = facts.products.find((each) => each.product === product)?.record;
   const record = text === undefined ? undefined : parseRecord(text);
   return record && installedVersion(record);
 }
 
 /** Where nothing can be run, nothing is tried: the finding is in the facts. */
-function unusable({ state }: GatheredFacts): boolean {
+function unusable({ state }: NodeFacts): boolean {
   return state.foreign;
 }
 
@@ -130,6 +184,7 @@ const NOTHING = {
   versionError: undefined,
   check: undefined,
   healthy: undefined,
+  installed: undefined,
 } as const;
 
 function failed(model: NodeModel, reason: unknown): NodeProbe {

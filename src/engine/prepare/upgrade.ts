@@ -13,10 +13,10 @@ import { newRunId } from '../runs';
 import { backupNodes, draftBackup } from './backup';
 import type { NodeProbe } from './check-input';
 import { checkAll } from './checks';
-import { judged } from './findings';
+import { blocksOf, judged, warn, type Finding } from './findings';
 import { getPackage, type ReadyPackage } from './package';
 import { planUpgrade } from './plan';
-import { probeNodes } from './probe';
+import { askPackage, askWhatIsInstalled, probeNodes, type ProbeRequest } from './probe';
 
 export interface PrepareUpgrade {
   readonly cluster: Cluster;
@@ -34,6 +34,8 @@ export interface PrepareUpgrade {
   readonly cache: PackageCache;
   readonly urlAuth: string | undefined;
   readonly fetch: 'here' | 'primary';
+  /** May scripts of the package run on the nodes? On a production cluster only with its name. */
+  readonly consent: boolean;
   /** No run follows: whatever was only brought somewhere to be looked at is removed again. */
   readonly lookOnly: boolean;
   readonly sink: EventSink;
@@ -44,19 +46,40 @@ export interface PrepareUpgrade {
 export interface PreparedUpgrade {
   readonly plan: Plan;
   readonly package: ReadyPackage;
-  readonly probes: readonly NodeProbe[];
+  /** Did the package's own scripts run on the nodes? */
+  readonly asked: boolean;
+  /** Asks with the package's own scripts, and plans again. After consent only. */
+  ask(): Promise<PreparedUpgrade>;
 }
 
 /**
  * Everything before the first lock: the whole package verified, all nodes asked, all checks in one report, the plan frozen.
  * Nothing is changed anywhere but a temporary directory on each node, which is removed at once (and, with
  * `--fetch primary`, the download there).
+ *
+ * First comes all that needs no script of the package; versions and health are asked with what is installed. Scripts of
+ * the package run only where nothing blocks and `consent` is given.
  */
 export async function prepareUpgrade(request: PrepareUpgrade): Promise<PreparedUpgrade> {
-  const { cluster, nodes, signal, sink, cwd, cache, urlAuth } = request;
+  const pkg = await packageOf(request);
+  const probing = probingOf(request, pkg);
+  const known = await askWhatIsInstalled(probing, await probeNodes({ ...probing, package: undefined }));
+  const first = await draftOf(request, pkg, known);
+  const ask = async (): Promise<PreparedUpgrade> => {
+    const { plan } = await draftOf(request, pkg, await askPackage(probing, known), first);
+    return { plan, package: pkg, asked: true, ask };
+  };
+  const why = blocksOf(first.plan.checks).length > 0 ? 'blocked' : request.consent ? undefined : 'no-consent';
+  if (why === undefined) return ask();
+  const checks = [...first.plan.checks, ...judged([notAsked(request, why)], [])];
+  return { plan: { ...first.plan, checks }, package: pkg, asked: false, ask };
+}
+
+async function packageOf(request: PrepareUpgrade): Promise<ReadyPackage> {
+  const { cluster, signal, sink, cwd, cache, urlAuth } = request;
   const primary = cluster.nodes.find((node) => node.name === cluster.primary);
   if (!primary) throw new Error(`${cluster.name} has no primary`);
-  const pkg = await getPackage({
+  return getPackage({
     given: request.given,
     sha256: request.sha256,
     cluster,
@@ -70,7 +93,11 @@ export async function prepareUpgrade(request: PrepareUpgrade): Promise<PreparedU
     primary: { name: primary.name, connection: () => request.connect(primary) },
     installed: async () => installedOn(request.connect(primary), primary, signal),
   });
-  const probes = await probeNodes({
+}
+
+function probingOf(request: PrepareUpgrade, pkg: ReadyPackage): ProbeRequest & { readonly package: ReadyPackage } {
+  const { cluster, nodes, signal } = request;
+  return {
     cluster,
     nodes,
     package: pkg,
@@ -79,14 +106,30 @@ export async function prepareUpgrade(request: PrepareUpgrade): Promise<PreparedU
     paths: [],
     signal,
     connect: (node) => request.connect(node),
-  });
+  };
+}
+
+interface Draft {
+  readonly plan: Plan;
+  /** Of the nodes that change; undefined: there is none. */
+  readonly backup: Awaited<ReturnType<typeof draftBackup>> | undefined;
+}
+
+/** @param before an earlier draft, whose backup holds where the same nodes change */
+async function draftOf(
+  request: PrepareUpgrade,
+  pkg: ReadyPackage,
+  probes: readonly NodeProbe[],
+  before?: Draft,
+): Promise<Draft> {
+  const { cluster, nodes, overrides } = request;
   const checks = checkAll({
     cluster,
     probes,
     package: pkg,
     backup: request.options.backup,
     primaryLeftOut: !nodes.some((node) => node.name === cluster.primary),
-    overrides: request.overrides,
+    overrides,
   });
   const plan = planUpgrade({
     run: newRunId(cluster.name),
@@ -103,29 +146,53 @@ export async function prepareUpgrade(request: PrepareUpgrade): Promise<PreparedU
     roleOrder: cluster.roleOrder,
     batch: request.batch,
     command: request.command,
-    overrides: request.overrides,
+    overrides,
     point: undefined,
   });
-  return { plan: await withBackup(request, plan, probes), package: pkg, probes };
+  const same = before && changing(before.plan).join() === changing(plan).join();
+  const drafted = same ? before.backup : await backupOf(request, plan, probes);
+  if (!drafted) return { plan, backup: undefined };
+  const { point, backup, findings } = drafted;
+  return { plan: { ...plan, point, backup, checks: [...checks, ...judged(findings, overrides)] }, backup: drafted };
 }
 
-/** The plan with its backup judged and frozen, of the nodes that change. */
-async function withBackup(request: PrepareUpgrade, plan: Plan, probes: readonly NodeProbe[]): Promise<Plan> {
-  const { cluster, store, overrides, signal } = request;
-  const names = new Set(plan.nodes.filter(({ action }) => action === 'change').map(({ name }) => name));
-  if (!store || names.size === 0) return plan;
-  const changing = probes.filter(({ model }) => names.has(model.name));
-  const { point, backup, findings } = await draftBackup({
+function changing({ nodes }: Plan): string[] {
+  return nodes.filter(({ action }) => action === 'change').map(({ name }) => name);
+}
+
+/** The backup of the nodes that change, judged and frozen. */
+async function backupOf(request: PrepareUpgrade, plan: Plan, probes: readonly NodeProbe[]): Promise<Draft['backup']> {
+  const { cluster, store, signal } = request;
+  const names = new Set(changing(plan));
+  if (!store || names.size === 0) return undefined;
+  const those = probes.filter(({ model }) => names.has(model.name));
+  return draftBackup({
     cluster,
     store,
     reason: 'upgrade',
-    nodes: backupNodes(changing, (node) => request.connect(node)),
+    nodes: backupNodes(those, (node) => request.connect(node)),
     manifest: manifestOf(plan.package?.manifest),
     how: request.lookOnly ? 'look' : 'write',
     purpose: plan.options.onFailure === 'rollback' ? 'restore' : 'backup',
     signal,
   });
-  return { ...plan, point, backup, checks: [...plan.checks, ...judged(findings, overrides)] };
+}
+
+/** What was left out, said in the report. */
+function notAsked({ cluster, lookOnly }: PrepareUpgrade, why: 'blocked' | 'no-consent'): Finding {
+  const what = 'The scripts of the package were not run';
+  if (why === 'blocked')
+    return warn(
+      'not-asked',
+      undefined,
+      `${what}, because other checks block the run`,
+      'Fix what blocks; then they run, too.',
+    );
+  const message = `${what}: ${cluster.name} is a production cluster. Versions and health come from what is installed`;
+  const fix = lookOnly
+    ? `\`--confirm ${cluster.name}\` runs its version and check scripts, too.`
+    : `They run after you typed the name; a plan that changes by them is confirmed again.`;
+  return warn('not-asked', undefined, message, fix);
 }
 
 /** What the primary's own records say is installed: the product that was upgraded last. */

@@ -13,7 +13,7 @@ import { cwdOf } from './argv';
 const { l10n } = vscode;
 
 /**
- * Starts a command for a cluster: as a task where tasks.json has a word for it, else in a terminal of its own.
+ * Starts a command that a person chose for a cluster, and confirmed if it changes anything: as a task where tasks.json has a word for it, else in a terminal of its own.
  * @param ended called once the command of such a terminal is over
  */
 export async function start(
@@ -22,9 +22,7 @@ export async function start(
   ref: ClusterRef,
   ended?: () => void,
 ): Promise<void> {
-  const task = tasks.taskOf(command, ref);
-  if (task) await vscode.tasks.executeTask(task);
-  else
+  if (!(await tasks.begin(command, ref)))
     openTerminal(terminal, { kind: 'command', command, cwd: cwdOf(ref) }, formatCommand(command).slice(0, 60), ended);
 }
 

@@ -29,6 +29,7 @@ export interface TaskDefinition {
   readonly limitRate?: string | number;
   readonly giveUp?: string;
   readonly dryRun?: boolean;
+  readonly ask?: boolean;
   readonly confirm?: string;
 }
 
@@ -96,7 +97,7 @@ export function definitionOf(command: Command): TaskDefinition | undefined {
   const { options } = command;
   const rest = Object.fromEntries(
     (Object.keys(options) as OptionKey[]).flatMap((key): [string, unknown][] => {
-      if (key === 'json' || key === 'yes' || key === 'confirm') return [];
+      if (key === 'json' || key === 'yes' || key === 'ask' || key === 'confirm') return [];
       return [[key, taskValue(key, options[key])]];
     }),
   );
@@ -127,18 +128,15 @@ export function definitionOf(command: Command): TaskDefinition | undefined {
   }
 }
 
-/**
- * Adds what a person gave for a command and its definition leaves out: all of a URL, and the typed name. That one is for
- * the first start only: whoever runs the task once more is asked.
- */
+/** A definition with all of the URL that a person gave for its command, and which no task keeps. */
 export function givenFor(command: Command): (definition: Rec) => Rec {
   const source = 'package' in command ? command.package : undefined;
-  let { confirm } = command.options;
-  return (definition) => {
-    const whole = { ...definition, ...word('package', source), ...word('confirm', confirm) };
-    confirm = undefined;
-    return whole;
-  };
+  return (definition) => ({ ...definition, ...word('package', source) });
+}
+
+/** Is it a property that says what a task does? The others are the editor's. */
+export function isOurProperty(key: string): boolean {
+  return WORDS.some((each) => each === key) || Object.hasOwn(OPTIONS, key);
 }
 
 /** For *Save as Task*: `mode` and `backup` of an upgrade always stand there, so that a reader sees what will happen. */
@@ -158,7 +156,7 @@ export function nameOf({ command, cluster, backup }: TaskDefinition): string {
 
 /**
  * Why a task is not started: the editor starts background tasks and those of `runOn: folderOpen` by itself after a reload.
- * What only looks may.
+ * What only looks may, unless it names a package: its scripts would run on the nodes.
  */
 export function refusal(
   definition: Rec,
@@ -166,16 +164,22 @@ export function refusal(
 ): ClusterliftError | undefined {
   const looks =
     definition['command'] === 'check' || definition['command'] === 'status' || definition['dryRun'] === true;
-  if (looks) return undefined;
+  const named = definition['package'] !== undefined && definition['package'] !== '';
+  if (looks && !named) return undefined;
   const by = task.isBackground ? '"isBackground"' : task.runOn === 'folderOpen' ? '"runOn": "folderOpen"' : undefined;
   if (by === undefined) return undefined;
   return new ClusterliftError({
     code: 'task-starts-itself',
-    message: l10n.t(
-      'A task with {0} is started by the editor itself, also after a reload; what changes a cluster never starts that way',
-      by,
-    ),
-    hint: l10n.t('Remove {0} from the task.', by),
+    message: looks
+      ? l10n.t(
+          'A task with {0} is started by the editor itself, also after a reload; the scripts of a package never run that way',
+          by,
+        )
+      : l10n.t(
+          'A task with {0} is started by the editor itself, also after a reload; what changes a cluster never starts that way',
+          by,
+        ),
+    hint: looks ? l10n.t('Remove {0} or "package" from the task.', by) : l10n.t('Remove {0} from the task.', by),
     exit: ExitStatus.usage,
   });
 }

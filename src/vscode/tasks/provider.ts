@@ -11,8 +11,9 @@ import { looksOnly, optionsFor } from '../commands/argv';
 import type { TerminalDeps, TerminalJob } from '../runs/terminal';
 import { commandOf, definitionOf, givenFor, nameOf, refusal, TASK_TYPE, type TaskDefinition } from './definition';
 import type { TaskDiagnostics } from './diagnostics';
-import { entriesOf, isRecord } from './entries';
+import { entriesOf, isRecord, standsIn } from './entries';
 import { openRun } from './open-run';
+import { Permission } from './permission';
 
 const { l10n } = vscode;
 
@@ -58,15 +59,35 @@ export class ClusterliftTasks implements vscode.TaskProvider {
     return resolved;
   }
 
+  /**
+   * Starts the task of a command that a person has just confirmed: this one start asks no more.
+   * @returns false: tasks.json has no word for the command
+   */
+  async begin(command: Command, ref: ClusterRef): Promise<boolean> {
+    const { confirm } = command.options;
+    const definition = definitionOf(command);
+    if (!definition) return false;
+    const permission = new Permission({ ...definition });
+    const task = this.taskOf(command, ref, (asked) => (permission.take(asked) ? { confirm } : undefined));
+    if (!task) return false;
+    try {
+      await vscode.tasks.executeTask(task);
+    } catch (error) {
+      permission.revoke();
+      throw error;
+    }
+    return true;
+  }
+
   /** The task of a command; undefined for commands that tasks.json has no word for. */
-  taskOf(command: Command, ref: ClusterRef): vscode.Task | undefined {
+  taskOf(command: Command, ref: ClusterRef, answer: Answers = () => undefined): vscode.Task | undefined {
     const definition = definitionOf(command);
     if (!definition) return undefined;
     const scope = ref.folder ?? vscode.TaskScope.Workspace;
     const name = nameOf({ ...definition, cluster: ref.label });
     const task = new vscode.Task({ ...definition }, scope, name, 'clusterlift', undefined, []);
     task.detail = formatCommand(commandOf({ ...definition }));
-    task.execution = this.#execution(task, givenFor(command));
+    task.execution = this.#execution(task, givenFor(command), answer);
     task.presentationOptions = { reveal: vscode.TaskRevealKind.Always, clear: true, showReuseMessage: false };
     return task;
   }
@@ -75,23 +96,29 @@ export class ClusterliftTasks implements vscode.TaskProvider {
   #execution(
     task: vscode.Task,
     completed = (definition: vscode.TaskDefinition): Readonly<Record<string, unknown>> => definition,
+    answer: Answers = () => undefined,
   ): vscode.CustomExecution {
     return new vscode.CustomExecution(async (definition) => {
       const { RunTerminal } = await import(/* webpackChunkName: "late" */ '../runs/terminal');
-      return new RunTerminal(await this.#jobOf(completed(definition), task), this.deps, {
+      const given = answer(definition) ?? (isWritten(task) ? {} : undefined);
+      return new RunTerminal(await this.#jobOf(completed(definition), task, given), this.deps, {
         stays: false,
         ended: (status, error) => void this.diagnostics.ended(task, status, error),
       });
     });
   }
 
-  async #jobOf(definition: Readonly<Record<string, unknown>>, task: vscode.Task): Promise<TerminalJob> {
+  async #jobOf(
+    definition: Readonly<Record<string, unknown>>,
+    task: vscode.Task,
+    given: Given | undefined,
+  ): Promise<TerminalJob> {
     try {
       demandTrust();
       const refused = refusal(definition, startsItself(task));
       if (refused) throw refused;
       const cwd = this.#cwd(definition, task);
-      const command = this.#completed(commandOf(definition));
+      const command = this.#completed(commandOf(definition), given);
       const open = await this.#openRun(command, cwd);
       return open === undefined ? { kind: 'command', command, cwd } : { kind: 'follow', run: open };
     } catch (error) {
@@ -100,13 +127,20 @@ export class ClusterliftTasks implements vscode.TaskProvider {
     }
   }
 
-  /** A task runs without asking; a production cluster's name is asked for by the run itself, with the plan. */
-  #completed(command: Command): Command {
-    if (looksOnly(command)) return command;
-    const { cluster, config } = command.options;
+  /**
+   * A task that a person wrote or has just confirmed runs without asking; a production cluster's name is asked for by the
+   * run itself, with the plan. Any other start (recently used, run again, by another extension) is asked about.
+   */
+  #completed(command: Command, given: Given | undefined): Command {
+    const { confirm, ...options } = command.options;
+    const typed = given && (given.confirm ?? confirm);
+    const name = typed === undefined ? {} : { confirm: typed };
+    if (looksOnly(command)) return { ...command, options: { ...options, ...name } } as Command;
+    const { cluster, config } = options;
     const ref = cluster === undefined ? undefined : this.clusters.byName(cluster, config);
     const own = config === undefined && ref && !ref.folder ? { config: ref.file.path } : {};
-    return { ...command, options: { ...command.options, ...own, yes: true } } as Command;
+    const answers = given && !options.ask ? { ...name, yes: true } : { ask: true };
+    return { ...command, options: { ...options, ...own, ...answers } } as Command;
   }
 
   #cwd({ cluster }: Readonly<Record<string, unknown>>, { scope }: vscode.Task): string {
@@ -134,10 +168,29 @@ export class ClusterliftTasks implements vscode.TaskProvider {
   }
 }
 
+/** What a person answered already: the name of a production cluster, where it was typed. */
+interface Given {
+  readonly confirm?: string | undefined;
+}
+
+/** What was answered for this start; undefined: nothing, so the run asks. */
+type Answers = (definition: Readonly<Record<string, unknown>>) => Given | undefined;
+
+/** Does the task stand in the tasks.json of its folder, of the workspace, or of the person? */
+function isWritten(task: vscode.Task): boolean {
+  return tasksOf(task).some((all) => standsIn(all, task.definition));
+}
+
+/** The lists of tasks that a task can come from. */
+function tasksOf({ scope }: vscode.Task): unknown[] {
+  const folder = typeof scope === 'object' ? scope.uri : undefined;
+  const found = vscode.workspace.getConfiguration('tasks', folder).inspect('tasks');
+  return [found?.workspaceFolderValue, found?.workspaceValue, found?.globalValue];
+}
+
 /** The API does not tell `runOn`: it is read where the person wrote it. */
 function startsItself(task: vscode.Task): { isBackground: boolean; runOn: unknown } {
-  const folder = typeof task.scope === 'object' ? task.scope.uri : undefined;
-  const ours = entriesOf(vscode.workspace.getConfiguration('tasks', folder).get('tasks'), task);
+  const ours = tasksOf(task).flatMap((all) => entriesOf(all, task));
   const runOn = ours.some(({ runOptions }) => isRecord(runOptions) && runOptions['runOn'] === 'folderOpen');
   return {
     isBackground: task.isBackground || ours.some(({ isBackground }) => isBackground === true),

@@ -12,6 +12,10 @@ export interface Planned {
   /** Of the nodes that change: `24.1, 24.2 → 24.3`; empty: none does. */
   readonly versions: string;
   readonly checks: readonly Rec[];
+  /** What happens to each node: `n1: 24.1 → 24.3`. */
+  readonly nodes: readonly string[];
+  /** Did the package's own scripts run? */
+  readonly asked: boolean;
 }
 
 /** Reads the plan of `upgrade --dry-run --json`; undefined when there is none. What packages and nodes say is foreign. */
@@ -30,7 +34,14 @@ export function plannedOf(rows: readonly unknown[]): Planned | undefined {
     path: typeof source['node'] === 'string' && typeof source['path'] === 'string' ? source['path'] : undefined,
     versions: from.length === 0 ? '' : `${[...new Set(from)].slice(0, 5).join(', ')} → ${to}`,
     checks: list(plan['checks']),
+    nodes: list(plan['nodes']).map((node) => nodeLine(node, to)),
+    asked: !list(plan['checks']).some((check) => check['code'] === 'not-asked'),
   };
+}
+
+function nodeLine({ name, action, from }: Rec, to: string): string {
+  const then = action === 'change' ? `${text(from) || l10n.t('not installed')} → ${to}` : l10n.t('nothing to do');
+  return `${text(name)}: ${then}`;
 }
 
 function sourceOf({ node, path, url }: Rec): string {

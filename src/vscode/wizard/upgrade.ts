@@ -205,7 +205,29 @@ export class UpgradeWizard {
     if (typed.kind === 'back') return this.#summary(command, ref, state, place);
     if (typed.kind !== 'next') return typed;
     const confirmed = { ...command, options: { ...command.options, confirm: typed.value } };
-    return { kind: 'next', value: { ref, command: confirmed, then: 'start' } };
+    const agreed = await this.#agreeAgain(confirmed, ref, place, planned);
+    if (agreed.kind === 'back') return this.#summary(command, ref, state, place);
+    return agreed.kind === 'next' ? { kind: 'next', value: { ref, command: confirmed, then: 'start' } } : agreed;
+  }
+
+  /** The name allows the scripts of the package to run. What they change in the plan is asked about again. */
+  async #agreeAgain(
+    command: UpgradeCommand,
+    ref: ClusterRef,
+    place: Place,
+    before: Planned | undefined,
+  ): Promise<StepEnd<string>> {
+    const typed = { kind: 'next', value: ref.cluster.name } as const;
+    if (before?.asked) return typed;
+    const options = { location: vscode.ProgressLocation.Notification, title: l10n.t('Checking all nodes…') };
+    const { planned } = await vscode.window.withProgress(options, () =>
+      this.#look(command, ref, new AbortController().signal),
+    );
+    const known = new Set(before?.nodes);
+    const changed = (planned?.nodes ?? []).filter((each) => !known.has(each));
+    if (changed.length === 0) return typed;
+    const shown = [...changed.slice(0, 6), ...(changed.length > 6 ? ['…'] : [])].join(', ');
+    return typeName(place, ref, l10n.t('The scripts of the package show another plan: {0}.', asLabel(shown, 500)));
   }
 
   /** What the upgrade would do, by a dry run; with what its checks found. */

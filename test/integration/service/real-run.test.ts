@@ -41,7 +41,8 @@ describe('a run in a process of its own, on real nodes', function () {
     const path = await setUp(true);
     for (const node of lab.nodes) await setKnob(node, 'upgrade', 'wait');
     const [seen, lines]: [(JournalEntry | LiveEvent)[], string[]] = [[], []];
-    const asked = deferred<OpenQuestion>();
+    const asked = [deferred<OpenQuestion>(), deferred<OpenQuestion>()] as const;
+    let count = 0;
     const planned = deferred<string>();
     const window = await spawnRun(
       launcher,
@@ -50,17 +51,21 @@ describe('a run in a process of its own, on real nodes', function () {
         events: (events) => seen.push(...events),
         said: (more) => lines.push(...more),
         question: (open) => {
-          asked.resolve(open);
+          asked[Math.min(count++, 1) as 0 | 1].resolve(open);
         },
         planned: (_, folder) => {
           planned.resolve(folder);
         },
       },
     );
-    const { id, question } = await asked.promise;
+    const { id, question } = await asked[0].promise;
     assert.ok(question.kind === 'confirm' && question.typeName !== undefined);
     assert.match(lines.join('\n'), /no-backup/);
+    assert.match(question.text, /n1: not known to be installed → 2\.0/);
     assert.ok(await window.answer(id, 'yes'));
+    const again = await asked[1].promise;
+    assert.match(again.question.kind === 'confirm' ? again.question.text : '', /n1: 1\.0 → 2\.0/);
+    assert.ok(await window.answer(again.id, 'yes'));
     const folder = await planned.promise;
     await underWay(lab, 'upgrade', 2);
     window.close();

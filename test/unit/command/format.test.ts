@@ -53,6 +53,7 @@ const optionValues: Readonly<Record<OptionKey, fc.Arbitrary<unknown>>> = {
   decide: decisions,
   json: fc.constant(true),
   yes: fc.constant(true),
+  ask: fc.constant(true),
   confirm: name,
   acceptNewHostKeys: fc.constant(true),
 };
@@ -122,9 +123,13 @@ const anyCommand: fc.Arbitrary<Command> = fc.constantFrom(...COMMANDS).chain((sp
   });
   return fc.tuple(options, ...words[spec.kind]).map(([given, ...parts]) => {
     const command = parts.reduce<object>((all, part) => ({ ...all, ...part }), { kind: spec.kind });
-    const own: object = { ...given };
-    if ('batch' in own && 'mode' in command && command.mode === 'serial') delete own.batch;
-    return { ...command, options: own } as Command;
+    const own: Record<string, unknown> = { ...given };
+    if ('mode' in command && command.mode === 'serial') delete own['batch'];
+    if ('ask' in own) {
+      delete own['yes'];
+      delete own['confirm'];
+    }
+    return { ...command, options: own } as object as Command;
   });
 });
 

@@ -176,6 +176,8 @@ describe('a wrong command line', () => {
     ['upgrade --cluster', /^usage-missing-value/],
     ['upgrade --cluster --yes', /^usage-missing-value: Write --cluster NAME\. A value that starts with "-"/],
     ['upgrade --yes=no', /^usage-unexpected-value/],
+    ['upgrade --ask --yes', /^usage-conflict/],
+    ['upgrade --confirm x --ask', /^usage-conflict/],
     ['upgrade --yes --yes', /^usage-duplicate-option/],
     ['upgrade --cluster a --cluster a', /^usage-duplicate-option/],
     ['upgrade --override x --override x', /^usage-duplicate-option/],

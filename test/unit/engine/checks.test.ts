@@ -56,6 +56,37 @@ describe('the checks', () => {
     assert.deepEqual(blocks('downgrade'), []);
   });
 
+  it('block a node that is sick before the run, and only tell it where the run mends it', () => {
+    const sick = (version: string, state: 'done' | 'failed'): NodeProbe => ({
+      ...probeOf({ facts: {}, version }),
+      installed: {
+        record: { state, time: 1, run: OLD, product: 'acme', from: '0.9', to: version, sha256: '0'.repeat(64) },
+        version,
+        versionFrom: 'script',
+        versionError: undefined,
+        health: {
+          name: 'health',
+          rc: 3,
+          stdout: 'no database\n',
+          stderr: '',
+          wishes: { reboot: false, provision: false, messages: [], ignored: [] },
+        },
+      },
+    });
+    const well = (version: string): NodeProbe => probeOf({ facts: {}, version });
+    const levels = (...probes: NodeProbe[]): string[] =>
+      checkAll({ ...input([]), probes }).flatMap(({ code, level }) => (code === 'unhealthy' ? [level] : []));
+    assert.deepEqual(levels(well('1.0')), []);
+    assert.deepEqual(levels(sick('1.0', 'done'), well('1.0')), ['block']);
+    assert.deepEqual(levels(sick('1.0', 'done'), sick('1.0', 'done')), ['block', 'block']);
+    assert.deepEqual(levels(sick('1.0', 'failed'), well('2.0')), ['warn']);
+    assert.deepEqual(levels(sick('2.0', 'done'), well('2.0')), ['warn']);
+    assert.deepEqual(levels(sick('2.0', 'done'), well('1.0')), ['block']);
+    const [found] = checkAll({ ...input(['unhealthy=n1']), probes: [sick('1.0', 'done')] });
+    assert.deepEqual([found?.code, found?.overridden], ['unhealthy', true]);
+    assert.match(found?.message ?? '', /ends with status 3: no database/);
+  });
+
   it('block another product, whatever the version script prints', () => {
     const products = [product('other', 'done', OLD)];
     for (const version of [undefined, '1.0']) {
@@ -85,16 +116,12 @@ function probeOf({ facts, lock, version }: Situation): NodeProbe {
   };
 }
 
+function input(overrides: readonly string[]): CheckInput {
+  return { cluster: CLUSTER, probes: [], package: PACKAGE, backup: 'none', primaryLeftOut: false, overrides };
+}
+
 function checked(situation: Situation, overrides: readonly string[] = []): ReturnType<typeof checkAll> {
-  const input: CheckInput = {
-    cluster: CLUSTER,
-    probes: [probeOf(situation)],
-    package: PACKAGE,
-    backup: 'none',
-    primaryLeftOut: false,
-    overrides,
-  };
-  return checkAll(input);
+  return checkAll({ ...input(overrides), probes: [probeOf(situation)] });
 }
 
 function codes(situation: Situation): string[] {

@@ -141,7 +141,10 @@ describe('Parts of the editor that need no editor', () => {
       path: '/root/media/acme.iso',
       versions: '24.1, not installed → 24.3',
       checks: [{ code: 'a' }],
+      nodes: ['n1: 24.1 → 24.3', 'n2: not installed → 24.3', 'n3: nothing to do'],
+      asked: true,
     });
+    assert.equal(plannedOf([{ ...plan, checks: [{ code: 'not-asked' }] }])?.asked, false);
     assert.equal(plannedOf([{ type: 'run.finished' }]), undefined);
   });
 

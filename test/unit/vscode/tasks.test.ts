@@ -5,7 +5,9 @@ import { formatCommand, wholeArgv } from '../../../src/command/format';
 import { parseCommand } from '../../../src/command/parse';
 import type { RunRecord } from '../../../src/engine/runs';
 import { commandOf, definitionOf, explicit, givenFor, refusal } from '../../../src/vscode/tasks/definition';
+import { standsIn } from '../../../src/vscode/tasks/entries';
 import { openRun } from '../../../src/vscode/tasks/open-run';
+import { Permission } from '../../../src/vscode/tasks/permission';
 import { placeInTask, withTask, wordsOf } from '../../../src/vscode/tasks/tasks-json';
 
 const lineOf = (definition: Record<string, unknown>): string =>
@@ -94,14 +96,40 @@ describe('Tasks of tasks.json', () => {
     }
   });
 
-  it('that are run once more do not know the name that was typed the first time', () => {
-    const command = parseCommand(['provision', '--cluster', 'prod', '--confirm', 'prod']);
-    const definition = definitionOf(command);
-    assert.ok(definition);
-    const given = givenFor(command);
-    assert.equal(commandOf(given({ ...definition })).options.confirm, 'prod');
-    assert.equal(commandOf(given({ ...definition })).options.confirm, undefined);
-    assert.equal(commandOf({ ...definition, confirm: 'prod' }).options.confirm, 'prod', 'written by a person');
+  it('skip the question only where exactly they stand in a tasks.json: no label, no other point, no other answer', () => {
+    const restore = { type: 'clusterlift', command: 'restore', cluster: 'prod', point: 'a', location: 'nightly' };
+    const entry = { label: 'restore prod', ...restore, problemMatcher: [], presentation: { reveal: 'always' } };
+    assert.equal(standsIn([entry], restore), true);
+    assert.equal(standsIn([{ type: 'shell', command: 'x' }, entry], { ...restore, _key: 'x', mode: undefined }), true);
+    for (const other of [
+      { ...restore, point: 'b' },
+      { ...restore, confirm: 'prod' },
+      { ...restore, nodes: ['n1'] },
+      { type: 'clusterlift', command: 'restore', cluster: 'prod', point: 'a' },
+      { ...restore, type: 'shell' },
+    ])
+      assert.equal(standsIn([entry], other), false, JSON.stringify(other));
+    assert.equal(standsIn([{ ...entry, override: ['foreign-point'] }], restore), false);
+    for (const nothing of [undefined, null, {}, [], ['restore'], [null]])
+      assert.equal(standsIn(nothing, restore), false);
+  });
+
+  it('that a person has just confirmed start once without a question: this definition, soon, never twice', () => {
+    let now = 0;
+    const definition = { type: 'clusterlift', command: 'restore', point: 'a' };
+    const permission = (): Permission => new Permission(definition, () => now);
+    const one = permission();
+    assert.equal(one.take({ point: 'a', command: 'restore', type: 'clusterlift', _id: 7 }), true);
+    assert.equal(one.take(definition), false, 'run again');
+    const other = permission();
+    assert.equal(other.take({ ...definition, point: 'b' }), false);
+    assert.equal(other.take(definition), false, 'used up by a start that it was not for');
+    const late = permission();
+    now += 61_000;
+    assert.equal(late.take(definition), false);
+    const never = permission();
+    never.revoke();
+    assert.equal(never.take(definition), false);
   });
 
   it('follow a run that is on with the same options, and never one of another clusters.json', () => {
@@ -143,7 +171,13 @@ describe('Tasks of tasks.json', () => {
     assert.equal(refusal({ command: 'upgrade' }, at), undefined);
     assert.equal(refusal({ command: 'upgrade' }, { ...at, isBackground: true })?.code, 'task-starts-itself');
     assert.equal(refusal({ command: 'restore' }, { ...at, runOn: 'folderOpen' })?.code, 'task-starts-itself');
-    assert.equal(refusal({ command: 'check' }, { isBackground: true, runOn: 'folderOpen' }), undefined);
+    const itself = { isBackground: true, runOn: 'folderOpen' };
+    assert.equal(refusal({ command: 'check' }, itself), undefined);
+    assert.equal(refusal({ command: 'upgrade', dryRun: true }, itself), undefined);
+    // Its scripts would run on the nodes.
+    assert.equal(refusal({ command: 'check', package: 'a.iso' }, itself)?.code, 'task-starts-itself');
+    assert.equal(refusal({ command: 'upgrade', dryRun: true, package: 'a.iso' }, itself)?.code, 'task-starts-itself');
+    assert.equal(refusal({ command: 'check', package: 'a.iso' }, at), undefined);
   });
 
   it('are added to a tasks.json without losing its comments', () => {

@@ -33,7 +33,8 @@ export async function createPoint(
       connect: (node) => site.connect(node),
     });
     const what = plan.backup?.quiet ? 'Its application is stopped meanwhile.' : 'Its application goes on meanwhile.';
-    const question = `${cluster.name} is a production cluster. Back it up to ${location}? ${what}`;
+    const lead = cluster.production ? `${cluster.name} is a production cluster. ` : '';
+    const question = `${lead}Back ${cluster.name} up to ${location}? ${what}`;
     return await execute(ctx, site, { plan, pkg, options, question, always: false });
   } finally {
     await site.close();
