@@ -9,6 +9,9 @@ import type { RunPackage } from './runpackage';
 import { runShort, type ShortResult } from './short';
 import { runStep } from './steps';
 
+/** One call may take what is left of the time, and so long in any case. Milliseconds. */
+const LEAST_CALL = 60_000;
+
 /**
  * Waits until the node's health script passes, and goes on passing for as long as asked for; fails when that does not
  * come true within the manifest's `timeouts.health`. Without a health script there is nothing to wait for.
@@ -28,7 +31,8 @@ async function poll(ctx: RunContext, pkg: RunPackage, node: string, lane: Lane):
   const { interval } = pkg.manifest.health;
   const stable = ctx.plan.options.healthStable ?? pkg.manifest.health.stable;
   const limit = pkg.manifest.timeouts.health;
-  const clock = new HealthClock(stable, monotonic() + limit);
+  const deadline = monotonic() + limit;
+  const clock = new HealthClock(stable, deadline);
   for (let passes = 0; ;) {
     const result = await runShort(
       ctx,
@@ -36,7 +40,7 @@ async function poll(ctx: RunContext, pkg: RunPackage, node: string, lane: Lane):
       node,
       'health',
       lane === 'rollback' || ctx.plan.action === 'restore' ? 'restore' : 'upgrade',
-      Math.min(limit, 60_000),
+      Math.min(limit, Math.max(deadline - monotonic(), LEAST_CALL)),
     );
     const healthy = result.rc === 0;
     if (healthy) passes++;

@@ -21,7 +21,7 @@ export async function upgradeIsProven(ctx: RunContext, pkg: RunPackage, node: st
     const version = await readVersion(ctx, pkg, node);
     if (version === undefined || !sameVersion(version, pkg.version)) return false;
     if (pkg.manifest.scripts.health === undefined) return true;
-    return (await runShort(ctx, pkg, node, 'health', 'upgrade', 60_000)).rc === 0;
+    return (await runShort(ctx, pkg, node, 'health', 'upgrade', pkg.manifest.timeouts.health)).rc === 0;
   } catch (error) {
     if (error instanceof ClusterliftError) return false;
     throw error;

@@ -16,7 +16,7 @@ const MAX_VERSION = 128;
  * @throws ClusterliftError `version-script` when the script fails, hangs or prints something else than a version
  */
 export async function readVersion(ctx: RunContext, pkg: RunPackage, node: string): Promise<string | undefined> {
-  const result = await runShort(ctx, pkg, node, 'version', 'status', 60_000);
+  const result = await runShort(ctx, pkg, node, 'version', 'status', pkg.manifest.timeouts.version);
   if (result.rc !== 0) throw versionScriptFailed(result, node);
   return parseVersionOutput(result.stdout, node);
 }

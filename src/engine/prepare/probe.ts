@@ -142,7 +142,7 @@ function shortOf(
   pkg: ProbePackage,
   name: 'version' | 'check' | 'health',
 ): { name: string; path: string; timeoutMs: number } {
-  return { name, path: pkg.manifest.scripts[name] ?? '', timeoutMs: Math.min(pkg.manifest.timeouts[name], 5 * 60_000) };
+  return { name, path: pkg.manifest.scripts[name] ?? '', timeoutMs: pkg.manifest.timeouts[name] };
 }
 
 function environment(
