@@ -26,9 +26,8 @@ function installed() {
 export function ensureInstalled() {
   if (installed() && existsSync(NODE)) return true;
   console.log('Installing dependencies (npm ci) …');
-  const { status } = spawnSync('npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error'], {
-    cwd: ROOT,
-    stdio: ['ignore', 2, 2],
-  });
-  return status === 0;
+  const npm = (...args) =>
+    spawnSync('npm', [...args, '--loglevel=error'], { cwd: ROOT, stdio: ['ignore', 2, 2] }).status === 0;
+  // Of all packages, only `node` may run a script of its own: it links the binary for this machine.
+  return npm('ci', '--ignore-scripts', '--no-audit', '--no-fund') && npm('rebuild', 'node');
 }

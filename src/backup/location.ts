@@ -162,7 +162,7 @@ function password(name: string, uri: string): ClusterliftError {
     hint: uri.startsWith('restic:')
       ? "Leave it out: the repository's password is asked for (unattended: CLUSTERLIFT_RESTIC_PASSWORD). What the repository's server wants " +
         'goes into restic.env in the state directory of each node (0600, lines such as RESTIC_REST_PASSWORD=…).'
-      : 'Leave it out: use a key as for a node, or answer the prompt (unattended: CLUSTERLIFT_SSH_PASSWORD).',
+      : 'Leave it out: use a key as for a node, or answer the prompt (unattended: CLUSTERLIFT_BACKUP_PASSWORD).',
     exit: ExitStatus.usage,
   });
 }

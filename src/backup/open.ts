@@ -10,7 +10,7 @@ export interface StoreSite {
   /** `Connector.server` of the ssh room. */
   server(host: string, port: number | undefined, user: string | undefined): ConnectServer;
   /** The password of a restic repository: from the environment, else asked for; remembered by whoever gives it. */
-  resticPassword(location: string): Promise<string>;
+  resticPassword(location: string, repository: string): Promise<string>;
 }
 
 /** The store of a location. Nothing is connected before its first use. */
@@ -24,7 +24,7 @@ export function openStore(location: Location, site: StoreSite): Store {
         new SftpServer(location.host, site.server(location.host, location.port, location.user)),
       );
     case 'restic':
-      return new ResticStore(location, () => site.resticPassword(location.name));
+      return new ResticStore(location, () => site.resticPassword(location.name, location.repository));
   }
 }
 

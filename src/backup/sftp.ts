@@ -283,7 +283,7 @@ function aboutServer(error: unknown): unknown {
   if (error.code !== 'auth-failed') return new ClusterliftError(detail);
   const hint =
     'Try `sftp` with the same user and host from here; name a key for it in ~/.ssh/config or add one to the agent; unattended, ' +
-    'CLUSTERLIFT_SSH_PASSWORD or …_FILE gives a password.';
+    'CLUSTERLIFT_BACKUP_PASSWORD or …_FILE gives a password.';
   return new ClusterliftError({ ...detail, hint });
 }
 

@@ -1,6 +1,7 @@
 import { stat } from 'node:fs/promises';
 import { dirname, join, posix, resolve, win32 } from 'node:path';
 import { ClusterliftError, ExitStatus } from '../base/errors';
+import { shellWord } from '../base/shell';
 import { didYouMean } from '../base/suggest';
 import type { Cluster, ClustersFile } from './model';
 
@@ -24,24 +25,30 @@ export function userClustersPath({ env, platform }: Pick<FindRequest, 'env' | 'p
   return base ? posix.join(base, 'clusterlift', 'clusters.json') : undefined;
 }
 
+export interface FoundClusters {
+  readonly path: string;
+  /** `found`: nobody named it, it lies in the folder that we stand in or above. Such a file may come with a clone. */
+  readonly by: 'named' | 'found' | 'own';
+}
+
 /**
  * Which clusters.json counts: `--config`, else the nearest `.vscode/clusters.json` upwards, else the user's own.
- * @throws `config-missing` when there is none
+ * @throws `config-missing` when there is none; `config-foreign` when the nearest one belongs to somebody else
  */
-export async function findClustersFile(request: FindRequest): Promise<string> {
+export async function findClustersFile(request: FindRequest): Promise<FoundClusters> {
   const { cwd, config } = request;
   if (config !== undefined) {
     const path = resolve(cwd, config);
-    if (await isFile(path)) return path;
+    if (await isFile(path)) return { path, by: 'named' };
     throw missing(`there is no file ${path}`, 'Correct the path after --config.');
   }
   for (let folder = resolve(cwd); ; folder = dirname(folder)) {
     const path = join(folder, '.vscode', 'clusters.json');
-    if ((await isFile(path)) && (await isOurs(folder, path))) return path;
+    if ((await isFile(path)) && (await mayCount(folder, path, request.env))) return { path, by: 'found' };
     if (dirname(folder) === folder) break;
   }
   const own = userClustersPath(request);
-  if (own !== undefined && (await isFile(own))) return own;
+  if (own !== undefined && (await isFile(own))) return { path: own, by: 'own' };
   const places = own === undefined ? '' : ` and no ${own}`;
   throw missing(
     `there is no .vscode/clusters.json in ${cwd} or above it${places}`,
@@ -60,12 +67,31 @@ async function isFile(path: string): Promise<boolean> {
   );
 }
 
-/** In a folder where everyone may create files (/tmp), a file of somebody else does not decide what we upgrade. */
-async function isOurs(folder: string, path: string): Promise<boolean> {
+/**
+ * What somebody else wrote does not decide what we upgrade, as git and direnv do it. In a folder where everyone may create
+ * files (/tmp) such a file is passed by; else it is refused, so that nobody takes another file for it.
+ */
+async function mayCount(folder: string, path: string, env: FindRequest['env']): Promise<boolean> {
   const uid = process.getuid?.();
   if (uid === undefined) return true;
-  const everyone = ((await stat(folder)).mode & 0o002) !== 0;
-  return !everyone || [uid, 0].includes((await stat(path)).uid);
+  // Under sudo, the files of the person who called it are theirs.
+  const caller = uid === 0 && /^\d+$/.test(env['SUDO_UID'] ?? '') ? Number(env['SUDO_UID']) : uid;
+  const ours = new Set([uid, 0, caller]);
+  const stats = await Promise.all([folder, dirname(path), path].map(async (each) => ({ each, ...(await owner(each)) })));
+  const foreign = stats.find((each) => !ours.has(each.uid));
+  if (!foreign) return true;
+  if (stats.some(({ each, everyone }) => each === folder && everyone)) return false;
+  throw new ClusterliftError({
+    code: 'config-foreign',
+    message: `${foreign.each} belongs to another user (uid ${String(foreign.uid)}), so ${path} is not used by itself`,
+    hint: `Read the file; if it may decide what is changed, name it: --config ${shellWord(path)}`,
+    exit: ExitStatus.usage,
+  });
+}
+
+async function owner(path: string): Promise<{ readonly uid: number; readonly everyone: boolean }> {
+  const { uid, mode } = await stat(path);
+  return { uid, everyone: (mode & 0o002) !== 0 };
 }
 
 /**

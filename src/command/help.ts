@@ -104,7 +104,8 @@ const EXIT_STATUSES: readonly Row[] = [
 ];
 
 const SECRETS: readonly Row[] = [
-  ['CLUSTERLIFT_SSH_PASSWORD', 'password of the login users'],
+  ['CLUSTERLIFT_SSH_PASSWORD', 'password of the login users of the nodes'],
+  ['CLUSTERLIFT_BACKUP_PASSWORD', 'password of the account on a backup server'],
   ['CLUSTERLIFT_KEY_PASSPHRASE', 'passphrase of the private keys'],
   ['CLUSTERLIFT_BECOME_PASSWORD', 'password for sudo or doas'],
   ['CLUSTERLIFT_RESTIC_PASSWORD', 'password of restic repositories'],

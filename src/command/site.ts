@@ -10,9 +10,11 @@ import { loadClusters } from '../cluster/load';
 import type { BackupLocation, Cluster, ClustersFile, NodeModel } from '../cluster/model';
 import { PackageCache } from '../package/sources/cache';
 import type { NodeConnection } from '../ssh/connection';
+import type { Realm } from '../ssh/auth';
 import { Connector } from '../ssh/connector';
 import type { Options } from './command';
 import type { CommandContext } from './context';
+import { allowLocalNodes } from './local-nodes';
 import { selectNodes } from './resolve';
 
 /** The cluster that a command is about, and the ways to its nodes. */
@@ -30,11 +32,13 @@ export interface Site {
 /** @throws ClusterliftError of clusters.json, `cluster-unknown`, `cluster-ambiguous`, `usage-unknown-node` (status 2) */
 export async function openSite(ctx: CommandContext, options: Options): Promise<Site> {
   const { env, cwd, platform } = ctx;
-  const file = await loadClusters(await findClustersFile({ env, cwd, platform, config: options.config }));
+  const found = await findClustersFile({ env, cwd, platform, config: options.config });
+  const file = await loadClusters(found.path);
   const cluster = chooseCluster(file, options.cluster);
+  if (found.by === 'found') await allowLocalNodes(ctx, cluster);
   const nodes = selectNodes(cluster, options);
   ctx.face.busy(`looking at ${cluster.name}`);
-  return { file, cluster, nodes, ...connections(ctx, cluster.name, cluster.nodes, options) };
+  return { file, cluster, nodes, ...connections(ctx, { file: file.path, cluster: cluster.name }, cluster.nodes, options) };
 }
 
 /** Nodes for looking at locations; a state directory that is not named is found on the node itself. */
@@ -45,12 +49,12 @@ export function stateless(site: Pick<Site, 'connect'>, nodes: readonly NodeModel
 /** Ways to nodes that are known already, such as those of a plan. */
 export function connections(
   ctx: CommandContext,
-  cluster: string,
+  realm: Realm,
   nodes: readonly NodeModel[],
   options: Options,
 ): Pick<Site, 'connect' | 'openStore' | 'stores' | 'close'> {
   const connector = new Connector({
-    cluster,
+    ...realm,
     nodes,
     asker: ctx.asker,
     secrets: ctx.secrets,
@@ -59,7 +63,7 @@ export function connections(
   });
   const stores: StoreSite = {
     server: (host, port, user) => connector.server(host, port, user),
-    resticPassword: (location) => resticPassword(ctx, location),
+    resticPassword: (location, repository) => resticPassword(ctx, location, repository),
   };
   return {
     connect: (node) => connector.connect(node),
@@ -70,12 +74,16 @@ export function connections(
 }
 
 /** Given unattended, or asked for once. */
-async function resticPassword({ secrets, asker }: CommandContext, location: string): Promise<string> {
-  const purpose = `restic ${location}`;
+async function resticPassword(
+  { secrets, asker }: CommandContext,
+  location: string,
+  repository: string,
+): Promise<string> {
+  const purpose = JSON.stringify(['restic', repository]);
   const known = (): string | undefined => secrets.get('restic-password') ?? secrets.recall(purpose);
   const release = await secrets.takeTurn(purpose);
   try {
-    const password = known() ?? (await asker.ask({ kind: 'restic-password', location }));
+    const password = known() ?? (await asker.ask({ kind: 'restic-password', location, repository }));
     if (password === undefined) throw noResticPassword(location);
     secrets.remember(purpose, password);
     return password;

@@ -137,6 +137,7 @@ async function run(command: Command, request: LookRequest, world: World, options
 
 const SECRET_NAMES: readonly SecretName[] = [
   'ssh-password',
+  'backup-password',
   'key-passphrase',
   'become-password',
   'restic-password',

@@ -19,11 +19,12 @@ export async function openShell(
 ): Promise<OpenedShell> {
   const { cwd, config, size } = request;
   const where = { env, cwd, platform: process.platform, config: config ?? undefined };
-  const cluster = chooseCluster(await loadClusters(await findClustersFile(where)), request.cluster);
+  const cluster = chooseCluster(await loadClusters((await findClustersFile(where)).path), request.cluster);
   const node = cluster.nodes.find(({ name }) => name === request.node);
   if (!node) throw usage('unknown-node', `"${request.node}" is no node of ${cluster.name}`, 'Refresh the clusters.');
   const connector = new Connector({
     cluster: cluster.name,
+    file: cluster.file,
     nodes: cluster.nodes,
     asker,
     secrets: new Secrets(),

@@ -7,13 +7,30 @@ import { type KeyFiles, type KeyOffer, OfferAgent } from './keys';
 import { offersFor } from './offers';
 import { type Candidate, PasswordSource } from './password';
 import type { Patience } from './patience';
-import type { Secrets } from './secrets';
+import { type Secrets, variableOf } from './secrets';
 import type { Target } from './target';
+
+/** What a password may be used for. */
+export interface Account {
+  /** Its unattended source; undefined: only a person gives it, as for a jump host that is not a node. */
+  readonly given: 'ssh-password' | 'backup-password' | undefined;
+  /** Those of one purpose share an accepted password. */
+  readonly purpose: string;
+  /** Where the way there stands. */
+  readonly realm: Realm;
+}
+
+/** The cluster on whose behalf a connection is made. */
+export interface Realm {
+  /** Path of its clusters.json. */
+  readonly file: string;
+  readonly cluster: string;
+}
 
 export interface AuthContext {
   readonly target: Target;
-  /** Nodes of one purpose share an accepted password. */
-  readonly purpose: string;
+  /** Whose password it is. */
+  readonly account: Account;
   readonly env: Env;
   readonly secrets: Secrets;
   readonly keys: KeyFiles;
@@ -69,13 +86,11 @@ export class Authenticator {
   }
 
   constructor(private readonly context: AuthContext) {
-    const { node, user, host } = context.target;
+    const { node, user, host, port } = context.target;
+    const { given, purpose, realm } = context.account;
+    const target = { ...realm, host, port, user };
     this.passwords = new PasswordSource(
-      {
-        given: 'ssh-password',
-        purpose: context.purpose,
-        question: (retry) => ({ kind: 'password', node, user, host, retry }),
-      },
+      { given, purpose, question: (retry) => ({ kind: 'password', node, user, host, retry, target }) },
       context.secrets,
     );
   }
@@ -135,7 +150,8 @@ export class Authenticator {
     const { user, host, port } = this.context.target;
     const ways = [`Try \`ssh -p ${String(port)} ${user}@${host}\` from here`];
     if (this.offered.includes('publickey')) ways.push('set "identityFile", or add a key to the agent');
-    if (this.offered.some((each) => each !== 'publickey')) ways.push('set CLUSTERLIFT_SSH_PASSWORD or …_FILE');
+    const { given } = this.context.account;
+    if (given && this.offered.some((each) => each !== 'publickey')) ways.push(`set ${variableOf(given)} or …_FILE`);
     return `${ways.join('; ')}.`;
   }
 

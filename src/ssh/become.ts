@@ -3,7 +3,7 @@ import { ClusterliftError, ExitStatus } from '../base/errors';
 import { lastLines, line } from '../base/text';
 import type { Become } from '../cluster/model';
 import type { Elevation } from './command';
-import type { Asker, ExecRequest, ExecResult, Question } from './connection';
+import type { Asker, ExecRequest, ExecResult, Question, SecretTarget } from './connection';
 import { PasswordSource } from './password';
 import type { Secrets } from './secrets';
 import { abortReason } from './trouble';
@@ -16,8 +16,10 @@ export interface Identity {
   /** The login user; root needs no `become`. */
   readonly user: string;
   readonly become: Become;
-  /** Nodes of one purpose share an accepted password, such as `become staging platform`. */
+  /** Nodes of one purpose share an accepted password. */
   readonly purpose: string;
+  /** Which machine the password is for, as far as it is known now; absent: an answer is never kept. */
+  readonly target?: () => SecretTarget | undefined;
 }
 
 /** Starts the bootstrap on the node. */
@@ -41,8 +43,8 @@ export class Runner {
     secrets: Secrets,
     private readonly open: Opener,
   ) {
-    const { node, user, purpose } = identity;
-    const question = (retry: boolean): Question => ({ kind: 'become-password', node, user, retry });
+    const { node, user, purpose, target } = identity;
+    const question = (retry: boolean): Question => ({ kind: 'become-password', node, user, retry, target: target?.() });
     this.passwords = new PasswordSource({ given: 'become-password', purpose, question }, secrets);
   }
 

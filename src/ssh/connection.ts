@@ -84,6 +84,18 @@ export interface AppendRequest {
   readonly signal?: AbortSignal;
 }
 
+/** The machine and account that a secret is for. What is kept for one is never given to another. */
+export interface SecretTarget {
+  /** The clusters.json that leads there. */
+  readonly file: string;
+  readonly cluster: string;
+  readonly host: string;
+  readonly port: number;
+  readonly user: string;
+  /** Fingerprint of the host key that was verified, where there is a connection already. */
+  readonly hostKey?: string | undefined;
+}
+
 /** Questions that only a person can answer; without one, the answer is undefined. Design 7: they queue, one at a time. */
 export type Question =
   | {
@@ -100,9 +112,17 @@ export type Question =
       readonly user: string;
       readonly host: string;
       readonly retry: boolean;
+      /** Absent: the answer is never kept. */
+      readonly target?: SecretTarget | undefined;
     }
   | { readonly kind: 'passphrase'; readonly node: string; readonly file: string; readonly retry: boolean }
-  | { readonly kind: 'become-password'; readonly node: string; readonly user: string; readonly retry: boolean }
+  | {
+      readonly kind: 'become-password';
+      readonly node: string;
+      readonly user: string;
+      readonly retry: boolean;
+      readonly target?: SecretTarget | undefined;
+    }
   | {
       readonly kind: 'otp';
       readonly node: string;
@@ -111,7 +131,12 @@ export type Question =
       /** Why it is asked once more: the answer was wrong, or the server hung up before it had it. */
       readonly again?: 'refused' | 'hung-up' | undefined;
     }
-  | { readonly kind: 'restic-password'; readonly location: string }
+  | {
+      readonly kind: 'restic-password';
+      readonly location: string;
+      /** Its address, without any secret; absent: the answer is never kept. */
+      readonly repository?: string | undefined;
+    }
   | { readonly kind: 'url-auth'; readonly url: string }
   | { readonly kind: 'confirm'; readonly text: string; readonly typeName: string | undefined }
   | { readonly kind: 'decide'; readonly node: string; readonly text: string; readonly choices: readonly string[] };

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { ClusterliftError, ExitStatus } from '../base/errors';
 import { type Env, stateHome } from '../base/paths';
 import type { NodeModel } from '../cluster/model';
-import { Authenticator } from './auth';
+import { type Account, Authenticator, type Realm } from './auth';
 import type { Asker, NodeConnection } from './connection';
 import { DEFAULT_TIMES, type Times } from './dial';
 import { HostKeys } from './host-keys';
@@ -17,6 +17,8 @@ import type { TerminalSize, Transport } from './transport';
 export interface ConnectorOptions {
   /** Of one cluster: nodes reach each other as jump hosts by name, and share accepted passwords. */
   readonly cluster: string;
+  /** Path of the clusters.json: clusters of other files share nothing. */
+  readonly file: string;
   readonly nodes: readonly NodeModel[];
   readonly asker: Asker;
   readonly secrets: Secrets;
@@ -51,7 +53,7 @@ export class Connector {
     const known = this.connections.get(node.name);
     if (known) return known;
     const { asker, secrets } = this.options;
-    const connection = node.connection === 'local' ? new LocalConnection({ node, asker, secrets }) : this.overSsh(node);
+    const connection = node.connection === 'local' ? new LocalConnection({ node, asker, secrets, realm: this.realm }) : this.overSsh(node);
     this.connections.set(node.name, connection);
     return connection;
   }
@@ -79,7 +81,7 @@ export class Connector {
     user: string | undefined,
   ): (signal?: AbortSignal) => Promise<Transport> {
     const target = resolveTarget({ node: host, host, port, user, identityFile: undefined }, this.files);
-    const link = this.link(target, this.wayTo(target, undefined, [host]), `ssh ${target.user}@${target.host}`);
+    const link = this.link(target, this.wayTo(target, undefined, [host]), this.account('backup-password', target));
     return (signal) => link.connect(signal);
   }
 
@@ -90,10 +92,8 @@ export class Connector {
   }
 
   private overSsh(node: NodeModel): SshConnection {
-    const { asker, secrets, cluster } = this.options;
-    const link = this.linkTo(node, []);
-    const purpose = `become ${cluster} ${link.target.user}`;
-    return new SshConnection({ node, link, asker, secrets, purpose });
+    const { asker, secrets } = this.options;
+    return new SshConnection({ node, link: this.linkTo(node, []), asker, secrets, realm: this.realm });
   }
 
   private linkTo(node: NodeModel, path: readonly string[]): Link {
@@ -102,7 +102,7 @@ export class Connector {
     const target = resolveTarget({ node: name, host, port, user, identityFile }, this.files);
     const jumps = node.jump === undefined || node.jump === name ? undefined : parseJumps(node.jump, name);
     const via = this.wayTo(target, jumps, [...path, name]);
-    return this.link(target, via, `ssh ${this.options.cluster} ${target.user}`);
+    return this.link(target, via, this.account('ssh-password', target));
   }
 
   // What clusters.json says beats ProxyJump and ProxyCommand.
@@ -121,16 +121,29 @@ export class Connector {
     const target = resolveTarget(request, this.files);
     // The first of a chain may itself be behind others; the next ones are reached through the one before.
     const way = via ?? this.wayTo(target, undefined, [...path, spec.host]);
-    return this.link(target, way, `ssh ${target.user}@${target.host}`);
+    return this.link(target, way, this.account(undefined, target));
   }
 
-  private link(target: Target, via: Link | undefined, purpose: string): Link {
+  private get realm(): Realm {
+    const { file, cluster } = this.options;
+    return { file, cluster };
+  }
+
+  /** One password, one purpose: nodes share theirs, a jump host or a backup server has its own. */
+  private account(given: Account['given'], { user, host, port }: Target): Account {
+    const { realm } = this;
+    const whose = given === 'ssh-password' ? 'nodes' : `${given ?? 'jump'} ${host}:${String(port)}`;
+    return { given, realm, purpose: JSON.stringify(['ssh', realm.file, realm.cluster, user, whose]) };
+  }
+
+  private link(target: Target, via: Link | undefined, account: Account): Link {
     const hop = `${target.user}@${target.host}:${String(target.port)} as ${target.recordNames.exact}`;
-    const key = via ? `${this.keyOf(via)} > ${hop}` : hop;
+    const own = `${hop} (${account.given ?? 'jump'})`;
+    const key = via ? `${this.keyOf(via)} > ${own}` : own;
     const known = this.links.get(key);
     if (known) return known;
     const { asker, secrets, env, times } = this.options;
-    const authenticator = new Authenticator({ target, purpose, env, secrets, keys: this.keys });
+    const authenticator = new Authenticator({ target, account, env, secrets, keys: this.keys });
     const how = { authenticator, hostKeys: this.hostKeys, asker, times: { ...DEFAULT_TIMES, ...times } };
     const link = new Link(target, how, via);
     this.links.set(key, link);

@@ -50,6 +50,15 @@ state_path() {
     /*) S=$1 ;;
     *) die state-path "the state directory must be an absolute path, not $1" ;;
   esac
+  # What somebody else keeps there is not ours to believe, and nothing of it may run. facts.sh only says so.
+  [ ! -e "$S" ] || [ -O "$S" ] || [ "${STATE_ANY-}" = yes ] || state_of_root ||
+    die state-owner "$S belongs to another user than uid $(id -u)"
+}
+
+state_of_root() {
+  # Columns of ls -n: mode, links, uid.
+  # shellcheck disable=SC2012
+  [ "$(ls -ldnL "$S" | { read -r _ _ uid _; printf %s "$uid"; })" = 0 ]
 }
 
 # state_make: makes the state directory, 0700 and ours, where programs may run.

@@ -26,6 +26,11 @@ export class Link {
     return this.transport?.alive === true || this.dialling !== undefined;
   }
 
+  /** Blob of the host key that was verified last; undefined: never connected. */
+  get hostKey(): Buffer | undefined {
+    return this.transport?.entrance.hostKey;
+  }
+
   /** Old algorithms of the connections that lead there, each with the host that it is for; empty before the first. */
   get oldAlgorithms(): string[] {
     const { node } = this.target;

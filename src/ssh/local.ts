@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { ClusterliftError, ExitStatus, messageOf } from '../base/errors';
 import type { RandomReader } from '../base/reader';
 import type { NodeModel } from '../cluster/model';
+import type { Realm } from './auth';
 import { Runner } from './become';
 import { bootstrapArgv, type Elevation } from './command';
 import type { AppendRequest, Asker, ExecRequest, ExecResult, NodeConnection } from './connection';
@@ -20,6 +21,8 @@ export interface LocalOptions {
   readonly node: Pick<NodeModel, 'name' | 'become'>;
   readonly asker: Asker;
   readonly secrets: Secrets;
+  /** Absent: a password is never kept. */
+  readonly realm?: Realm;
 }
 
 /** This machine as a node (`"connection": "local"`): the same bootstrap in a child process, no SSH. */
@@ -27,10 +30,17 @@ export class LocalConnection implements NodeConnection {
   readonly node: string;
   private readonly runner: Runner;
 
-  constructor({ node, asker, secrets }: LocalOptions) {
+  constructor({ node, asker, secrets, realm }: LocalOptions) {
     this.node = node.name;
     const user = process.getuid?.() === 0 ? 'root' : userInfo().username;
-    const identity = { node: node.name, user, become: node.become, purpose: `become local ${user}` };
+    const target = realm && { ...realm, host: 'localhost', port: 0, user };
+    const identity = {
+      node: node.name,
+      user,
+      become: node.become,
+      purpose: `become local ${user}`,
+      target: () => target,
+    };
     this.runner = new Runner(identity, asker, secrets, (elevation) => start(node.name, elevation));
   }
 

@@ -3,9 +3,9 @@ import type { SecretName, Secrets } from './secrets';
 
 /** What a password is for. */
 export interface Demand {
-  /** Its unattended source. */
-  readonly given: SecretName;
-  /** Those of one purpose share an answer that proved right, such as `become staging platform`. */
+  /** Its unattended source; undefined: only a person gives it. */
+  readonly given: SecretName | undefined;
+  /** Those of one purpose share an answer that proved right: the nodes of one cluster, for one user. */
   readonly purpose: string;
   readonly question: (retry: boolean) => Question;
 }
@@ -58,7 +58,8 @@ export class PasswordSource {
   }
 
   private known(): string | undefined {
-    return [this.untried, this.secrets.get(this.demand.given), this.secrets.recall(this.demand.purpose)]
+    const { given, purpose } = this.demand;
+    return [this.untried, given && this.secrets.get(given), this.secrets.recall(purpose)]
       .filter((each) => each !== undefined)
       .find((each) => !this.tried.has(each));
   }

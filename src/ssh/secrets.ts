@@ -5,6 +5,7 @@ import { deferred } from './deferred';
 /** The secrets that can come unattended (design 3), each as `NAME` or `NAME_FILE`. */
 const VARIABLES = {
   'ssh-password': 'CLUSTERLIFT_SSH_PASSWORD',
+  'backup-password': 'CLUSTERLIFT_BACKUP_PASSWORD',
   'key-passphrase': 'CLUSTERLIFT_KEY_PASSPHRASE',
   'become-password': 'CLUSTERLIFT_BECOME_PASSWORD',
   'restic-password': 'CLUSTERLIFT_RESTIC_PASSWORD',
@@ -12,6 +13,11 @@ const VARIABLES = {
 } as const;
 
 export type SecretName = keyof typeof VARIABLES;
+
+/** The environment variable that a secret comes by. */
+export function variableOf(name: SecretName): string {
+  return VARIABLES[name];
+}
 
 const MASK = '********';
 /** Shorter ones would mask half of every text. */
@@ -52,7 +58,7 @@ export class Secrets {
     return this.given.get(name);
   }
 
-  /** What worked before for the same purpose, such as `become platform`: not asked again for each node. */
+  /** What worked before for the same purpose, such as `become` on the nodes of one cluster: not asked for each node. */
   recall(purpose: string): string | undefined {
     return this.proven.get(purpose);
   }

@@ -4,6 +4,8 @@ import { appendByExec } from './append';
 import { Runner } from './become';
 import { bootstrapCommand, type Elevation } from './command';
 import type { AppendRequest, Asker, ExecRequest, ExecResult, NodeConnection, Peer } from './connection';
+import type { Realm } from './auth';
+import { fingerprint } from './known-hosts';
 import type { Link } from './link';
 import { SshPeer } from './peer';
 import { openExecReader, openSftpReader } from './remote-reader';
@@ -21,8 +23,8 @@ export interface SshOptions {
   readonly link: Link;
   readonly asker: Asker;
   readonly secrets: Secrets;
-  /** For become passwords that nodes share. */
-  readonly purpose: string;
+  /** The nodes of one cluster share their become passwords. */
+  readonly realm: Realm;
 }
 
 /** A terminal on a node. */
@@ -42,10 +44,17 @@ export class SshConnection implements NodeConnection {
   private readonly slots = new Slots(CHANNELS);
   private readonly link: Link;
 
-  constructor({ node, link, asker, secrets, purpose }: SshOptions) {
+  constructor({ node, link, asker, secrets, realm }: SshOptions) {
     this.node = node.name;
     this.link = link;
-    const identity = { node: node.name, user: link.target.user, become: node.become, purpose };
+    const { user, host, port } = link.target;
+    const identity = {
+      node: node.name,
+      user,
+      become: node.become,
+      purpose: JSON.stringify(['become', realm.file, realm.cluster, user]),
+      target: () => ({ ...realm, host, port, user, hostKey: link.hostKey && fingerprint(link.hostKey) }),
+    };
     this.runner = new Runner(identity, asker, secrets, (elevation, signal) => this.open(elevation, signal));
     this.peer = new SshPeer({ node: node.name, link, asker, secrets });
   }

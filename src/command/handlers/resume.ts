@@ -18,7 +18,7 @@ export async function resume(ctx: CommandContext, name: string | undefined, opti
   if (!isResumable(view)) throw closed(record.run);
   const decisions = (options.decide ?? []).map(({ node, answer }) => ({ node, choice: answer }));
   const models = plan.nodes.map((node) => node.model);
-  const site = connections(ctx, plan.cluster, models, options);
+  const site = connections(ctx, { file: plan.configFile, cluster: plan.cluster }, models, options);
   try {
     const { entries } = await ctx.runs.entries(record.run);
     ctx.face.begin(plan, entries);

@@ -31,6 +31,7 @@ async function statusOf(ctx: CommandContext, site: Site, node: NodeModel): Promi
   const connection = site.connect(node);
   const signal = AbortSignal.any([ctx.stop, ctx.detach]);
   const facts = await gatherFacts(connection, { stateDir: node.stateDir, signal });
+  if (facts.state.foreign) throw foreignState(node, facts);
   const base = { node: node.name, roles: node.roles, note: noteOf(facts) };
   const asked = await askInstalled(connection, { cluster: site.cluster, node, facts, signal });
   if (!asked) return { ...base, version: undefined, health: 'not-asked', lastRun: undefined };
@@ -42,6 +43,17 @@ async function statusOf(ctx: CommandContext, site: Site, node: NodeModel): Promi
     health: health ? (health.rc === 0 ? 'healthy' : 'unhealthy') : 'not-asked',
     lastRun: `${record.run} (${record.state === 'done' ? 'ended well' : record.state})`,
   };
+}
+
+/** Programs that somebody else put there are not run to find out a version. */
+function foreignState({ name }: NodeModel, { state }: GatheredFacts): ClusterliftError {
+  return new ClusterliftError({
+    code: 'state-foreign',
+    message: `the state directory ${state.path} belongs to another user`,
+    hint: 'Use the same user and "become" as before, or another "stateDir".',
+    exit: ExitStatus.refused,
+    node: name,
+  });
 }
 
 function noteOf(facts: GatheredFacts): string | undefined {

@@ -84,12 +84,14 @@ kills_user_processes() {
 }
 
 state_facts() {
+  foreign=
   emit state-path "$S"
   if [ -d "$S" ]; then
     emit state-exists yes
     # shellcheck disable=SC2012
     owner=$(ls -ldnL "$S" | { read -r _ _ uid _; printf %s "$uid"; })
-    [ "$owner" = "$(id -u)" ] || emit state-foreign yes
+    [ "$owner" = "$(id -u)" ] || foreign=yes
+    [ -z "$foreign" ] || emit state-foreign yes
   fi
   space "$S"
   mount_options "$MOUNT"
@@ -142,6 +144,8 @@ open_jobs() {
   done
 }
 
+# A state directory of somebody else is a finding, not a refusal; nothing in it is read.
+STATE_ANY=yes
 state_path "$1"
 commands=$2
 shift 3
@@ -172,6 +176,7 @@ for path in "$S" "$home" "$@"; do
   emit mount "$MOUNT"
 done
 tar_facts
+[ -z "$foreign" ] || exit 0
 for kind in provision reboot; do emit_file "request-$kind" "$S/requests/$kind" 4096; done
 count=0
 installed

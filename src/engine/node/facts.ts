@@ -57,6 +57,7 @@ export function parseFacts(
   const text = (key: string): string => line(entries.text(key) ?? '');
   const yes = (key: string): boolean => entries.text(key) === 'yes';
   const has = new Set(entries.all('has'));
+  const foreign = yes('state-foreign');
   return {
     node,
     hostname: text('hostname'),
@@ -76,7 +77,7 @@ export function parseFacts(
     state: {
       path: entries.required('state-path'),
       exists: yes('state-exists'),
-      foreign: yes('state-foreign'),
+      foreign,
       noexec: yes('state-noexec'),
       readOnly: yes('state-readonly'),
     },

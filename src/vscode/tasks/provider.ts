@@ -164,7 +164,7 @@ export class ClusterliftTasks implements vscode.TaskProvider {
     const { config } = command.options;
     // Without a file, the run itself says so.
     const file = await findClustersFile({ cwd, env, platform, config }).catch(() => undefined);
-    return file === undefined ? undefined : openRun(this.runs.records, command, file);
+    return file === undefined ? undefined : openRun(this.runs.records, command, file.path);
   }
 }
 

@@ -45,6 +45,7 @@ describe('backups of real nodes, by jobs over SSH', function () {
     const asker = { ask: () => Promise.resolve(undefined) };
     connector = new Connector({
       cluster: 'lab',
+      file: '/clusters.json',
       nodes: [],
       asker,
       secrets,
@@ -158,6 +159,7 @@ describe('backups of real nodes, by jobs over SSH', function () {
     const header = {
       id,
       cluster: 'lab',
+      file: '/clusters.json',
       created: new Date().toISOString(),
       reason: 'manual' as const,
       run: RUN,

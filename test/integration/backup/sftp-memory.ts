@@ -12,6 +12,7 @@ async function main(): Promise<void> {
   const { TEST_DIR: dir = '', TEST_SSHD: sshd = '', TEST_PORT: port = '' } = process.env;
   const connector = new Connector({
     cluster: 'test',
+    file: '/clusters.json',
     nodes: [],
     asker: { ask: () => Promise.resolve(undefined) },
     secrets: new Secrets(),

@@ -36,6 +36,7 @@ describe('the scripts of the engine on real nodes', function () {
     secrets.provide('become-password', SUDO_PASSWORD);
     connector = new Connector({
       cluster: 'lab',
+      file: '/clusters.json',
       nodes: [],
       asker: { ask: () => Promise.resolve(undefined) },
       secrets,

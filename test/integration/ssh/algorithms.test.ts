@@ -126,7 +126,9 @@ describe('old SSH algorithms on a real server', function () {
           configs: [join(sshd.dir, 'home', '.ssh', 'config')],
         });
         const secrets = new Secrets();
-        const context = { target, purpose: 'test', env: sshd.env(), secrets, keys: new KeyFiles(secrets) };
+        const realm = { file: '/clusters.json', cluster: 'test' };
+        const account = { given: undefined, purpose: 'test', realm };
+        const context = { target, account, env: sshd.env(), secrets, keys: new KeyFiles(secrets) };
         const authenticator = new Authenticator(context);
         const patience = new Patience(60_000, () => undefined);
         const next = authenticator.handler(nobody, patience, undefined, (error) => assert.fail(error));

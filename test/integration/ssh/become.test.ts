@@ -44,6 +44,7 @@ describe('becoming root on a node', function () {
   async function using<T>(changes: Partial<ConnectorOptions>, work: (connector: Connector) => Promise<T>): Promise<T> {
     const connector = new Connector({
       cluster: 'lab',
+      file: '/clusters.json',
       nodes: [],
       asker: nobody,
       secrets: new Secrets(),

@@ -98,6 +98,7 @@ export class Sshd {
   connector(changes: Partial<ConnectorOptions> = {}): Connector {
     return new Connector({
       cluster: 'test',
+      file: '/clusters.json',
       nodes: [],
       asker: nobody,
       secrets: new Secrets(),

@@ -18,7 +18,7 @@ describe('findClustersFile', () => {
   };
   mkdirSync(deep, { recursive: true });
   const find = async (cwd: string, config?: string): Promise<string> =>
-    findClustersFile({ cwd, env: { HOME: home }, platform: 'linux', config });
+    (await findClustersFile({ cwd, env: { HOME: home }, platform: 'linux', config })).path;
 
   it('says where it looked when there is none', async () => {
     await assert.rejects(find(deep), (error: unknown) => {
@@ -43,12 +43,30 @@ describe('findClustersFile', () => {
     await assert.rejects(find(deep, 'nothing.json'), (error: unknown) => hasCode(error, 'config-missing'));
   });
 
+  it('refuses a file, or a folder, that belongs to somebody else, unless it is named', async function () {
+    if (process.getuid?.() !== 0) this.skip();
+    const theirs = join(root, 'theirs');
+    const path = touch(join(theirs, '.vscode/clusters.json'));
+    for (const each of [theirs, dirname(path), path]) {
+      chownSync(each, 12345, 12345);
+      await assert.rejects(find(join(theirs)), (error: unknown) => hasCode(error, 'config-foreign'), each);
+      assert.equal(await find(theirs, '.vscode/clusters.json'), path);
+      chownSync(each, 0, 0);
+    }
+    assert.equal(await find(theirs), path);
+    // As root by sudo: the files of the person who called it.
+    for (const each of [theirs, dirname(path), path]) chownSync(each, 12345, 12345);
+    const asRoot = (uid: string): Promise<unknown> =>
+      findClustersFile({ cwd: theirs, env: { HOME: home, SUDO_UID: uid }, platform: 'linux' });
+    assert.deepEqual(await asRoot('12345'), { path, by: 'found' });
+    await assert.rejects(asRoot('54321'), (error: unknown) => hasCode(error, 'config-foreign'));
+  });
+
   it('passes by a file that somebody else put into a folder where everyone may write', async function () {
     if (process.getuid?.() !== 0) this.skip();
     const shared = join(root, 'shared');
     const foreign = touch(join(shared, '.vscode/clusters.json'));
     chownSync(foreign, 12345, 12345);
-    assert.equal(await find(shared), foreign);
     chmodSync(shared, 0o1777);
     assert.notEqual(await find(shared), foreign);
   });

@@ -1,17 +1,19 @@
 import { strict as assert } from 'node:assert';
 import * as vscode from 'vscode';
-import type { Question } from '../../../src/ssh/connection';
+import type { Question, SecretTarget } from '../../../src/ssh/connection';
 import { WindowAsker } from '../../../src/vscode/prompts';
 import { SecretStore } from '../../../src/vscode/secrets';
+
+const TARGET = { file: '/w/clusters.json', cluster: 'lab', host: 'h', port: 22, user: 'u' };
 
 /** All kinds; a confirmation by name has a dialog, which the editor does not show here: tasks.test.ts. */
 const QUESTIONS: readonly Question[] = [
   { kind: 'host-key', node: 'n1', host: 'h', keyType: 'ssh-ed25519', fingerprint: 'SHA256:x' },
-  { kind: 'password', node: 'n1', user: 'u', host: 'h', retry: false },
+  { kind: 'password', node: 'n1', user: 'u', host: 'h', retry: false, target: TARGET },
   { kind: 'passphrase', node: 'n1', file: '/key', retry: false },
-  { kind: 'become-password', node: 'n1', user: 'u', retry: false },
+  { kind: 'become-password', node: 'n1', user: 'u', retry: false, target: TARGET },
   { kind: 'otp', node: 'n1', prompt: 'Code', echo: false },
-  { kind: 'restic-password', location: 'vault' },
+  { kind: 'restic-password', location: 'vault', repository: 'rest:https://backup/' },
   { kind: 'url-auth', url: 'https://example.org/a.iso' },
   { kind: 'confirm', text: 'Go on with the plan?', typeName: undefined },
   { kind: 'decide', node: 'n1', text: 'It is not known.', choices: ['retry', 'done', 'failed'] },
@@ -90,16 +92,41 @@ describe('questions of a run', () => {
 
   it('are answered by what is kept, until it is refused or forgotten', async () => {
     const password = QUESTIONS[1] as Extract<Question, { kind: 'password' }>;
-    await secrets.keep('u@h', 'open sesame');
-    await secrets.keep('/key', 'other');
+    await secrets.keep(JSON.stringify(['ssh', '/w/clusters.json', 'lab', 'u', 'h', '22']), 'open sesame');
+    await secrets.keep(JSON.stringify(['key', '/key']), 'other');
     assert.equal(await asker.ask(password), 'open sesame');
     assert.equal(await asker.ask(password), 'open sesame');
     // Refused: it is not sent a second time, and a person is asked.
     assert.equal(await until(asker.ask({ ...password, retry: true }), escape), undefined);
-    assert.deepEqual(secrets.names(), ['/key']);
+    assert.deepEqual(secrets.names(), [JSON.stringify(['key', '/key'])]);
     assert.equal(await secrets.forget(), 1);
     assert.equal(storage.kept.size, 0);
     assert.deepEqual(secrets.names(), []);
+  });
+
+  it('of another machine, port, user, cluster, file or host key are answered by nothing that is kept', async () => {
+    const kinds = [1, 3].map((index) => QUESTIONS[index] as Extract<Question, { target?: SecretTarget | undefined }>);
+    for (const asked of kinds) {
+      const own = { ...TARGET, hostKey: 'SHA256:own' };
+      const keys = [
+        ['ssh', own.file, own.cluster, own.user, own.host, '22'],
+        ['root', own.file, own.cluster, own.user, own.host, '22', own.hostKey],
+      ];
+      for (const key of keys) await secrets.keep(JSON.stringify(key), 'open sesame');
+      assert.equal(await secrets.recall({ ...asked, target: own }), 'open sesame');
+      const others: Partial<SecretTarget>[] = [
+        { host: 'other' },
+        { port: 2222 },
+        { user: 'other' },
+        { cluster: 'other' },
+        { file: '/other/clusters.json' },
+        ...(asked.kind === 'become-password' ? [{ hostKey: 'SHA256:other' }, { hostKey: undefined }] : []),
+      ];
+      for (const other of others) {
+        assert.equal(await secrets.recall({ ...asked, target: { ...own, ...other } }), undefined, JSON.stringify(other));
+      }
+      assert.equal(await secrets.recall({ ...asked, target: undefined }), undefined);
+    }
   });
 
   it('of one-time codes, host keys and decisions are answered by nothing that is kept', async () => {

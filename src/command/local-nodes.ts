@@ -1,0 +1,34 @@
+import { createHash } from 'node:crypto';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { stateHome } from '../base/paths';
+import { line } from '../base/text';
+import type { Cluster } from '../cluster/model';
+import type { CommandContext } from './context';
+
+/**
+ * A clusters.json that nobody named, such as that of a cloned repository, may make this machine one of its nodes: then
+ * programs that lie beside it would run here. The first time a person says yes to that; what was allowed is kept in the
+ * user's own state, bound to the file and to what it says about the nodes here.
+ * @throws ClusterliftError `not-confirmed`, `confirmation-needed`
+ */
+export async function allowLocalNodes(
+  { env, face }: Pick<CommandContext, 'env' | 'face'>,
+  cluster: Cluster,
+): Promise<void> {
+  const local = cluster.nodes.filter(({ connection }) => connection === 'local');
+  if (local.length === 0) return;
+  const said = JSON.stringify({ file: cluster.file, cluster: cluster.name, local, recipe: cluster.recipe ?? null });
+  const folder = join(stateHome(env), 'local-nodes');
+  const path = join(folder, createHash('sha256').update(said).digest('hex'));
+  if (await readFile(path).then(Boolean, () => false)) return;
+  await face.confirm(
+    [
+      `${line(cluster.file)} was found here and not named. It makes this machine a node, so its programs may run here:`,
+      ...local.map(({ name, stateDir }) => `${line(name)}: state directory ${line(stateDir ?? 'of this user')}`),
+      'Continue?',
+    ].join('\n'),
+  );
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+  await writeFile(path, `${said}\n`, { mode: 0o600 });
+}
