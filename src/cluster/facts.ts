@@ -29,6 +29,8 @@ export interface NodeFacts {
   readonly openJobs: readonly { readonly id: string; readonly run: string; readonly state: OpenJobState }[];
   /** Runs whose files are there and that are not closed. */
   readonly openRuns: readonly string[];
+  /** `<epoch> <run>` of the run that last began to change something there; undefined: none that said so. */
+  readonly changed?: string | undefined;
 }
 
 export type OpenJobState = 'unclaimed' | 'running' | 'dead' | 'other-boot';

@@ -56,6 +56,8 @@ const WELL: ReadonlySet<NodeOutcome | undefined> = new Set([
   'backed-up',
   'unchanged',
   'rolled-back',
+  // Others changed it since: what it is now is theirs.
+  'overtaken',
 ]);
 
 function filesOf(node: NodeView): Files {

@@ -14,6 +14,7 @@ import { finishRun, refuseRun } from './finish';
 import { taskRunner } from './jobstep';
 import { fenceOf, lockAll, unlockAll } from './locks';
 import { beatLock } from './node/lock';
+import { mustNotBeOvertaken } from './overtaken';
 import type { PlanBackup } from './plan';
 import type { RunPackage } from './runpackage';
 import { ATTEMPT_LOST, runStep } from './steps';
@@ -27,6 +28,7 @@ const AT_ONCE = 8;
 export async function runBackup(ctx: RunContext, pkg: RunPackage | undefined): Promise<void> {
   try {
     await lockAll(ctx);
+    await mustNotBeOvertaken(ctx, pkg);
     if (!ctx.view.committed) await backUp(ctx, pkg);
   } catch (error) {
     ctx.signal.throwIfAborted();

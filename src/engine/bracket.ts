@@ -3,7 +3,7 @@ import type { RunContext } from './context';
 import { keepInstalled } from './installed';
 import { scriptJob } from './jobstep';
 import { budgetAllows } from './order';
-import { tally } from './outcome';
+import { isOvertaken, tally } from './outcome';
 import { waitUntilHealthy } from './health';
 import { rebootAndWait } from './reboot';
 import type { RunPackage } from './runpackage';
@@ -57,7 +57,7 @@ async function bringUp(ctx: RunContext, pkg: RunPackage, node: string): Promise<
 /** Will this failure lead to a rollback, so that starting the application now would only be in the way? */
 function rollbackFollows(ctx: RunContext): boolean {
   const { maxFailures, onFailure } = ctx.plan.options;
-  if (onFailure !== 'rollback') return false;
+  if (onFailure !== 'rollback' || isOvertaken(ctx.view)) return false;
   const { total, failed, unknown } = tally(ctx.view);
   return budgetAllows({ maxFailures, total, failed: failed + 1, unknown }).exceeded;
 }

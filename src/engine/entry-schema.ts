@@ -35,6 +35,7 @@ const outcome = z.enum([
   'unknown',
   'not-started',
   'rolled-back',
+  'overtaken',
 ]);
 const owner = { host: text, pid: count, epoch: count };
 
@@ -59,7 +60,16 @@ const SCHEMAS: Readonly<Record<RunEvent['type'], z.ZodType>> = {
   point: z.object({ id: text, location: text, state: text, sha256: text.optional() }),
   committed: z.object({}),
   'run.finished': z.object({
-    outcome: z.enum(['succeeded', 'failed', 'rolled-back', 'stopped', 'unknown', 'interrupted', 'refused']),
+    outcome: z.enum([
+      'succeeded',
+      'failed',
+      'rolled-back',
+      'stopped',
+      'unknown',
+      'interrupted',
+      'refused',
+      'overtaken',
+    ]),
     status: z.number().int(),
     nodes: z.record(
       z.string().max(255),

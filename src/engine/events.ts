@@ -21,9 +21,20 @@ export type NodeOutcome =
   | 'unknown'
   /** Its bracket never began. */
   | 'not-started'
-  | 'rolled-back';
+  | 'rolled-back'
+  /** Others changed it since the plan was made; `to` is the version that it has then, where that is known. */
+  | 'overtaken';
 
-export type RunOutcome = 'succeeded' | 'failed' | 'rolled-back' | 'stopped' | 'unknown' | 'interrupted' | 'refused';
+export type RunOutcome =
+  | 'succeeded'
+  | 'failed'
+  | 'rolled-back'
+  | 'stopped'
+  | 'unknown'
+  | 'interrupted'
+  | 'refused'
+  /** Others changed its nodes since it was planned: it is closed, and never continued. */
+  | 'overtaken';
 
 export interface NodeResult {
   readonly outcome: NodeOutcome;

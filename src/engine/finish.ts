@@ -1,8 +1,9 @@
-import { ClusterliftError, ExitStatus } from '../base/errors';
+import { ClusterliftError, ExitStatus, hasCode } from '../base/errors';
 import { leftBy } from './application';
 import { errorRecord, type RunContext } from './context';
 import { unlockAll } from './locks';
 import { nodeResults, runOutcome } from './outcome';
+import { OVERTAKEN } from './overtaken';
 import { bracketBegun } from './view';
 
 /** Writes the last line of the run. */
@@ -16,8 +17,9 @@ export async function finishRun(ctx: RunContext): Promise<void> {
  * A node that does not answer keeps its lock; it goes stale, and the closed run says that it may be freed.
  */
 export async function refuseRun(ctx: RunContext, error: unknown): Promise<void> {
+  const isOld = hasCode(error, OVERTAKEN);
   // Resumed with nodes in the middle of their change: that is not over, so the run stays open.
-  if (Object.values(ctx.view.nodes).some(bracketBegun)) throw error;
+  if (!isOld && Object.values(ctx.view.nodes).some(bracketBegun)) throw error;
   const { code, message } = errorRecord(error);
   const node = error instanceof ClusterliftError ? error.node : undefined;
   await ctx.record({ type: 'warning', code, message, ...(node === undefined ? {} : { node }) });
@@ -27,7 +29,12 @@ export async function refuseRun(ctx: RunContext, error: unknown): Promise<void> 
     }
   }
   await unlockAll(ctx);
-  await ctx.record({ type: 'run.finished', outcome: 'failed', status: statusOf(error), nodes: nodeResults(ctx.view) });
+  await ctx.record({
+    type: 'run.finished',
+    outcome: isOld ? 'overtaken' : 'failed',
+    status: statusOf(error),
+    nodes: nodeResults(ctx.view),
+  });
   throw withDown(ctx, error);
 }
 

@@ -117,7 +117,9 @@ async function runTracked(
 ): Promise<{ end: EndOfClaimed; tail: Tail }> {
   const { node } = step;
   const id = jobId(ctx.plan.run, node, step.step, step.lane, step.attempt) + (step.suffix ?? '');
-  const whole: JobSpec = { ...spec, id, stateDir: ctx.node(node).stateDir, fence: fenceOf(ctx, node) };
+  // A backup leaves the node as it was.
+  const changes = step.step !== 'backup';
+  const whole: JobSpec = { ...spec, id, changes, stateDir: ctx.node(node).stateDir, fence: fenceOf(ctx, node) };
   const tail = new Tail();
   const end = await withDeadlines(ctx, step, (signal) => toTheEnd(ctx, step, whole, tail, signal));
   return { end, tail };

@@ -10,6 +10,11 @@ export function isGood(outcome: NodeOutcome | undefined): boolean {
   return outcome !== undefined && GOOD.has(outcome);
 }
 
+/** Did others change a node of the run since it was planned? Then it begins no further node, rolls nothing back and commits nothing. */
+export function isOvertaken(view: Pick<RunView, 'nodes'>): boolean {
+  return Object.values(view.nodes).some(({ outcome }) => outcome === 'overtaken');
+}
+
 /** Counts for the failure budget. */
 export function tally(view: RunView): { total: number; good: number; failed: number; unknown: number; open: number } {
   const outcomes = Object.values(view.nodes).map((node) => node.outcome);
@@ -28,6 +33,7 @@ export function runOutcome(view: RunView): { outcome: RunOutcome; status: ExitSt
   const { total, good, failed, unknown } = tally(view);
   if (unknown > 0) return { outcome: 'unknown', status: ExitStatus.unknown };
   if (good === total && view.committed) return { outcome: 'succeeded', status: ExitStatus.ok };
+  if (isOvertaken(view)) return { outcome: 'overtaken', status: ExitStatus.failed };
   const rolledBack = Object.values(view.nodes).some((node) => node.outcome === 'rolled-back');
   const left = Object.values(view.nodes).some((node) => node.outcome === 'failed' || node.outcome === 'wrong-version');
   if (rolledBack && !left) return { outcome: 'rolled-back', status: ExitStatus.failed };

@@ -56,6 +56,17 @@ export interface PlanNode {
   /** Asked for by earlier runs and not fulfilled yet. */
   readonly requests: readonly ('provision' | 'reboot')[];
   readonly steps: readonly StepName[];
+  /** The node's past when the plan was made, to be compared under the lock. Plans of earlier versions have none. */
+  readonly seen?: SeenPast | undefined;
+}
+
+export interface SeenPast {
+  /** `<epoch> <run>` of the run that last changed the node; empty: none that said so. */
+  readonly changed: string;
+  /** Product → `<run> <time>` of its record. */
+  readonly records: Readonly<Record<string, string>>;
+  /** The version that the node reported. Null: nothing was installed; undefined: it was not asked. */
+  readonly version?: string | null | undefined;
 }
 
 export interface PlanMember {

@@ -5,7 +5,8 @@ import { finishRun, refuseRun } from './finish';
 import { fenceOf, lockAll, unlockAll } from './locks';
 import { clearRequest, keepRequest } from './node/requests';
 import { scriptJob } from './jobstep';
-import { isGood } from './outcome';
+import { isGood, isOvertaken } from './outcome';
+import { mustNotBeOvertaken } from './overtaken';
 import type { RunPackage } from './runpackage';
 import { proveTogether } from './settle';
 import { stepOf, type NodeView } from './view';
@@ -40,11 +41,13 @@ async function keepUntilDone(ctx: RunContext): Promise<void> {
 export async function runProvision(ctx: RunContext, pkg: RunPackage): Promise<void> {
   try {
     await lockAll(ctx);
+    await mustNotBeOvertaken(ctx, pkg);
   } catch (error) {
     ctx.signal.throwIfAborted();
     return refuseRun(ctx, error);
   }
-  if (!ctx.view.committed && (await proveTogether(ctx, pkg, () => provision(ctx, pkg)))) {
+  const proven = ctx.view.committed || (await proveTogether(ctx, pkg, () => provision(ctx, pkg)));
+  if (proven && !ctx.view.committed && !isOvertaken(ctx.view)) {
     await ctx.record({ type: 'committed' });
   }
   await unlockAll(ctx);
@@ -65,7 +68,8 @@ async function provision(ctx: RunContext, pkg: RunPackage): Promise<void> {
   await Promise.all(ctx.plan.nodes.map(({ name }) => clear(ctx, name)));
   // A node counts as provisioned only where that was all there was to do.
   for (const { name } of ctx.plan.nodes) {
-    if (!isGood(ctx.nodeView(name).outcome) && ctx.plan.action === 'provision')
+    const { outcome } = ctx.nodeView(name);
+    if (!isGood(outcome) && outcome !== 'overtaken' && ctx.plan.action === 'provision')
       await ctx.finishNode(name, 'provisioned');
   }
 }

@@ -6,7 +6,8 @@ import { tellBroken } from './badpart';
 import { errorRecord, type RunContext } from './context';
 import { finishRun, refuseRun } from './finish';
 import { lockAll, unlockAll } from './locks';
-import { isGood } from './outcome';
+import { isGood, isOvertaken } from './outcome';
+import { mustNotBeOvertaken } from './overtaken';
 import { pointPackage } from './pointpackage';
 import { provisionIfAsked } from './provision';
 import { bringPart, dropPart, goBack, proveRestored, putBack, type WayBack } from './putback';
@@ -18,6 +19,7 @@ export async function runRestore(ctx: RunContext): Promise<void> {
   let way: WayBack | undefined;
   try {
     await lockAll(ctx);
+    await mustNotBeOvertaken(ctx, undefined);
     if (!ctx.view.committed) way = await prepare(ctx);
   } catch (error) {
     ctx.signal.throwIfAborted();
@@ -78,7 +80,8 @@ async function change(ctx: RunContext, way: WayBack): Promise<boolean> {
   await ctx.record({ type: 'phase', phase: 'change' });
   await Promise.all(
     open(ctx).map(async (name) => {
-      if (bracketBegun(ctx.nodeView(name)) || !ctx.view.stopRequested) return orBack(ctx, way, name, putBack);
+      const mayBegin = !ctx.view.stopRequested && !isOvertaken(ctx.view);
+      if (bracketBegun(ctx.nodeView(name)) || mayBegin) return orBack(ctx, way, name, putBack);
       await dropPart(ctx, way, name);
       await ctx.finishNode(name, 'not-started');
     }),

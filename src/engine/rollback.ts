@@ -6,7 +6,7 @@ import { tellBroken } from './badpart';
 import { outcomeOf } from './bracket';
 import { errorRecord, type RunContext } from './context';
 import { budgetAllows } from './order';
-import { tally } from './outcome';
+import { isOvertaken, tally } from './outcome';
 import { provisionAfterRollback } from './provision';
 import { bringPart, dropPart, proveRestored, putBack, type WayBack } from './putback';
 import type { RunPackage } from './runpackage';
@@ -24,6 +24,8 @@ const AT_ONCE = 8;
 export function rollbackIsDue(ctx: RunContext): boolean {
   const { maxFailures, onFailure } = ctx.plan.options;
   if (onFailure !== 'rollback' || ctx.view.committed) return false;
+  // What others did since is not taken back; a node that is half back is brought to its end.
+  if (isOvertaken(ctx.view) && !ctx.view.rollingBack) return false;
   const { total, failed, unknown } = tally(ctx.view);
   return ctx.view.rollingBack || budgetAllows({ maxFailures, total, failed, unknown }).exceeded;
 }
@@ -126,7 +128,9 @@ async function cannotBegin(ctx: RunContext, pkg: RunPackage, error: unknown): Pr
 }
 
 function begun(ctx: RunContext): NodeView[] {
-  return Object.values(ctx.view.nodes).filter(bracketBegun);
+  const all = Object.values(ctx.view.nodes).filter(bracketBegun);
+  if (!isOvertaken(ctx.view)) return all;
+  return all.filter((node) => node.outcome !== 'overtaken' && onItsWayBack(node));
 }
 
 /** The batches of the plan from the last to the first; only the nodes that began. */

@@ -7,6 +7,7 @@ import type { Event, JournalEntry } from './events';
 import { keepLocks } from './locks';
 import { keepMirrors } from './mirror';
 import { NodeLogs } from './nodelog';
+import { closeOlder } from './older';
 import type { Plan } from './plan';
 import { runProvision } from './provision';
 import { runRestore } from './restore';
@@ -96,6 +97,7 @@ async function work(host: RunHost, owned: OwnedRun, open: (ctx: RunContext) => P
   try {
     await open(ctx);
     await act(ctx, () => host.openPackage(owned.plan));
+    await closeOlder(host.runs, ctx.view);
     return ctx.view;
   } finally {
     host.stop.removeEventListener('abort', onStop);

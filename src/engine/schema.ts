@@ -33,6 +33,12 @@ const model = z.object({
 
 const step = z.enum(STEPS);
 
+const seen = z.object({
+  changed: text,
+  records: z.record(z.string().min(1).max(255), text),
+  version: optional(text.nullable()),
+});
+
 const planSchema = z.object({
   schema: z.literal(1),
   run: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,200}$/),
@@ -54,6 +60,7 @@ const planSchema = z.object({
         action: z.enum(['change', 'skip']),
         requests: z.array(z.enum(['provision', 'reboot'])).max(2),
         steps: z.array(step).max(100),
+        seen: optional(seen),
       }),
     )
     .max(10_000),

@@ -4,7 +4,8 @@ import type { RunContext } from './context';
 import { finishRun, refuseRun } from './finish';
 import { lockAll, unlockAll } from './locks';
 import { budgetAllows } from './order';
-import { isGood, tally } from './outcome';
+import { isGood, isOvertaken, tally } from './outcome';
+import { mustNotBeOvertaken } from './overtaken';
 import { provisionIfAsked } from './provision';
 import { rollBack, rollbackIsDue } from './rollback';
 import type { RunPackage } from './runpackage';
@@ -19,6 +20,7 @@ import { bracketBegun } from './view';
 export async function runUpgrade(ctx: RunContext, pkg: RunPackage): Promise<void> {
   try {
     await lockAll(ctx);
+    await mustNotBeOvertaken(ctx, pkg);
     if (!ctx.view.committed) await prepareNodes(ctx, pkg);
   } catch (error) {
     ctx.signal.throwIfAborted();
@@ -59,7 +61,7 @@ async function changeInBatches(ctx: RunContext, pkg: RunPackage): Promise<void> 
 
 /** May another node be begun: nobody asked to stop, the way back is verified, and the failure budget holds? */
 function mayBegin(ctx: RunContext): boolean {
-  if (ctx.view.stopRequested || (ctx.plan.backup && !isVerified(ctx))) return false;
+  if (ctx.view.stopRequested || isOvertaken(ctx.view) || (ctx.plan.backup && !isVerified(ctx))) return false;
   const { maxFailures, onFailure } = ctx.plan.options;
   const { total, failed, unknown } = tally(ctx.view);
   return onFailure === 'continue' || budgetAllows({ maxFailures, total, failed, unknown }).startMore;

@@ -258,7 +258,7 @@ export function nodesToRetry(view: RunView): string[] {
   return (short.length > 0 ? short : nodes).map(({ name }) => name);
 }
 
-const SHORT: ReadonlySet<NodeOutcome> = new Set(['failed', 'wrong-version', 'not-started', 'rolled-back']);
+const SHORT: ReadonlySet<NodeOutcome> = new Set(['failed', 'wrong-version', 'not-started', 'rolled-back', 'overtaken']);
 
 type NodeEvent = Extract<
   Event,
@@ -329,7 +329,8 @@ function foldNode(node: NodeView, event: NodeEvent, time: string | undefined): N
         ...node,
         outcome: event.outcome,
         from: event.from ?? node.from,
-        to: event.to ?? node.to,
+        // Its version is not the one that this run wanted.
+        to: event.outcome === 'overtaken' ? event.to : (event.to ?? node.to),
         error: event.error,
         finishedAt: time,
         progress: undefined,

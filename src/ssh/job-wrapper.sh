@@ -62,6 +62,15 @@ spec() {
   done <"$J/spec"
 }
 
+# mark_change RUN EPOCH: whoever made a plan before this change sees by it that the plan is old.
+mark_change() {
+  spec changes
+  [ -n "$VALUE" ] || return 0
+  marked=
+  { IFS= read -r marked <"$S/lock/changed"; } 2>/dev/null || :
+  [ "$marked" = "$2 $1" ] || printf '%s %s\n' "$2" "$1" | put "$S/lock/changed"
+}
+
 begin_record() {
   spec product
   product=$VALUE
@@ -100,6 +109,7 @@ run_job() {
   sync_path "$J"
   # After the claim: a taker-over looks for claims after its own one, so one of us two sees the other.
   holds "$3" "$4" || unclaim
+  mark_change "$3" "$4"
   begin_record
   : >"$J/output"
   rc=0

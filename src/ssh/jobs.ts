@@ -38,6 +38,8 @@ export interface JobSpec {
    * `script-ok` or `failed` after it and before the job counts as ended.
    */
   readonly record?: { readonly product: string; readonly json: string };
+  /** It changes the node: `lock/changed` then names this run and epoch, before the script begins. */
+  readonly changes?: boolean;
 }
 
 /** What a script asked for by lines in `$CLUSTERLIFT_OUTPUT`; text is bounded and printable. */
@@ -239,6 +241,7 @@ function specText(spec: JobSpec): string {
       ? [`request ${value(JSON.stringify({ run: spec.fence.run, node: requests.node, job: spec.id }))}`]
       : []),
     ...(record ? [`product ${productName(record.product)}`] : []),
+    ...(spec.changes ? ['changes yes'] : []),
   ];
   return `${lines.join('\n')}\n`;
 }

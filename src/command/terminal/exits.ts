@@ -4,7 +4,7 @@ import type { NodeView, RunView } from '../../engine/view';
 /** After a failure: which versions the nodes are on, and the ways on, as commands that can be pasted. */
 
 export interface Exit {
-  readonly name: 'finish' | 'retry failed' | 'roll back' | 'resume';
+  readonly name: 'finish' | 'retry failed' | 'roll back' | 'resume' | 'plan again';
   /** Undefined: this way is closed; `why` says why. */
   readonly command: string | undefined;
   readonly why: string;
@@ -22,6 +22,7 @@ export function versionsNow(view: RunView): Map<string, string[]> {
 
 function versionNow(node: NodeView | undefined): string {
   if (!node || node.outcome === 'unknown') return 'unknown';
+  if (node.outcome === 'overtaken') return node.to ?? 'unknown';
   const changed = node.outcome === 'upgraded' || node.outcome === 'restored' || node.outcome === 'wrong-version';
   return (
     (changed ? (node.to ?? node.from) : node.outcome === 'failed' ? (reportedVersion(node) ?? node.from) : node.from) ??
@@ -52,8 +53,17 @@ export function exitsOf(view: RunView): Exit[] {
     const why = unknown.length > 0 ? `asks ${unknown.join(', ')} again, then goes on` : 'goes on where it was';
     return [{ name: 'resume', command: `clusterlift resume ${view.run}`, why }, ...rollBack(view)];
   }
+  // The old point is from before what others did, and the old plan is no way on.
+  if (view.outcome === 'overtaken') {
+    return [{ name: 'plan again', command: plan.command, why: 'a new plan, with what the nodes have now' }];
+  }
   const failed = of('failed', 'wrong-version');
+  const resume: Exit[] =
+    view.outcome === 'stopped'
+      ? [{ name: 'resume', command: `clusterlift resume ${view.run}`, why: 'goes on where it was' }]
+      : [];
   return [
+    ...resume,
     { name: 'finish', command: plan.command, why: 'all nodes that are not at the target yet' },
     ...(failed.length > 0
       ? [{ name: 'retry failed', command: onlyNodes(plan, failed), why: `only ${failed.join(', ')}` } as const]

@@ -76,6 +76,7 @@ export const RUN_OUTCOME: Readonly<Record<RunOutcome, { readonly words: string; 
   unknown: { words: 'ended with an unknown outcome', tone: 'warn' },
   interrupted: { words: 'was interrupted', tone: 'warn' },
   refused: { words: 'was refused', tone: 'bad' },
+  overtaken: { words: 'was overtaken by other changes', tone: 'warn' },
 };
 
 /** How a node stands, for sorting and counting. */
@@ -107,6 +108,8 @@ export function outcomeWords(outcome: NodeOutcome): NodeWords {
       return { standing: 'waiting', words: 'not started', tone: 'dim' };
     case 'rolled-back':
       return { standing: 'finished', words: 'rolled back', tone: 'warn' };
+    case 'overtaken':
+      return { standing: 'finished', words: 'overtaken', tone: 'warn' };
   }
 }
 

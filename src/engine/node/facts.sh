@@ -185,5 +185,6 @@ open_jobs
 for run in "$S"/runs/*; do
   if [ -f "$run/plan.json" ] && [ ! -e "$run/closed" ]; then emit open-run "${run##*/}"; fi
 done
+emit_file changed "$S/lock/changed" 400
 epoch_now
 if [ "$EPOCH" != 0 ] && [ ! -e "$S/lock/e$EPOCH/released" ]; then report held; fi

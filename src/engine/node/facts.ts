@@ -93,12 +93,19 @@ export function parseFacts(
       state: jobStateOf(job.get('job-state'), node),
     })),
     openRuns: entries.all('open-run').map((each) => line(each, 300)),
+    changed: changedBy(entries),
     lock: entries.text('result') === 'held' ? heldOf(entries) : undefined,
   };
 }
 
+/** What `lock/changed` says, if it makes sense. */
+export function changedBy(entries: Entries): string | undefined {
+  const text = (entries.text('changed') ?? '').trim();
+  return /^\d{1,15} [A-Za-z0-9][A-Za-z0-9._-]{0,200}$/.test(text) ? text : undefined;
+}
+
 /** Entries that belong together: each begins with `key` and goes up to the next one. */
-function groups(entries: Entries, key: string): Map<string, string>[] {
+export function groups(entries: Entries, key: string): Map<string, string>[] {
   const all: Map<string, string>[] = [];
   for (const { key: each, value } of entries.list()) {
     if (each === key) all.push(new Map());
@@ -180,7 +187,7 @@ function objectOf(json: string): Partial<Record<'run' | 'node' | 'time', unknown
   }
 }
 
-function productOf(group: ReadonlyMap<string, string>): ProductFacts {
+export function productOf(group: ReadonlyMap<string, string>): ProductFacts {
   return {
     product: line(group.get('product') ?? '', 200),
     record: group.get('record'),

@@ -19,6 +19,7 @@ import { checkAll } from './checks';
 import { judged } from './findings';
 import { installedPackage, withVersion } from './installed';
 import { probeNodes } from './probe';
+import { seenOf } from './seen';
 
 /** What a backup in a plan is made of. */
 export interface BackupDraft {
@@ -208,7 +209,8 @@ async function versions(
   });
 }
 
-function planNode({ model, facts, version }: NodeProbe): PlanNode {
+function planNode(probe: NodeProbe): PlanNode {
+  const { model, facts, version } = probe;
   return {
     name: model.name,
     model,
@@ -218,5 +220,6 @@ function planNode({ model, facts, version }: NodeProbe): PlanNode {
     action: 'change',
     requests: [],
     steps: ['lock', 'backup', 'verify-backup', 'unlock'],
+    seen: seenOf(probe),
   };
 }

@@ -7,6 +7,7 @@ import { parseRecord } from '../node/record';
 import type { CheckResult, Plan, PlanNode, PlanOptions, StepName } from '../plan';
 import type { NodeProbe } from './check-input';
 import type { ReadyPackage } from './package';
+import { seenOf } from './seen';
 
 export interface UpgradePlanInput {
   readonly run: string;
@@ -85,6 +86,7 @@ function planNode(input: UpgradePlanInput, model: NodeModel, probe: NodeProbe | 
     action,
     requests,
     steps: ['lock', ...own, ...provision, ...tail],
+    seen: probe && seenOf(probe, true),
   };
 }
 

@@ -10,6 +10,7 @@ import type { NodeProbe } from './check-input';
 import { checkAll } from './checks';
 import { installedPackage } from './installed';
 import { probeNodes } from './probe';
+import { seenOf } from './seen';
 
 export interface PrepareProvision {
   readonly cluster: Cluster;
@@ -67,6 +68,7 @@ export async function prepareProvision(request: PrepareProvision): Promise<{ pla
       action: 'change',
       requests: [...new Set(probe.facts?.requests.map((each) => each.kind))],
       steps: stepsOf(probe.model.name === cluster.primary, pkg),
+      seen: seenOf(probe),
     })),
     batches: [probes.map(({ model }) => model.name)],
     package: {

@@ -16,6 +16,7 @@ import type { NodeProbe } from './check-input';
 import { checkAll, leftOutFindings } from './checks';
 import { judged } from './findings';
 import { probeNodes } from './probe';
+import { seenOf } from './seen';
 
 export interface PrepareRestore {
   readonly cluster: Cluster;
@@ -168,12 +169,13 @@ function planOf(
 }
 
 function planNode(
-  { model, facts, version }: NodeProbe,
+  probe: NodeProbe,
   previews: readonly RestorePreview[],
   pkg: RunPackage | undefined,
   verified: boolean,
   primary: string,
 ): PlanNode {
+  const { model, facts, version } = probe;
   const to = previews.find(({ node }) => node === model.name)?.to;
   const { stop, start, restore, provision, health } = pkg?.manifest.scripts ?? {};
   const provisions = provision !== undefined && pkg?.manifest.provision === 'always' && model.name === primary;
@@ -200,6 +202,7 @@ function planNode(
       ...step('health', health !== undefined && to !== undefined),
       'unlock',
     ],
+    seen: seenOf(probe),
   };
 }
 

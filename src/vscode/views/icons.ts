@@ -40,6 +40,8 @@ export function runIcon({ state, view, waitingFor }: Pick<RunRecord, 'state' | '
       return new ThemeIcon('discard', WARN);
     case 'stopped':
       return new ThemeIcon('debug-stop', WARN);
+    case 'overtaken':
+      return new ThemeIcon('circle-slash', WARN);
     default:
       return new ThemeIcon('error', BAD);
   }
@@ -54,6 +56,8 @@ export function runNodeIcon(node: NodeView, live: boolean): ThemeIcon {
       return new ThemeIcon('question', WARN);
     case 'rolled-back':
       return new ThemeIcon('discard', WARN);
+    case 'overtaken':
+      return new ThemeIcon('circle-slash', WARN);
     case 'not-started':
       return new ThemeIcon('circle-outline', DIM);
     case 'unchanged':

@@ -105,6 +105,8 @@ function finishedWords({ outcome }: RunView): string {
       return l10n.t('refused');
     case 'interrupted':
       return l10n.t('interrupted');
+    case 'overtaken':
+      return l10n.t('overtaken');
     case 'unknown':
     case undefined:
       return l10n.t('outcome unknown');
@@ -131,6 +133,8 @@ export function nodeOutcomeWords({ outcome }: NodeView): string {
       return l10n.t('not started');
     case 'rolled-back':
       return l10n.t('rolled back');
+    case 'overtaken':
+      return l10n.t('overtaken');
     case 'unknown':
       return l10n.t('outcome unknown');
     case undefined:
