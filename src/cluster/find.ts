@@ -77,7 +77,9 @@ async function mayCount(folder: string, path: string, env: FindRequest['env']): 
   // Under sudo, the files of the person who called it are theirs.
   const caller = uid === 0 && /^\d+$/.test(env['SUDO_UID'] ?? '') ? Number(env['SUDO_UID']) : uid;
   const ours = new Set([uid, 0, caller]);
-  const stats = await Promise.all([folder, dirname(path), path].map(async (each) => ({ each, ...(await owner(each)) })));
+  const stats = await Promise.all(
+    [folder, dirname(path), path].map(async (each) => ({ each, ...(await owner(each)) })),
+  );
   const foreign = stats.find((each) => !ours.has(each.uid));
   if (!foreign) return true;
   if (stats.some(({ each, everyone }) => each === folder && everyone)) return false;

@@ -38,7 +38,12 @@ export async function openSite(ctx: CommandContext, options: Options): Promise<S
   if (found.by === 'found') await allowLocalNodes(ctx, cluster);
   const nodes = selectNodes(cluster, options);
   ctx.face.busy(`looking at ${cluster.name}`);
-  return { file, cluster, nodes, ...connections(ctx, { file: file.path, cluster: cluster.name }, cluster.nodes, options) };
+  return {
+    file,
+    cluster,
+    nodes,
+    ...connections(ctx, { file: file.path, cluster: cluster.name }, cluster.nodes, options),
+  };
 }
 
 /** Nodes for looking at locations; a state directory that is not named is found on the node itself. */

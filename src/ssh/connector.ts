@@ -53,7 +53,10 @@ export class Connector {
     const known = this.connections.get(node.name);
     if (known) return known;
     const { asker, secrets } = this.options;
-    const connection = node.connection === 'local' ? new LocalConnection({ node, asker, secrets, realm: this.realm }) : this.overSsh(node);
+    const connection =
+      node.connection === 'local'
+        ? new LocalConnection({ node, asker, secrets, realm: this.realm })
+        : this.overSsh(node);
     this.connections.set(node.name, connection);
     return connection;
   }

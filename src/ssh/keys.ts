@@ -62,8 +62,7 @@ export class KeyFiles {
     if (!text || (parsed && !(parsed instanceof Error) && !parsed.isPrivateKey())) {
       return { label: file, problem: 'only the public key is there', publicKey };
     }
-    if (read.exposed)
-      return { label: file, problem: `others can read it: chmod go-rwx ${shellWord(file)}`, publicKey };
+    if (read.exposed) return { label: file, problem: `others can read it: chmod go-rwx ${shellWord(file)}`, publicKey };
     return {
       label: file,
       publicKey,

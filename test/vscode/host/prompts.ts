@@ -123,7 +123,11 @@ describe('questions of a run', () => {
         ...(asked.kind === 'become-password' ? [{ hostKey: 'SHA256:other' }, { hostKey: undefined }] : []),
       ];
       for (const other of others) {
-        assert.equal(await secrets.recall({ ...asked, target: { ...own, ...other } }), undefined, JSON.stringify(other));
+        assert.equal(
+          await secrets.recall({ ...asked, target: { ...own, ...other } }),
+          undefined,
+          JSON.stringify(other),
+        );
       }
       assert.equal(await secrets.recall({ ...asked, target: undefined }), undefined);
     }
