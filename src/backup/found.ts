@@ -1,6 +1,7 @@
 import { ClusterliftError, ExitStatus, messageOf } from '../base/errors';
 import { line } from '../base/text';
 import { sha256Hex } from './canonical';
+import { Budget, MAX_POINTS, MAX_POINTS_BYTES } from './limits';
 import { decodePoint, decodeStatus, type Point, type PointStatus, readPointId, type Verdict } from './point';
 import { type PartSeen, stateOf } from './state';
 import type { ListedPoint, ReadPoint } from './store';
@@ -23,6 +24,36 @@ export interface SeenPart {
   readonly name: string;
   /** Undefined: a snapshot, whose id vouches for its size. */
   readonly bytes: number | undefined;
+}
+
+/** Holds what was seen of all points of a location, within bounds; the same text of several nodes once. */
+export class SeenPoints {
+  private readonly budget: Budget;
+  private readonly texts = new Map<string, string>();
+
+  constructor(location: string) {
+    const most = { count: MAX_POINTS, bytes: MAX_POINTS_BYTES };
+    this.budget = new Budget(`The location ${location}`, 'restore points', most);
+  }
+
+  /** @throws ClusterliftError `limit-exceeded` */
+  hold(seen: Seen): Seen {
+    this.budget.take(seen.parts.reduce((sum, each) => sum + each.name.length, 0));
+    const { point, status } = seen;
+    return {
+      ...seen,
+      ...(point !== undefined && { point: this.text(point) }),
+      ...(status !== undefined && { status: this.text(status) }),
+    };
+  }
+
+  private text(text: string): string {
+    const known = this.texts.get(text);
+    if (known !== undefined) return known;
+    this.budget.take(text.length, 0);
+    this.texts.set(text, text);
+    return text;
+  }
 }
 
 /**

@@ -3,6 +3,7 @@ import { within } from '../base/async';
 import { ClusterliftError, ExitStatus, messageOf } from '../base/errors';
 import type { Transport } from '../ssh/transport';
 import { linkLost } from '../ssh/trouble';
+import { Budget, MAX_ENTRIES, MAX_ENTRY_BYTES } from './limits';
 
 /** Files on a backup server, over SFTP alone: a server with `internal-sftp` in a chroot is enough. */
 
@@ -14,7 +15,9 @@ const DEADLINE = 60_000;
 /** Bytes of one request; servers take at least 32 KiB, and ssh2 splits where a server takes less. */
 const PIECE = 128 * 1024;
 const IN_FLIGHT = 16;
+const LISTING = { count: MAX_ENTRIES, bytes: MAX_ENTRY_BYTES };
 /** SFTP status codes (draft-ietf-secsh-filexfer-02, 7). */
+const END = 1;
 const NO_SUCH_FILE = 2;
 const PERMISSION_DENIED = 3;
 const FAILURE = 4;
@@ -130,18 +133,36 @@ export class SftpServer {
     };
   }
 
-  /** What is in a directory; undefined when there is none. */
+  /**
+   * What is in a directory, asked for piece by piece; undefined when there is none.
+   * @throws ClusterliftError `limit-exceeded`
+   */
   async list(path: string, signal?: AbortSignal): Promise<Entry[] | undefined> {
     const { call, sftp } = await this.session(signal);
+    const what = `listing ${path}`;
     try {
-      const found = await call<{ filename: string; attrs: Stats }[]>(`listing ${path}`, (done) =>
-        sftp.readdir(path, done),
-      );
-      return found.map(({ filename, attrs }) => ({
-        name: filename,
-        bytes: attrs.size,
-        directory: attrs.isDirectory(),
-      }));
+      const handle = await call<Buffer>(what, (done) => sftp.opendir(path, done));
+      try {
+        const budget = new Budget(`${path} on backup server ${this.name}`, 'entries', LISTING);
+        const entries: Entry[] = [];
+        for (;;) {
+          signal?.throwIfAborted();
+          const found = await call<Listed[] | undefined>(what, (done) =>
+            (sftp.readdir as unknown as ReadPiece).call(sftp, handle, { full: true }, (error, some) =>
+              done(ended(error) ? undefined : error, some),
+            ),
+          );
+          // A piece without entries could be asked for without end.
+          if (found === undefined || found.length === 0) return entries;
+          for (const { filename, longname, attrs } of found) {
+            budget.take(filename.length + longname.length);
+            if (filename === '.' || filename === '..') continue;
+            entries.push({ name: filename, bytes: attrs.size, directory: attrs.isDirectory() });
+          }
+        }
+      } finally {
+        sftp.close(handle, () => undefined);
+      }
     } catch (error) {
       if (isMissing(error)) return undefined;
       throw error;
@@ -270,6 +291,20 @@ export class SftpServer {
 }
 
 type Done<T> = (error: Error | null | undefined, value: T) => void;
+interface Listed { readonly filename: string; readonly longname: string; readonly attrs: Stats }
+
+/** Its types do not know the options: `full` leaves `.` and `..` in, so that no piece looks empty. */
+type ReadPiece = (
+  handle: Buffer,
+  options: { readonly full: true },
+  done: (error: Error | undefined, some: Listed[] | undefined) => void,
+) => void;
+
+/** That there are no more entries is told as an error. */
+function ended(error: Error | null | undefined): boolean {
+  return error !== null && error !== undefined && 'code' in error && error.code === END;
+}
+
 type Call = <T>(what: string, send: (done: Done<T>) => unknown) => Promise<T>;
 
 function isMissing(error: unknown): boolean {

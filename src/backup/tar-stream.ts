@@ -1,4 +1,5 @@
 import { ClusterliftError, ExitStatus } from '../base/errors';
+import { MAX_EXTENDED, MAX_RECORDS } from './limits';
 
 /**
  * Reads the headers of a tar stream as it passes by (POSIX.1-2001 pax interchange format; GNU long names as GNU tar and
@@ -25,19 +26,22 @@ export interface Member {
 }
 
 const BLOCK = 512;
-/** Of one extended header: attributes are limited to 64 KiB each by Linux. */
-const MAX_EXTENDED = 1024 * 1024;
 
 type Extended = Map<string, Buffer>;
 
 /** Feed it all bytes; it calls back for each member. */
 export class TarReader {
   private pending: Buffer = Buffer.alloc(0);
+  /** Bytes after `pending` that do not complete a piece yet: joined once, however small they come. */
+  private later: Buffer[] = [];
+  private laterBytes = 0;
   /** Bytes of content and padding to skip. */
   private skip = 0;
   /** Extended header under way. */
   private collecting: { readonly type: string; readonly size: number } | undefined;
   private extended: Extended = new Map();
+  /** Bytes of the extended headers of the next member. */
+  private extendedBytes = 0;
   private zeros = 0;
 
   constructor(private readonly onMember: (member: Member) => void) {}
@@ -51,10 +55,22 @@ export class TarReader {
       bytes = bytes.subarray(skipped);
     }
     if (bytes.length === 0) return;
-    this.pending = this.pending.length === 0 ? bytes : Buffer.concat([this.pending, bytes]);
+    if (this.pending.length + this.laterBytes + bytes.length < this.wanted()) {
+      // What is kept must not hold on to a large chunk.
+      this.later.push(Buffer.from(bytes));
+      this.laterBytes += bytes.length;
+      return;
+    }
+    this.pending = Buffer.concat([this.pending, ...this.later, bytes]);
+    this.later = [];
+    this.laterBytes = 0;
     this.drain();
-    // What is kept must not hold on to a large chunk.
     this.pending = Buffer.from(this.pending);
+  }
+
+  /** Bytes of the next piece. */
+  private wanted(): number {
+    return this.collecting ? padded(this.collecting.size) : BLOCK;
   }
 
   /** @throws ClusterliftError `archive-invalid` when the archive is cut off */
@@ -70,7 +86,7 @@ export class TarReader {
         this.pending = this.pending.subarray(skipped);
         if (this.skip > 0) return;
       }
-      const wanted = this.collecting ? padded(this.collecting.size) : BLOCK;
+      const wanted = this.wanted();
       if (this.pending.length < wanted) return;
       const piece = this.pending.subarray(0, wanted);
       this.pending = this.pending.subarray(wanted);
@@ -89,12 +105,17 @@ export class TarReader {
     const type = String.fromCharCode(block[156] ?? 0);
     const stored = numberAt(block, 124, 12);
     if ('xgLK'.includes(type)) {
-      if (stored > MAX_EXTENDED) throw invalid('an extended header is too long');
+      this.extendedBytes += stored;
+      if (this.extendedBytes > MAX_EXTENDED)
+        throw invalid(
+          `the extended headers of a member are longer than ${String(MAX_EXTENDED)} bytes, which is the limit`,
+        );
       this.collecting = { type, size: stored };
       return;
     }
     const { extended } = this;
     this.extended = new Map();
+    this.extendedBytes = 0;
     const size = extendedNumber(extended, 'size') ?? stored;
     const member = makeMember(block, type, size, extended);
     this.skip = member.type === 'file' ? padded(size) : 0;
@@ -159,7 +180,10 @@ function typeOf(type: string): Member['type'] {
 
 /** `<length> <key>=<value>\n`, where the length counts the whole record. */
 function* paxRecords(data: Buffer): Generator<[string, Buffer]> {
+  let count = 0;
   for (let at = 0; at < data.length;) {
+    if (++count > MAX_RECORDS)
+      throw invalid(`an extended header has more than ${String(MAX_RECORDS)} records, which is the limit`);
     const space = data.indexOf(0x20, at);
     const length = space < 0 ? NaN : Number(data.toString('latin1', at, space));
     const end = at + length;

@@ -23,7 +23,10 @@ const SIGN_REQUEST = 13;
 const SIGN_RESPONSE = 14;
 const EXTENSION = 27;
 const USERAUTH_REQUEST = 50;
+/** Bytes of a message. */
 const MOST = 64 * 1024;
+/** Messages of one login: `ssh` sends three. Answers wait in memory until they are read. */
+const MOST_MESSAGES = 100;
 
 /**
  * The agent that a node finds while it logs in to another one to fetch a file. It signs once, and only what lets this user
@@ -57,6 +60,7 @@ export class OneTimeAgent extends BaseAgent<ParsedKey> {
   override getStream(done: (error: Error | undefined, stream: Duplex) => void): void {
     let rest = Buffer.alloc(0);
     let bound: Buffer | undefined;
+    let messages = 0;
     const stream: Duplex = new Duplex({
       read: () => undefined,
       write: (chunk: Buffer, _encoding, written) => {
@@ -73,7 +77,7 @@ export class OneTimeAgent extends BaseAgent<ParsedKey> {
     const answerAll = async (): Promise<void> => {
       while (rest.length >= 4) {
         const length = rest.readUInt32BE(0);
-        if (length > MOST) {
+        if (length > MOST || (rest.length >= 4 + length && ++messages > MOST_MESSAGES)) {
           stream.push(null);
           return;
         }

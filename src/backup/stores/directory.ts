@@ -5,7 +5,7 @@ import type { Entries } from '../../ssh/script';
 import archiveScript from '../archive.sh';
 import { compressionOf, partOf, tarOf } from '../created';
 import filesScript from '../files.sh';
-import { listPoint, merge, type Seen, type SeenPart } from '../found';
+import { listPoint, merge, type Seen, type SeenPart, SeenPoints } from '../found';
 import type { Location } from '../location';
 import { encode, MAX_POINT_BYTES, type Part, type Point, type PointStatus } from '../point';
 import { literalPattern, topMembers } from '../quoting';
@@ -26,6 +26,8 @@ import { askNode, checkEnd, nodeTask, runOnNode } from '../task';
 
 /** How many nodes are asked at once. */
 export const NODES_AT_ONCE = 16;
+/** How many are asked at once for what may be long. */
+export const LISTS_AT_ONCE = 4;
 const HOURS = 3_600_000;
 
 /** Archives in a directory on each node: `file:///path`, or `backups/` in its state directory (`localbackup`). */
@@ -119,9 +121,10 @@ export class DirectoryStore implements Store {
     args: readonly string[],
     signal?: AbortSignal,
   ): Promise<PromiseSettledResult<Seen[]>[]> {
-    return mapLimit(nodes, NODES_AT_ONCE, async (node) => {
+    const points = new SeenPoints(this.location.name);
+    return mapLimit(nodes, LISTS_AT_ONCE, async (node) => {
       const entries = await this.files(node, verb, [...args, node.name], signal);
-      return seenBy(node.name, entries);
+      return seenBy(node.name, entries).map((each) => points.hold(each));
     });
   }
 

@@ -4,7 +4,8 @@ import { ClusterliftError, ExitStatus, messageOf } from '../../base/errors';
 import type { Entries } from '../../ssh/script';
 import { broken as brokenAnswer } from '../../ssh/script';
 import { partOf } from '../created';
-import { listPoint, merge, type Seen, unknownPoint } from '../found';
+import { listPoint, merge, type Seen, SeenPoints, unknownPoint } from '../found';
+import { Budget, MAX_LINE, MAX_LIST, MAX_MEMBERS } from '../limits';
 import type { Location } from '../location';
 import { encode, MAX_POINT_BYTES, type Part, type Point, type PointStatus, POINT_ID } from '../point';
 import resticScript from '../restic.sh';
@@ -23,13 +24,12 @@ import type {
 } from '../store';
 import tarScript from '../tar.sh';
 import { askNode, checkEnd, nodeTask, runOnNode } from '../task';
-import { answered, NODES_AT_ONCE, readVerdict, wrongKind } from './directory';
+import { answered, LISTS_AT_ONCE, NODES_AT_ONCE, readVerdict, wrongKind } from './directory';
 
 const SCRIPTS = [tarScript, resticScript, snapshotScript];
 const DAY = 24 * 3_600_000;
 /** Waiting for the locks of others is part of it. */
 const LOOK = 10 * 60_000;
-const MAX_LIST = 64 * 1024 * 1024;
 
 /** A snapshot of ours, as `restic snapshots --json` tells it. */
 interface Snapshot {
@@ -121,13 +121,15 @@ export class ResticStore implements Store {
   }
 
   async listPoints(nodes: readonly BackupNode[], signal?: AbortSignal): Promise<ListedPoint[]> {
-    const results = await mapLimit(nodes, NODES_AT_ONCE, (node) => this.look(node, undefined, signal));
+    const points = new SeenPoints(this.location.name);
+    const results = await mapLimit(nodes, LISTS_AT_ONCE, (node) => this.look(node, points, undefined, signal));
     return merge(answersOf(results).flat(), answered(nodes, results));
   }
 
   async readPoint(id: string, nodes: readonly BackupNode[], signal?: AbortSignal): Promise<ReadPoint> {
     if (!POINT_ID.test(id)) throw unknownPoint(id, this.location.name);
-    const results = await mapLimit(nodes, NODES_AT_ONCE, (node) => this.look(node, id, signal));
+    const points = new SeenPoints(this.location.name);
+    const results = await mapLimit(nodes, LISTS_AT_ONCE, (node) => this.look(node, points, id, signal));
     const seen = results.filter((each) => each.status === 'fulfilled').flatMap((each) => each.value);
     const failed = results.find((each) => each.status === 'rejected');
     if (seen.length === 0 && failed) throw failed.reason;
@@ -187,14 +189,18 @@ export class ResticStore implements Store {
     signal?: AbortSignal,
   ): Promise<{ sha256: string; count: number }> {
     const hash = createHash('sha256');
+    const budget = new Budget(`Snapshot ${snapshot.slice(0, 8)}`, 'entries', { count: MAX_MEMBERS, bytes: Infinity });
     let count = 0;
     let rest = '';
     const take = (text: string): void => {
       const lines = (rest + text).split('\n');
       rest = lines.pop() ?? '';
+      if (rest.length > MAX_LINE)
+        throw brokenAnswer(node.name, `a line of restic is longer than ${String(MAX_LINE)} bytes, which is the limit`);
       for (const each of lines) {
         const entry = listed(node.name, each);
         if (entry === undefined) continue;
+        budget.take(0);
         hash.update(entry);
         count++;
       }
@@ -205,7 +211,12 @@ export class ResticStore implements Store {
     return { sha256: hash.digest('hex'), count };
   }
 
-  private async look(node: BackupNode, id: string | undefined, signal?: AbortSignal): Promise<Seen[]> {
+  private async look(
+    node: BackupNode,
+    points: SeenPoints,
+    id: string | undefined,
+    signal?: AbortSignal,
+  ): Promise<Seen[]> {
     const snapshots = (await this.snapshots(node, signal)).filter((each) => id === undefined || each.point === id);
     const ids = [...new Set(snapshots.map((each) => each.point))];
     const seen: Seen[] = [];
@@ -216,7 +227,7 @@ export class ResticStore implements Store {
           .sort((a, b) => (a.time < b.time ? 1 : -1))[0];
       const main = newest('point');
       const status = newest('status');
-      seen.push({
+      const found: Seen = {
         id: point,
         node: node.name,
         ...(main && { point: await this.dump(node, main, 'point.json', signal) }),
@@ -224,7 +235,8 @@ export class ResticStore implements Store {
         parts: snapshots
           .filter((each) => each.point === point && each.kind === 'part')
           .map((each) => ({ name: each.id, bytes: undefined })),
-      });
+      };
+      seen.push(points.hold(found));
     }
     return seen;
   }
@@ -258,7 +270,7 @@ export class ResticStore implements Store {
       if (size <= max) chunks.push(chunk);
     };
     await this.run(node, verb, args, take, LOOK, signal);
-    if (size > max) throw brokenAnswer(node.name, `restic said more than ${max} bytes`);
+    if (size > max) throw brokenAnswer(node.name, `restic said more than ${String(max)} bytes, which is the limit`);
     return Buffer.concat(chunks).toString('utf8');
   }
 

@@ -5,7 +5,7 @@ import { parseEntries } from '../../ssh/script';
 import archiveScript from '../archive.sh';
 import { compressionOf, partOf, savedPaths, tarOf } from '../created';
 import filesScript from '../files.sh';
-import { listPoint, merge, type Seen, unknownPoint } from '../found';
+import { listPoint, merge, type Seen, SeenPoints, unknownPoint } from '../found';
 import type { Location } from '../location';
 import { encode, MAX_POINT_BYTES, type Part, type Point, type PointStatus, POINT_ID } from '../point';
 import type { SftpServer, Writer } from '../sftp';
@@ -70,7 +70,11 @@ export class SftpStore implements Store {
   async listPoints(_nodes: readonly BackupNode[], signal?: AbortSignal): Promise<ListedPoint[]> {
     const entries = (await this.server.list(this.location.path, signal)) ?? [];
     const ids = entries.filter((each) => each.directory && POINT_ID.test(each.name)).map((each) => each.name);
-    const seen = await mapLimit(ids, POINTS_AT_ONCE, (id) => this.look(id, signal));
+    const points = new SeenPoints(this.location.name);
+    const seen = await mapLimit(ids, POINTS_AT_ONCE, async (id) => {
+      const found = await this.look(id, signal);
+      return found && points.hold(found);
+    });
     for (const each of seen) if (each.status === 'rejected') throw each.reason;
     return merge(
       seen.flatMap((each) => (each.status === 'fulfilled' && each.value ? [each.value] : [])),

@@ -151,4 +151,13 @@ describe('the agent of one login', () => {
     stream.resume();
     await once(stream, 'end');
   });
+
+  it('ends after more messages than a login needs, also when nobody reads the answers', async () => {
+    const list = sshString(Buffer.of(11));
+    for (let n = 0; n < 20; n++) stream.write(Buffer.concat(Array.from({ length: 10 }, () => list)));
+    let answered = 0;
+    for await (const chunk of stream) answered += (chunk as Buffer).length;
+    const one = 4 + 5 + 4 + mine.getPublicSSH().length + 4 + 'clusterlift'.length;
+    assert.equal(answered, 100 * one);
+  });
 });
