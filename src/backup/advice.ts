@@ -25,6 +25,10 @@ const ADVICE: Readonly<Record<string, Advice>> = {
     hint: 'Check that the location exists there, is mounted, and can be written.',
     exit: ExitStatus.failed,
   },
+  'location-exposed': {
+    hint: 'Give that directory to root (`chown root`, `chmod go-w`), or use another location. If nobody else works on that machine: --override location-exposed.',
+    exit: ExitStatus.refused,
+  },
   'backup-read': { hint: 'Check the permissions of the location and "become".', exit: ExitStatus.failed },
   'backup-compress': { hint: again, exit: ExitStatus.failed },
   'backup-tar': { hint: 'Look at the log: a file there cannot be read.', exit: ExitStatus.failed },

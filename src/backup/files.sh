@@ -1,5 +1,6 @@
 # shellcheck shell=sh disable=SC2154
-# Small files of restore points in a directory on a node. Goes after lib.sh. BASE empty: the built-in location.
+# Small files of restore points in a directory on a node. Goes after lib.sh, for `check` also after tar.sh. BASE empty: the
+# built-in location.
 #
 # check STATE BASE HOW            look, write (tries it) or create (makes it); tells the free space
 # put STATE BASE ID NAME          stdin becomes BASE/ID/NAME
@@ -27,6 +28,8 @@ tell_point() {
 
 check() {
   place=$BASE
+  # Whoever may exchange a directory there could have us write elsewhere. The built-in one lies where only we may write.
+  if [ "$BASE" != "$S/backups" ] && exposed "$BASE"; then die location-exposed "$BASE is no safe place: $LOOSE"; fi
   if [ "$1" = create ]; then
     mkdir -p "$BASE" 2>/dev/null || die backup-write "$BASE cannot be made"
   elif [ "$1" = look ] && [ "$BASE" = "$S/backups" ]; then

@@ -291,7 +291,11 @@ export class SftpServer {
 }
 
 type Done<T> = (error: Error | null | undefined, value: T) => void;
-interface Listed { readonly filename: string; readonly longname: string; readonly attrs: Stats }
+interface Listed {
+  readonly filename: string;
+  readonly longname: string;
+  readonly attrs: Stats;
+}
 
 /** Its types do not know the options: `full` leaves `.` and `..` in, so that no piece looks empty. */
 type ReadPiece = (

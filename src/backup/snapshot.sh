@@ -41,6 +41,9 @@ begin() {
 }
 
 check() {
+  case $RESTIC_REPOSITORY in
+    /*) if exposed "$RESTIC_REPOSITORY"; then die location-exposed "$RESTIC_REPOSITORY is no safe place: $LOOSE"; fi ;;
+  esac
   if [ "$CREATE" = yes ]; then
     restic_do cat config >/dev/null 2>&1 && check_rc=0 || check_rc=$?
     if [ "$check_rc" = 10 ]; then

@@ -172,7 +172,7 @@ clear_path() {
   trash_n=0
   while exists "$AT/trash/$trash_n"; do trash_n=$((trash_n + 1)); done
   mkdir -p "$AT/trash/$trash_n" || return 1
-  try_rename "./$BASE" "$AT/trash/$trash_n/$BASE" || remove "$BASE"
+  try_rename "./$BASE" "$AT/trash/$trash_n/$BASE" || remove_name "$BASE"
 }
 
 keep_copy() {
@@ -188,7 +188,7 @@ keep_copy() {
 # but they can neither enter it nor move it elsewhere. (mkdir -m: an ACL of the directory above counts for nothing there.)
 fill() {
   fill_name=.clusterlift-fill-$TAG fill_in=$HERE
-  remove "$BASE" && remove "$fill_name" || return 1
+  remove_name "$BASE" && remove_name "$fill_name" || return 1
   mkdir -m 700 "./$fill_name" || return 1
   into "./$fill_name" "$fill_in/$fill_name" && private . || return 1
   copy_tree "$1" "$BASE" . || return 1
@@ -213,7 +213,7 @@ old_aside() {
     fi
     if [ "$HOW" = copy ]; then path_is kept || return 1; fi
   fi
-  if [ "$STATE" = kept ]; then remove "$BASE" || return 1; fi
+  if [ "$STATE" = kept ]; then remove_name "$BASE" || return 1; fi
   case $STATE in ready | kept) path_is aside || return 1 ;; esac
 }
 

@@ -317,6 +317,21 @@ private() {
   case $MODE in drwx------*) ;; *) return 1 ;; esac
 }
 
+# exposed PATH: may somebody else exchange it, or what lies in it? LOOSE is why.
+exposed() {
+  LOOSE='' exposed_in=$1
+  [ -d "$1" ] || exposed_in=${1%/*}
+  if ! enter "$exposed_in"; then
+    LOOSE=$WHY
+  elif [ "$WAY" = open ] || [ "$NEAREST" != "${HERE:-/}" ]; then
+    LOOSE="others may change ${HERE:-/}, or a directory above it"
+  elif [ "$exposed_in" != "$1" ] && [ "$MISSING" = no ] && look_at "./${1##*/}" && { others_write || ! trusted "$OWNER"; }; then
+    LOOSE="others may change $1"
+  fi
+  cd /
+  [ -n "$LOOSE" ]
+}
+
 # open_directory NAME: the directories at or below ./NAME where others may write.
 open_directory() {
   find "./$1" -type d '(' -perm -020 -o -perm -002 -o ! '(' -user 0 -o -user "${ME:-$(id -u)}" ')' ')' -print -prune 2>&1 || echo "$1"
@@ -328,9 +343,9 @@ pick_remover() {
   case $(rm --version 2>&1) in *'GNU coreutils'*) REMOVER=gnu ;; esac
 }
 
-# remove NAME: whatever it is; a name without a slash, in the directory that is held. Somebody may still be in a directory
+# remove_name NAME: whatever it is; a name without a slash, in the directory that is held. Somebody may still be in a directory
 # below it and exchange names there. So, from above, each directory first becomes ours alone.
-remove() {
+remove_name() {
   exists "./$1" || return 0
   if [ "$REMOVER" = gnu ] || [ -L "./$1" ] || [ ! -d "./$1" ]; then
     rm -rf "./$1"

@@ -63,13 +63,13 @@ clear_stages() {
     IFS= read -r clear_path <"$clear_p/path"
     if enter "${clear_path%/*}"; then
       rmdir "./.clusterlift-probe-$TAG" 2>/dev/null || :
-      remove ".clusterlift-fill-$TAG" || :
+      remove_name ".clusterlift-fill-$TAG" || :
     fi
     [ -f "$clear_p/stage" ] || continue
     IFS= read -r clear_stage <"$clear_p/stage"
     case ${clear_stage##*/} in
       .clusterlift-"$TAG".*)
-        if enter "${clear_stage%/*}" && [ "$MISSING" = no ]; then remove "${clear_stage##*/}"; fi
+        if enter "${clear_stage%/*}" && [ "$MISSING" = no ]; then remove_name "${clear_stage##*/}"; fi
         ;;
     esac
   done
@@ -144,6 +144,11 @@ check_archive() {
   case $FILE in /*) ;; *) FILE=$S/backups/$FILE ;; esac
   if [ ! -f "$FILE" ] || [ -L "$FILE" ]; then die restore-missing "the archive $FILE is missing"; fi
   if [ "$COMPRESSION" = zstd ] && ! command -v zstd >/dev/null 2>&1; then die zstd-missing "the archive is compressed with zstd, which is not here"; fi
+  # It is read several times: one that others may change meanwhile is copied first.
+  if exposed "$FILE"; then
+    cat <"$FILE" >"$WORK/archive" || die restore-unpack "$LOOSE, and there is no room for a copy of $FILE in $WORK"
+    FILE=$WORK/archive
+  fi
   [ "$(digest <"$FILE")" = "$SHA" ] || die restore-digest "the archive has another digest than recorded; nothing was unpacked"
   unpacked_table "$FILE" >"$WORK/table" || die restore-unpack "the archive is not complete; nothing was unpacked"
   members_fault "$FILE" "$WORK/table"

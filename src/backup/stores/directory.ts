@@ -134,7 +134,7 @@ export class DirectoryStore implements Store {
   }
 
   private files(node: BackupNode, verb: string, args: readonly string[], signal?: AbortSignal): Promise<Entries> {
-    return askNode(node.connection, [filesScript], {
+    return askNode(node.connection, [tarScript, filesScript], {
       args: [verb, node.stateDir, this.base, ...args],
       maxOutput: 4 * MAX_POINT_BYTES,
       timeout: 5 * 60_000,
