@@ -62,6 +62,7 @@ function upgradeOf(json: ClusterJson['upgrade']): UpgradeDefaults {
     onFailure: json?.onFailure ?? 'stop',
     healthStable: stable === undefined ? undefined : parseDuration(stable),
     trustedSigners: json?.trustedSigners ?? [],
+    revokedSigners: json?.revokedSigners ?? [],
     requireSignature: json?.requireSignature ?? false,
   };
 }

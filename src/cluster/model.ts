@@ -31,7 +31,10 @@ export interface UpgradeDefaults {
   readonly onFailure: OnFailure;
   /** Milliseconds a node must stay healthy; undefined: the manifest's. */
   readonly healthStable: number | undefined;
+  /** Lines as `parseSigner` reads them. */
   readonly trustedSigners: readonly string[];
+  /** Such lines, or fingerprints. */
+  readonly revokedSigners: readonly string[];
   readonly requireSignature: boolean;
 }
 

@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { parseSigner } from '../base/signers';
 import { LOCATION_NAME, LOCATION_URI, NAME } from './names';
 
 /**
@@ -20,7 +21,10 @@ const NO_CONTROLS = /^[^\u0000-\u001f\u007f]+$/; // eslint-disable-line no-contr
 const DURATION = /^(?:\d+(?:\.\d+)?(?:ms|s|m|h|d))+$/;
 const BATCH = /^(?:[1-9]\d{0,5}|(?:[1-9]\d?|100)%)$/;
 const FAILURES = /^(?:\d{1,6}|(?:\d{1,2}|100)%)$/;
-const PUBLIC_KEY = /^(?:ssh-|ecdsa-|sk-)\S+ \S+(?: [^\r\n]+)?$/;
+const PUBLIC_KEY = '(?:ssh-|ecdsa-|sk-)\\S+ +\\S+(?: [^\\r\\n]+)?';
+const LIMIT = 'valid-(?:after|before)="?[0-9]{8}(?:[0-9]{4}(?:[0-9]{2})?)?Z?"?';
+const SIGNER = new RegExp(`^(?:${LIMIT}(?:,${LIMIT})? +)?${PUBLIC_KEY}$`);
+const REVOKED = new RegExp(`^(?:SHA256:[A-Za-z0-9+/]{43}|${PUBLIC_KEY})$`);
 const text = (pattern: RegExp, error: string, description: string): z.ZodString =>
   z.string({ error }).regex(pattern, { error }).describe(description);
 
@@ -133,8 +137,30 @@ const upgrade = z
         .describe('When a node counts as healthy.')
         .optional(),
       trustedSigners: z
-        .array(text(PUBLIC_KEY, 'must be an SSH public key: "type base64 comment"', 'An SSH public key.'), listError)
-        .describe('SSH public keys whose signature on a package is accepted.')
+        .array(
+          text(
+            SIGNER,
+            'must be an SSH public key: "type base64 comment"; before it may stand valid-after=YYYYMMDD and valid-before=YYYYMMDD, with a comma between',
+            'An SSH public key, as a line of allowed_signers without its principals.',
+          ).refine((value) => parseSigner(value) !== undefined, {
+            error: 'must be a key whose limits are days, the earlier one first',
+          }),
+          listError,
+        )
+        .describe(
+          'SSH public keys whose signature on a package is accepted. With valid-after="20260101",valid-before="20270101" in front, a key counts only in between.',
+        )
+        .optional(),
+      revokedSigners: z
+        .array(
+          text(
+            REVOKED,
+            'must be an SSH public key, or its fingerprint: SHA256:…',
+            'An SSH public key, or its fingerprint.',
+          ),
+          listError,
+        )
+        .describe('Keys that count no more, also where they are trusted: a package signed by one is refused.')
         .optional(),
       requireSignature: flag('Refuse packages without a signature of a trusted signer. Default: false.').optional(),
     },

@@ -1,5 +1,7 @@
 import { createHash } from 'node:crypto';
+import { wallClock } from '../base/clock';
 import { ClusterliftError, ExitStatus } from '../base/errors';
+import { parseSigner } from '../base/signers';
 import { Fields, signatureFits, SshDataError, sshString, type SshSignature } from '../base/ssh-signature';
 import { line } from '../base/text';
 
@@ -14,27 +16,32 @@ export interface Signer {
   readonly fingerprint: string;
 }
 
+/** Whose signatures count. */
+export interface Signers {
+  /** Lines as `parseSigner` reads them. */
+  readonly trusted: readonly string[];
+  /** Keys that count no more, also where they are trusted: such a line, or a fingerprint. */
+  readonly revoked: readonly string[];
+  /** Milliseconds since 1970: the time that limits of keys are compared with. Default: now. */
+  readonly at?: number;
+}
+
+/** What a signature that fits its message is worth. */
+export interface Verdict extends Signer {
+  readonly standing: 'trusted' | 'unknown' | 'early' | 'expired' | 'revoked';
+  /** Milliseconds since 1970: until when it counts not yet (`early`), or since when no more (`expired`). */
+  readonly limit?: number;
+}
+
 /**
- * Checks a signature made with `ssh-keygen -Y sign -n clusterlift`.
- * Format: OpenSSH PROTOCOL.sshsig.
+ * Reads a signature made with `ssh-keygen -Y sign -n clusterlift`, and says who made it.
+ * Format: OpenSSH PROTOCOL.sshsig. The time of a signature is not in it: limits of a key hold for the moment of checking.
  * @param message the bytes that were signed
  * @param signature the armoured text
- * @param trusted public keys, one `type base64 comment` each
- * @throws ClusterliftError `signature-invalid` when it does not fit the message or cannot be read,
- *   `signature-untrusted` when none of the trusted keys made it
+ * @throws ClusterliftError `signature-invalid` when it does not fit the message or cannot be read
  */
-export function verifySignature(message: Uint8Array, signature: string, trusted: readonly string[]): Signer {
+export function judgeSignature(message: Uint8Array, signature: string, signers: Signers): Verdict {
   const sig = read(() => parseSignature(signature));
-  const fingerprint = fingerprintOf(sig.publicKey);
-  const signer = trusted.map(parseTrusted).find((each) => each.blob.equals(sig.publicKey));
-  if (signer === undefined) {
-    throw new ClusterliftError({
-      code: 'signature-untrusted',
-      message: `The package is signed by ${fingerprint}, which is not one of trustedSigners`,
-      hint: 'Check with the publisher whether this key is theirs; if so, add it to upgrade.trustedSigners in clusters.json.',
-      exit: ExitStatus.refused,
-    });
-  }
   const signed = Buffer.concat([
     MAGIC,
     sshString(NAMESPACE),
@@ -43,8 +50,78 @@ export function verifySignature(message: Uint8Array, signature: string, trusted:
     sshString(createHash(sig.hash).update(message).digest()),
   ]);
   if (!read(() => signatureFits(sig, signed))) throw invalid('it does not fit the file');
-  return { name: signer.comment === '' ? fingerprint : signer.comment, fingerprint };
+  return standingOf(sig.publicKey, signers);
 }
+
+/**
+ * Checks a signature of somebody who must be trusted.
+ * @throws ClusterliftError those of `judgeSignature`; `signature-untrusted`, `signature-expired`, `signature-revoked`
+ */
+export function verifySignature(message: Uint8Array, signature: string, signers: Signers): Signer {
+  const { standing, name, fingerprint, limit } = judgeSignature(message, signature, signers);
+  switch (standing) {
+    case 'trusted':
+      return { name, fingerprint };
+    case 'unknown':
+      throw untrusted(
+        'signature-untrusted',
+        `The package is signed by ${fingerprint}, which is not one of trustedSigners`,
+        'Check with the publisher whether this key is theirs; if so, add it to upgrade.trustedSigners in clusters.json.',
+      );
+    case 'early':
+    case 'expired': {
+      const when = `${standing === 'early' ? 'counts only from' : 'counted only until'} ${dayOf(limit)}`;
+      const key = standing === 'early' ? 'valid-after' : 'valid-before';
+      throw untrusted(
+        'signature-expired',
+        `The package is signed by ${name}, whose key ${when}`,
+        `Get a package with a newer signature, or change "${key}" of that key in upgrade.trustedSigners.`,
+      );
+    }
+    case 'revoked':
+      throw untrusted(
+        'signature-revoked',
+        `The package is signed by ${name}, whose key is revoked`,
+        'Do not use this package; ask its publisher for one with a signature of another key.',
+      );
+  }
+}
+
+/** Revoked beats trusted. Of several lines for one key, the one that counts now does. */
+function standingOf(publicKey: Buffer, { trusted, revoked, at = wallClock() }: Signers): Verdict {
+  const fingerprint = fingerprintOf(publicKey);
+  const lines = trusted.flatMap((each) => parseSigner(each) ?? []).filter(({ blob }) => blob.equals(publicKey));
+  const named = lines.find(({ comment }) => comment !== '');
+  const who = { name: named ? line(named.comment, 100) : fingerprint, fingerprint };
+  const gone = revoked.some((each) => each.trim() === fingerprint || parseSigner(each)?.blob.equals(publicKey));
+  if (gone) return { ...who, standing: 'revoked' };
+  // As OpenSSH has it: whole seconds, and the last one counts.
+  const second = Math.floor(at / 1000) * 1000;
+  const [first] = lines;
+  if (!first) return { ...who, standing: 'unknown' };
+  const now = lines.find(({ after = -Infinity, before = Infinity }) => after <= second && second <= before);
+  if (now) return { ...who, ...(now.comment !== '' && { name: line(now.comment, 100) }), standing: 'trusted' };
+  const early = lines.find(({ after }) => after !== undefined && at < after);
+  return early
+    ? { ...who, standing: 'early', ...limitOf(early.after) }
+    : { ...who, standing: 'expired', ...limitOf(first.before) };
+}
+
+function limitOf(limit: number | undefined): Pick<Verdict, 'limit'> {
+  return limit === undefined ? {} : { limit };
+}
+
+/** `2026-12-31 23:00 UTC` */
+export function dayOf(time: number | undefined): string {
+  return time === undefined ? '?' : `${new Date(time).toISOString().slice(0, 16).replace('T', ' ')} UTC`;
+}
+
+function untrusted(code: string, message: string, hint: string): ClusterliftError {
+  return new ClusterliftError({ code, message, hint, exit: ExitStatus.refused });
+}
+
+/** How each message of `signature-invalid` begins. */
+export const NO_GOOD = 'The signature of the package is no good: ';
 
 const MAGIC = Buffer.from('SSHSIG');
 
@@ -70,11 +147,6 @@ function parseSignature(text: string): Signature {
   return { publicKey, reserved, hash, algorithm: inner.string().toString(), bytes: inner.string() };
 }
 
-function parseTrusted(text: string): { readonly blob: Buffer; readonly comment: string } {
-  const [, base64 = '', comment = ''] = /^\s*\S+\s+(\S+)\s*(.*?)\s*$/.exec(text) ?? [];
-  return { blob: Buffer.from(base64, 'base64'), comment: line(comment, 100) };
-}
-
 function fingerprintOf(blob: Buffer): string {
   return `SHA256:${createHash('sha256').update(blob).digest('base64').replace(/=+$/, '')}`;
 }
@@ -90,7 +162,7 @@ function read<T>(work: () => T): T {
 function invalid(why: string, cause?: unknown): ClusterliftError {
   return new ClusterliftError({
     code: 'signature-invalid',
-    message: `The signature of the package is no good: ${why}`,
+    message: `${NO_GOOD}${why}`,
     hint: 'Do not use this package; get it again from its publisher.',
     exit: ExitStatus.refused,
     cause,

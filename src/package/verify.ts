@@ -1,11 +1,13 @@
 import { ClusterliftError, ExitStatus } from '../base/errors';
 import type { IsoImage } from './iso/image';
-import { verifySignature, type Signer } from './signature';
+import { judgeSignature, verifySignature, type Signer } from './signature';
 import { parseSums, SIGNATURE_FILE, SUMS_FILE, verifySums, type CheckedSums, type Sums } from './sums';
 
 export interface VerifyOptions {
-  /** Lines `type base64 comment`; without any, a signature is not looked at. */
+  /** As in clusters.json; without any, nobody's signature is asked for. */
   readonly trustedSigners: readonly string[];
+  /** Keys whose signature is refused, whoever else is trusted. */
+  readonly revokedSigners: readonly string[];
   readonly requireSignature: boolean;
   /** Bytes hashed so far, of all. */
   readonly onProgress?: (done: number, total: number) => void;
@@ -20,22 +22,19 @@ export interface VerifiedContent {
 }
 
 /** Lines of 200,000 long names fit. */
-const MOST_SUMS = 64 * 1024 * 1024;
-const MOST_SIGNATURE = 64 * 1024;
+export const MOST_SUMS = 64 * 1024 * 1024;
+export const MOST_SIGNATURE = 64 * 1024;
 
 /**
  * Checks the signature first, then every file that SHA256SUMS lists.
- * @throws ClusterliftError `signature-missing`, `signature-invalid`, `signature-untrusted`, `sums-invalid`, `sums-mismatch`
+ * @throws ClusterliftError `signature-missing`, those of `verifySignature`, `sums-invalid`, `sums-mismatch`
  */
 export async function verifyContent(image: IsoImage, options: VerifyOptions): Promise<VerifiedContent> {
   const list = await readRoot(image, SUMS_FILE, MOST_SUMS);
   const signature = await readRoot(image, SIGNATURE_FILE, MOST_SIGNATURE);
   const signed = list !== undefined && signature !== undefined;
   if (options.requireSignature && (!signed || options.trustedSigners.length === 0)) throw missing(signed);
-  const signedBy =
-    signed && options.trustedSigners.length > 0
-      ? verifySignature(list, Buffer.from(signature).toString('latin1'), options.trustedSigners)
-      : undefined;
+  const signedBy = signed ? signerOf(list, signature, options) : undefined;
   if (list === undefined) return { signedBy, sums: undefined };
   const sums = parseSums(Buffer.from(list).toString());
   const { onProgress, signal } = options;
@@ -47,7 +46,18 @@ export async function verifyContent(image: IsoImage, options: VerifyOptions): Pr
   return { signedBy, sums: { list: sums, checked } };
 }
 
-async function readRoot(image: IsoImage, name: string, most: number): Promise<Uint8Array | undefined> {
+/** Undefined: nobody is trusted by name, and the key is not a revoked one. */
+function signerOf(list: Uint8Array, signature: Uint8Array, options: VerifyOptions): Signer | undefined {
+  const { trustedSigners: trusted, revokedSigners: revoked } = options;
+  const text = Buffer.from(signature).toString('latin1');
+  if (trusted.length > 0) return verifySignature(list, text, { trusted, revoked });
+  if (revoked.length > 0 && judgeSignature(list, text, { trusted, revoked }).standing === 'revoked')
+    verifySignature(list, text, { trusted, revoked });
+  return undefined;
+}
+
+/** A file at the root of an image; undefined: there is none. */
+export async function readRoot(image: IsoImage, name: string, most: number): Promise<Uint8Array | undefined> {
   const entry = await image.find(name);
   return entry?.kind === 'file' ? image.readFile(entry, most) : undefined;
 }

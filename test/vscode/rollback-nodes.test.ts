@@ -89,6 +89,65 @@ describe('Rolling back from the page', function () {
     for (const node of nodes()) assert.equal(await acmeVersion(node), '1.0');
   });
 
+  it('is not started again without a question: recently used, run again, after a reload', async () => {
+    const { workbench } = editor;
+    const pick = workbench.quickInput();
+    for (const node of nodes()) await node.must('echo later > /opt/acme/later');
+    const now = await censusOf(nodes());
+    const asksFirst = async (way: string, begin: () => Promise<void>): Promise<void> => {
+      await workbench.command('Terminal: Kill All Terminals');
+      await begin();
+      await until(`the question after ${way}`, async () => (await pick.title()).includes('Go on'), 120_000);
+      const rows = (await pick.items()).map(({ label }) => label).join(' ');
+      assert.match(rows, /Restore lab to the state of/, way);
+      await workbench.screenshots(`rollback-again-${way.replaceAll(' ', '-')}`);
+      await pick.cancel();
+      const text = await workbench.terminalShows(/Exit status/, 60_000);
+      assert.match(text, /nothing was changed[^]*Exit status 130/, way);
+      assert.deepEqual(await censusOf(nodes()), now, way);
+    };
+    await asksFirst('recently used', () => workbench.pickFrom('Tasks: Run Task', 'clusterlift: restore lab'));
+    await asksFirst('run again', () => workbench.command('Tasks: Rerun Last Task'));
+    const before = await editor.server.activations();
+    await workbench.command('Developer: Reload Window');
+    await until('the new window', async () => (await editor.server.activations()) > before, 60_000);
+    await asksFirst('after a reload', () => workbench.pickFrom('Tasks: Run Task', 'clusterlift: restore lab'));
+  });
+
+  it('runs without a question where exactly that stands in tasks.json, and not where only its name does', async () => {
+    const { workbench } = editor;
+    const [first] = await pointsOf();
+    const write = (tasks: readonly object[]): Promise<void> =>
+      writeFile(
+        join(editor.folder, '.vscode/tasks.json'),
+        JSON.stringify({ version: '2.0.0', tasks: tasks.map((task) => ({ ...task, problemMatcher: [] })) }),
+      );
+    const definition = { type: 'clusterlift', command: 'restore', cluster: 'lab', point: first, location: 'vault' };
+    await write([{ label: 'back to the first', ...definition }]);
+    await workbench.command('Terminal: Kill All Terminals');
+    await workbench.pickFrom('Tasks: Run Task', 'back to the first');
+    assert.match(await workbench.terminalShows('Exit status', 180_000), /Exit status 0/);
+    assert.deepEqual(await censusOf(nodes()), before_);
+    // Run again from the list of the recently used ones, once it stands there no more.
+    await write([{ label: 'back to the first', ...definition, nodes: ['n2'] }]);
+    await workbench.command('Terminal: Kill All Terminals');
+    await workbench.command('Tasks: Rerun Last Task');
+    const pick = workbench.quickInput();
+    const asked = until('a question', async () => (await pick.title()).includes('Go on'), 120_000).then(() => 'asked');
+    const ran = workbench.terminalShows(/Exit status 0/, 120_000).then((text) => text);
+    const first_ = await Promise.any([asked, ran]);
+    // The editor takes the task as it stands now; what it would run otherwise is asked about.
+    assert.ok(first_ === 'asked' || first_.includes('--nodes n2'), first_);
+    await Promise.allSettled([asked, ran].map((each) => Promise.race([each, Promise.resolve()])));
+  });
+
+  /** Ids of the points in the location, oldest first. */
+  async function pointsOf(): Promise<string[]> {
+    if (!scene) return [];
+    const { events } = await run(scene.lab, ['backup', 'list', 'vault'], 0);
+    return events.flatMap(({ id }) => (typeof id === 'string' ? [id] : []));
+  }
+
   async function pageOf(): Promise<Frame> {
     const page = await editor.workbench.webview();
     await until('the page', async () => (await page.locator('h1').count()) > 0);

@@ -2,7 +2,10 @@ import { stat } from 'node:fs/promises';
 import { basename, resolve } from 'node:path';
 import { ClusterliftError, ExitStatus } from '../../base/errors';
 import type { RandomReader } from '../../base/reader';
-import { inspectPackage, type PackageInfo } from '../../package/inspect';
+import { chooseCluster, findClustersFile } from '../../cluster/find';
+import { loadClusters } from '../../cluster/load';
+import { openPackage, type PackageInfo } from '../../package/inspect';
+import { inspectSignature, type SignatureReport } from '../../package/inspect-signature';
 import { isPackageUrl, parseAddress, redactUrl } from '../../package/sources/address';
 import { openFileReader } from '../../package/sources/file';
 import { openUrlReader } from '../../package/sources/url';
@@ -10,20 +13,43 @@ import { findPackage } from '../../engine/node/packages';
 import type { Options } from '../command';
 import type { CommandContext } from '../context';
 import { openSite } from '../site';
-import { renderInfo } from '../terminal/package-info';
+import { renderInfo, signatureWords, type Trust } from '../terminal/package-info';
 
 /** `package inspect`: what a package says about itself, read in a few small pieces wherever it lies. */
 export async function inspect(ctx: CommandContext, given: string, options: Options): Promise<ExitStatus> {
   const { reader, name, where, close } = await open(ctx, given, options);
   try {
-    const info = await inspectPackage(reader, { name });
-    ctx.face.list([rowOf(info, where)], (look) => renderInfo(info, where, look));
+    const opened = await openPackage(reader, { name });
+    const { info } = opened;
+    const trust = await trustOf(ctx, options);
+    const signature = await inspectSignature(opened, trust);
+    ctx.face.list([rowOf(info, where, signature)], (look) =>
+      renderInfo(info, where, signatureWords(info, signature, trust), look),
+    );
     return ExitStatus.ok;
   } finally {
     await reader.close();
     await close();
   }
 }
+
+/** Whose signatures count: those of the cluster, where one can be told; undefined: it cannot. */
+async function trustOf(ctx: CommandContext, options: Options): Promise<Trust> {
+  const { env, cwd, platform } = ctx;
+  const named = options.cluster !== undefined || options.config !== undefined;
+  try {
+    const { path } = await findClustersFile({ env, cwd, platform, config: options.config });
+    const file = await loadClusters(path);
+    const { name, upgrade } = chooseCluster(file, options.cluster);
+    return { cluster: name, trusted: upgrade.trustedSigners, revoked: upgrade.revokedSigners };
+  } catch (error) {
+    // A package is looked at without a cluster, too, and beside a file with several.
+    if (named || !(error instanceof ClusterliftError) || !WITHOUT_CLUSTER.has(error.code)) throw error;
+    return { cluster: undefined, trusted: [], revoked: [] };
+  }
+}
+
+const WITHOUT_CLUSTER: ReadonlySet<string> = new Set(['config-missing', 'config-foreign', 'cluster-ambiguous']);
 
 interface Opened {
   readonly reader: RandomReader;
@@ -65,8 +91,8 @@ async function onPrimary(ctx: CommandContext, path: string, options: Options): P
   }
 }
 
-function rowOf(info: PackageInfo, where: string): object {
-  const { product, version, volumeId, imageSize, naming, hasSums, hasSignature, manifestValue: manifest } = info;
+function rowOf(info: PackageInfo, where: string, signature: SignatureReport): object {
+  const { product, version, volumeId, imageSize, naming, hasSums, manifestValue: manifest } = info;
   return {
     where,
     product,
@@ -75,7 +101,7 @@ function rowOf(info: PackageInfo, where: string): object {
     volumeId,
     naming,
     sums: hasSums,
-    signature: hasSignature,
+    signature,
     manifest,
   };
 }

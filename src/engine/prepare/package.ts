@@ -235,6 +235,7 @@ async function verified(
   const meter = meterOf(request, 'verify-package');
   const { signedBy } = await verifyContent(image, {
     trustedSigners: cluster.upgrade.trustedSigners,
+    revokedSigners: cluster.upgrade.revokedSigners,
     requireSignature: cluster.upgrade.requireSignature,
     signal,
     onProgress: (done, total) => {

@@ -187,18 +187,39 @@ export class PackagePicker {
   }
 }
 
-/** `acme-voice 24.2.0 · from >=23.1 · x86_64 · debian, rhel · 1.2 GiB` */
+/** `acme-voice 24.2.0 · from >=23.1 · x86_64 · debian, rhel · 1.2 GiB · signed by release` */
 function aboutOf(row: unknown): string {
-  const { product, version, size, manifest } = (row ?? {}) as Record<string, unknown>;
+  const { product, version, size, manifest, signature } = (row ?? {}) as Record<string, unknown>;
   const { from, arch, os } = (manifest as { compatible?: Record<string, unknown> } | undefined)?.compatible ?? {};
   return [
     `${text(product)} ${text(version)}`.trim(),
     typeof from === 'string' ? l10n.t('from {0}', line(from, 40)) : '',
     ...[arch, os].map((each) => (Array.isArray(each) ? each.slice(0, 5).map(text).join(', ') : '')),
     typeof size === 'number' ? formatSize(size) : '',
+    signedWords(signature),
   ]
     .filter((each) => each !== '')
     .join(' · ');
+}
+
+/** What the signature is worth; nothing where there is none. */
+function signedWords(signature: unknown): string {
+  const { state, name, why } = (signature ?? {}) as Record<string, unknown>;
+  switch (state) {
+    case 'trusted':
+      return l10n.t('signed by {0}', text(name));
+    case 'unknown':
+      return l10n.t('signed by {0}, who is not a trusted signer', text(name));
+    case 'early':
+    case 'expired':
+      return l10n.t('signed by {0}, whose key does not count now', text(name));
+    case 'revoked':
+      return l10n.t('signed by {0}, whose key is revoked', text(name));
+    case 'invalid':
+      return l10n.t('the signature is no good: {0}', text(why));
+    default:
+      return '';
+  }
 }
 
 function text(value: unknown): string {

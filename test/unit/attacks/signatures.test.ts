@@ -50,14 +50,17 @@ describe('attacks on a signature', function () {
     armour(Buffer.from(blob(signature).toString('latin1').replace(from, to), 'latin1'));
   function refused(signature: string, trusted: readonly string[], code: string, message = MESSAGE): void {
     assert.throws(
-      () => verifySignature(message, signature, trusted),
+      () => verifySignature(message, signature, { trusted, revoked: [] }),
       (error) => hasCode(error, code),
     );
   }
 
   for (const name of ['ed25519', 'ecdsa', 'rsa']) {
     it(`of ${name}: the genuine one is good, so that the next ones fail for the right reason`, () => {
-      assert.equal(verifySignature(MESSAGE, sign(name), [publicKey(name)]).name, `${name} key`);
+      assert.equal(
+        verifySignature(MESSAGE, sign(name), { trusted: [publicKey(name)], revoked: [] }).name,
+        `${name} key`,
+      );
     });
     it(`of ${name}: another message is refused`, () => {
       refused(sign(name), [publicKey(name)], 'signature-invalid', Buffer.from('another list\n'));
@@ -86,7 +89,7 @@ describe('attacks on a signature', function () {
       for (let at = 0; at < whole.length; at += 5) {
         const changed = Buffer.from(whole);
         changed[at] = (changed[at] ?? 0) ^ 1;
-        assert.throws(() => verifySignature(MESSAGE, armour(changed), [publicKey(name)]));
+        assert.throws(() => verifySignature(MESSAGE, armour(changed), { trusted: [publicKey(name)], revoked: [] }));
       }
     });
   }

@@ -72,6 +72,7 @@ describe('clusters.json', () => {
       onFailure: 'stop',
       healthStable: undefined,
       trustedSigners: [],
+      revokedSigners: [],
       requireSignature: false,
     });
     assert.deepEqual(only.nodes[0], {

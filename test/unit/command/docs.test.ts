@@ -60,7 +60,7 @@ describe('docs/clusters-json.md', () => {
 
   it('has only examples without a mistake', () => {
     const examples = [...text.matchAll(/```jsonc\n([\s\S]*?)```/g)].map((match) => match[1] ?? '');
-    assert.equal(examples.length, 3);
+    assert.equal(examples.length, 4);
     for (const example of examples) assert.deepEqual(checkClusters(example, 'docs').problems, []);
   });
 
