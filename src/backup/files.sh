@@ -9,7 +9,9 @@
 # remove STATE BASE ID NODE       the node's part, then the point
 # trust STATE ID                  stdin: the digest of a point.json, kept where only we can write
 # trusted STATE ID
-# distrust STATE ID             forgets it
+# distrust STATE ID               forgets it
+# announce STATE TOKEN ID…        a clean of that token is about to remove these points
+# retract STATE TOKEN ID…         it does not; TOKEN empty: nobody does
 # fetched STATE ID                bytes of a part that is being brought here
 # fetch STATE ID OFFSET           stdin: its bytes from OFFSET
 # unfetch STATE ID
@@ -88,8 +90,31 @@ case $1 in
     put "$S/points/$3.sha256"
     sync_path "$S/points"
     ;;
-  distrust) rm -f "$S/points/$3.sha256" "$S/points/$3.result" "$S/points/$3".*.kept ;;
-  trusted) emit_file digest "$S/points/$3.sha256" 100 ;;
+  distrust) rm -f "$S/points/$3.sha256" "$S/points/$3.result" "$S/points/$3".*.kept "$S/points/$3".removing.* ;;
+  trusted)
+    emit_file digest "$S/points/$3.sha256" 100
+    for each in "$S/points/$3".removing.*; do [ ! -e "$each" ] || emit removing yes; done
+    ;;
+  announce | retract)
+    mode=$1 token=$3
+    shift 3
+    if [ "$mode" = announce ]; then
+      # Also where nothing was ever restored: the next restore looks there.
+      state_make
+      mkdir -p "$S/points"
+    fi
+    [ -d "$S/points" ] || exit 0
+    for each in "$@"; do
+      if [ "$mode" = announce ]; then
+        : >"$S/points/$each.removing.$token"
+      elif [ -n "$token" ]; then
+        rm -f "$S/points/$each.removing.$token"
+      else
+        rm -f "$S/points/$each".removing.*
+      fi
+    done
+    sync_path "$S/points"
+    ;;
   fetched)
     [ ! -f "$S/restore/$3.part" ] || emit bytes "$(($(wc -c <"$S/restore/$3.part")))"
     emit free-kb "$(df -Pk "$S" | awk 'NR == 2 { for (i = 2; i <= NF; i++) if ($i ~ /^[0-9]+%$/) { print $(i - 1); exit } }')"

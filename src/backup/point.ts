@@ -8,6 +8,8 @@ import { canonicalJson, sha256Hex } from './canonical';
 /** `point.json` and `status.json`: what lies next to the data of a restore point (design 8). */
 
 export const POINT_SCHEMA = 1;
+/** `point.json` whose parts carry the scripts of their own nodes. Earlier programs say that it is newer, and stop. */
+const OWN_SCRIPTS_SCHEMA = 2;
 /** Manifest and scripts are in it; anything longer is not ours. */
 export const MAX_POINT_BYTES = 16 * 1024 * 1024;
 
@@ -43,6 +45,22 @@ const snapshotSchema = z.strictObject({
   bytes: count,
 });
 
+/** A script lies below the directory of its package. */
+const scriptPath = z
+  .string()
+  .max(4096)
+  .refine((path) => path !== '' && !path.startsWith('/') && !path.split('/').includes('..'));
+
+/** What a node itself had of the package: its scripts run on that node only. Contents lie in `files` of the point. */
+const ownPackageSchema = z.strictObject({
+  product: shortText,
+  version: shortText,
+  sha256: digest.nullable(),
+  manifest: digest,
+  /** Digests by path. */
+  scripts: z.record(scriptPath, digest),
+});
+
 /** One node's part. */
 export const partSchema = z.strictObject({
   node: nodeName,
@@ -58,10 +76,12 @@ export const partSchema = z.strictObject({
   lost: z.array(feature),
   /** Such as files that changed while they were read. */
   warnings: z.array(shortText),
+  /** Null: the node keeps nothing of a package. Absent: manifest and scripts of the point are for all nodes. */
+  package: ownPackageSchema.nullable().optional(),
 });
 
 export const pointSchema = z.strictObject({
-  schema: z.literal(POINT_SCHEMA),
+  schema: z.union([z.literal(POINT_SCHEMA), z.literal(OWN_SCRIPTS_SCHEMA)]),
   id: z.string().regex(POINT_ID),
   cluster: nodeName,
   created: z.iso.datetime(),
@@ -69,9 +89,14 @@ export const pointSchema = z.strictObject({
   run: shortText.nullable(),
   /** Null: the cluster is not upgraded from packages (paths of clusters.json). */
   package: z.strictObject({ product: shortText, version: shortText, sha256: digest.nullable() }).nullable(),
-  /** Text of the manifest, and the scripts that it names, so that a restore needs no package. */
+  /**
+   * Text of the manifest, and the scripts that it names, so that a restore needs no package: of the package of an upgrade,
+   * which is the same for all nodes. Null and none where the parts have their own.
+   */
   manifest: z.string().nullable(),
   scripts: z.record(z.string().max(200), z.strictObject({ content: z.base64(), sha256: digest })),
+  /** By digest: what the packages of the parts consist of. */
+  files: z.record(digest, z.base64()).optional(),
   exclude: z.array(shortText),
   /** The application was stopped while the parts were taken. */
   quiet: z.boolean(),
@@ -96,6 +121,7 @@ export const statusSchema = z.object({
 });
 
 export type Part = Readonly<z.infer<typeof partSchema>>;
+export type OwnPackage = Readonly<z.infer<typeof ownPackageSchema>>;
 export type ArchiveData = Readonly<z.infer<typeof archiveSchema>>;
 export type SavedPath = Part['paths'][number];
 export type Point = Readonly<z.infer<typeof pointSchema>>;
@@ -142,7 +168,30 @@ export function decodePoint(text: string, id: string): Point {
     if (actual !== script.sha256)
       throw invalid(id, 'point.json', `the script ${line(name, 100)} does not match its digest`);
   }
+  demandFiles(point);
   return point;
+}
+
+/** All that the parts refer to is there, and is what its digest says. */
+function demandFiles({ id, files = {}, nodes }: Point): void {
+  for (const [name, content] of Object.entries(files)) {
+    if (sha256Hex(Buffer.from(content, 'base64')) !== name)
+      throw invalid(id, 'point.json', `the file ${name} does not match its digest`);
+  }
+  for (const part of Object.values(nodes)) {
+    if (!part.package) continue;
+    const missing = [part.package.manifest, ...Object.values(part.package.scripts)].find(
+      (each) => !Object.hasOwn(files, each),
+    );
+    if (missing !== undefined) throw invalid(id, 'point.json', `a file of the part of ${part.node} is missing`);
+  }
+}
+
+/** The scripts that a restore runs on a node: those of its own part, else those of the point. */
+export function scriptsOn(point: Point, node: string): { readonly name: string; readonly sha256: string }[] {
+  const own = Object.hasOwn(point.nodes, node) ? point.nodes[node]?.package : undefined;
+  if (own !== undefined) return Object.entries(own?.scripts ?? {}).map(([name, sha256]) => ({ name, sha256 }));
+  return Object.entries(point.scripts).map(([name, { sha256 }]) => ({ name, sha256 }));
 }
 
 /**
@@ -171,7 +220,7 @@ function parse(text: string, id: string, file: string): unknown {
     });
   }
   const schema = typeof json === 'object' && json !== null && 'schema' in json ? json.schema : undefined;
-  if (typeof schema === 'number' && schema > POINT_SCHEMA) {
+  if (typeof schema === 'number' && schema > (file === 'point.json' ? OWN_SCRIPTS_SCHEMA : POINT_SCHEMA)) {
     throw new ClusterliftError({
       code: 'point-newer',
       message: `${file} of restore point ${id} was written by a newer Clusterlift (schema ${schema})`,

@@ -1,16 +1,26 @@
 import { mapLimit } from '../base/async';
 import { ClusterliftError, ExitStatus } from '../base/errors';
+import { formatSize } from '../base/units';
 import { sha256Hex } from './canonical';
 import { looseFindings } from './loose';
 import { locationOnNode } from './open';
 import { checkPaths, type Finding, locationExcludes } from './paths';
-import { encode, type Part, type Point, POINT_SCHEMA, type PointStatus, type Verdict } from './point';
+import {
+  decodePoint,
+  encode,
+  MAX_POINT_BYTES,
+  type OwnPackage,
+  type Part,
+  type Point,
+  POINT_SCHEMA,
+  type PointStatus,
+  type Verdict,
+} from './point';
 import { probe } from './probe';
-import { type CleanPlan, planClean } from './retention';
 import { backupSpace, type NodeNeed, rollbackSpace } from './space';
 import { type PartSeen, type PointState, stateOf } from './state';
 import type { BackupNode, PartContext, PartVerdict, ReadPoint, Store } from './store';
-import { forgetTrust, recordTrust, type Trust, trustOf } from './trust';
+import { recordTrust, type Trust, trustOf } from './trust';
 
 /** The life of a restore point, in pieces that the engine journals as steps of a run. Each may be repeated. */
 
@@ -27,12 +37,13 @@ export interface BackupCheck {
 
 /**
  * Judges a backup before it begins: the location, the paths on each node, the space, the tools.
+ * @param pathsOf what is backed up on a node
  * @param how `look`: nothing is written anywhere, not even to try it
  */
 export async function checkBackup(
   store: Store,
   nodes: readonly BackupNode[],
-  paths: readonly string[],
+  pathsOf: (node: string) => readonly string[],
   { how, purpose }: { how: 'look' | 'write'; purpose: 'backup' | 'restore' },
   signal?: AbortSignal,
 ): Promise<BackupCheck> {
@@ -47,7 +58,7 @@ export async function checkBackup(
   const leaveOut: Record<string, readonly string[]> = {};
   const needs: NodeNeed[] = [];
   const results = await mapLimit(nodes, NODES_AT_ONCE, (node) =>
-    probe(node, paths, locationOnNode(store.location, node.stateDir), undefined, signal),
+    probe(node, pathsOf(node.name), locationOnNode(store.location, node.stateDir), undefined, signal),
   );
   // In the order of the nodes, whoever answered first.
   results.forEach((each, index) => {
@@ -57,6 +68,7 @@ export async function checkBackup(
       return;
     }
     const found = each.value;
+    const paths = pathsOf(node);
     needs.push({ node, probe: found });
     leaveOut[node] = locationExcludes(paths, found.facts);
     findings.push(...checkPaths(paths, found.facts, purpose));
@@ -83,18 +95,58 @@ export function keepScripts(files: Readonly<Record<string, Uint8Array>>): Point[
 
 /** Makes a point of its parts. */
 export function assemblePoint(header: Omit<Point, 'schema' | 'nodes'>, parts: readonly Part[]): Point {
-  return { ...header, schema: POINT_SCHEMA, nodes: Object.fromEntries(parts.map((each) => [each.node, each])) };
+  const schema = header.files ? 2 : POINT_SCHEMA;
+  return { ...header, schema, nodes: Object.fromEntries(parts.map((each) => [each.node, each])) };
+}
+
+/** What a node keeps of a package, as it was read from that node. */
+export interface KeptPackage {
+  readonly product: string;
+  readonly version: string;
+  readonly sha256: string | null;
+  /** Text of the manifest. */
+  readonly manifest: string;
+  readonly scripts: Readonly<Record<string, Uint8Array>>;
+}
+
+/** The packages of the parts, for a point: equal files of several nodes are kept once. */
+export function keepPackages(kept: ReadonlyMap<string, KeptPackage | undefined>): {
+  readonly files: NonNullable<Point['files']>;
+  readonly packages: ReadonlyMap<string, OwnPackage | null>;
+} {
+  const files: Record<string, string> = {};
+  const keep = (content: Uint8Array): string => {
+    const sha256 = sha256Hex(content);
+    files[sha256] ??= Buffer.from(content).toString('base64');
+    return sha256;
+  };
+  const own = [...kept].map(([node, pkg]): [string, OwnPackage | null] => {
+    if (!pkg) return [node, null];
+    const { product, version, sha256 } = pkg;
+    const scripts = Object.entries(pkg.scripts).map(([path, content]) => [path, keep(content)] as const);
+    const manifest = keep(Buffer.from(pkg.manifest));
+    return [node, { product, version, sha256, manifest, scripts: Object.fromEntries(scripts) }];
+  });
+  return { files, packages: new Map(own) };
 }
 
 /**
  * Completes a point: its digest goes to the nodes first, so that no point is ever listed that nobody vouches for.
  * @returns the digest, for the journal
+ * @throws ClusterliftError `backup-point-large`, `point-invalid`: nobody could read it back
  */
 export async function completePoint(store: Store, point: Point, nodes: readonly BackupNode[]): Promise<string> {
-  const { sha256 } = encode(point);
+  const { text, sha256 } = encode(point);
+  demandReadable(point.id, text);
   await recordTrust(point.id, sha256, nodes);
   await store.finishPoint(point, nodes);
   return sha256;
+}
+
+function demandReadable(id: string, text: string): void {
+  const bytes = Buffer.byteLength(text);
+  if (bytes > MAX_POINT_BYTES) throw tooLarge(id, bytes);
+  decodePoint(text, id);
 }
 
 /** Reads one node's part back from where it lies. @throws ClusterliftError `point-node` when it has none */
@@ -161,7 +213,12 @@ export async function verifyPoint(
   const { by, now, only, journaled, signal } = options;
   const read = await store.readPoint(id, nodes, signal);
   const holders = only?.map((name) => partOf(read.point, name).node) ?? Object.keys(read.point.nodes);
-  const trust = await trustOf(read, nodes, journaled, signal);
+  const trust = await trustOf(
+    read,
+    nodes.filter(({ name }) => holders.includes(name)),
+    journaled,
+    signal,
+  );
   const verdicts: Record<string, PartVerdict> = {};
   const unknown: { node: string; error: unknown }[] = [];
   await mapLimit(holders, NODES_AT_ONCE, async (name) => {
@@ -182,30 +239,6 @@ export async function verifyPoint(
   return { state: stateOf({ point: read.point, status, parts }), trust, verdicts, unknown };
 }
 
-/** Removes what may go, oldest first. With `dryRun` only tells. @throws ClusterliftError of the first removal that failed */
-export async function cleanLocation(
-  store: Store,
-  nodes: readonly BackupNode[],
-  options: Parameters<typeof planClean>[1] & {
-    readonly dryRun: boolean;
-    /** Of what may go, only these: what a person has seen. */
-    readonly only?: ReadonlySet<string>;
-    readonly onRemove?: (id: string) => void;
-    readonly signal?: AbortSignal;
-  },
-): Promise<CleanPlan> {
-  const plan = planClean(await store.listPoints(nodes, options.signal), options);
-  if (options.dryRun) return plan;
-  for (const each of plan.remove) {
-    if (options.only && !options.only.has(each.id)) continue;
-    options.signal?.throwIfAborted();
-    options.onRemove?.(each.id);
-    await store.removePoint(each.id, nodes, options.signal);
-    await forgetTrust(each.id, nodes);
-  }
-  return plan;
-}
-
 /** @throws ClusterliftError `point-node` */
 export function partOf(point: Point, node: string): Part {
   const part = Object.hasOwn(point.nodes, node) ? point.nodes[node] : undefined;
@@ -216,6 +249,15 @@ export function partOf(point: Point, node: string): Part {
     hint: `It has those of ${Object.keys(point.nodes).join(', ')}. Choose among them with --nodes.`,
     exit: ExitStatus.usage,
     node,
+  });
+}
+
+function tooLarge(id: string, bytes: number): ClusterliftError {
+  return new ClusterliftError({
+    code: 'backup-point-large',
+    message: `Restore point ${id} would have a point.json of ${formatSize(bytes)}; ${formatSize(MAX_POINT_BYTES)} are the limit`,
+    hint: 'The nodes keep too many different scripts in their state directories (installed/): look there, or back up fewer nodes with --nodes.',
+    exit: ExitStatus.refused,
   });
 }
 

@@ -11,7 +11,7 @@ import { describeState, stateOf, type PartSeen } from './state';
 import type { BackupNode, PartContext, ReadPoint, RestoreSource, Store } from './store';
 import { backTask, forwardTask, lookAtPart, settle, swapState, type SwapState } from './swap';
 import { checkEnd, type RunTask } from './task';
-import { type Trust, trustOf } from './trust';
+import { foreignWords, removalWords, type Trust, trustOf } from './trust';
 
 /** The way back, in pieces that the engine journals as steps of a run. Each may be repeated. */
 
@@ -41,8 +41,7 @@ export interface RestoreReport extends ReadPoint {
 
 /**
  * Judges a restore before it begins; changes nothing on any node.
- * @param nodes to restore
- * @param cluster all nodes of the cluster: they vouch for the point
+ * @param nodes to restore: each vouches for itself
  * @param journaled digest of the point in the journal of the run that made it, when it is at hand
  * @throws ClusterliftError `point-changed`, `point-node`, …
  */
@@ -50,13 +49,11 @@ export async function checkRestore(
   store: Store,
   read: ReadPoint,
   nodes: readonly BackupNode[],
-  cluster: readonly BackupNode[],
   journaled: string | undefined,
   signal?: AbortSignal,
 ): Promise<RestoreReport> {
-  const { id } = read.point;
-  const trust = await trustOf(read, cluster, journaled, signal);
-  const findings: Finding[] = [...pointFindings(read, nodes), ...trustFindings(id, trust)];
+  const trust = await trustOf(read, nodes, journaled, signal);
+  const findings: Finding[] = [...pointFindings(read, nodes), ...trustFindings(read, trust)];
   const previews: RestorePreview[] = [];
   const results = await mapLimit(nodes, NODES_AT_ONCE, async (node) => {
     const part = partOf(read.point, node.name);
@@ -133,18 +130,11 @@ function pointFindings({ point, status, parts: seen }: ReadPoint, nodes: readonl
   ];
 }
 
-function trustFindings(id: string, trust: Trust): Finding[] {
-  if (trust.kind === 'known') return [];
-  const scripts = trust.scripts.map((each) => `${each.name} ${each.sha256}`).join(', ');
+function trustFindings(read: ReadPoint, { foreign, removing }: Trust): Finding[] {
+  const block = { level: 'block', path: undefined } as const;
   return [
-    {
-      code: 'foreign-point',
-      level: 'block',
-      node: undefined,
-      path: undefined,
-      message: `no node of the cluster knows restore point ${id}; its scripts would run as root: ${scripts === '' ? 'it has none' : scripts}`,
-      fix: 'If you know where it comes from (a rebuilt machine) and compared the digests: --override foreign-point',
-    },
+    ...foreign.map((node) => ({ ...block, code: 'foreign-point', node, ...foreignWords(read, node) })),
+    ...removing.map((node) => ({ ...block, code: 'removal-begun', node, ...removalWords(read.point.id, node) })),
   ];
 }
 
@@ -155,7 +145,7 @@ export interface RestoreContext {
   readonly node: BackupNode;
   /** Names what is kept meanwhile: the run. */
   readonly tag: string;
-  /** The point is known (trust.ts), not only taken on by a person. */
+  /** The node knows the point (trust.ts); it was not only taken on by a person. */
   readonly trusted: boolean;
   readonly runTask: RunTask;
   readonly onProgress?: (bytes: number) => void;

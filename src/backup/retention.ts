@@ -9,21 +9,28 @@ export interface CleanPlan {
   readonly keep: readonly { readonly point: ListedPoint; readonly why: string }[];
 }
 
+/** What runs use that are not over. */
+export interface PointsInUse {
+  /** Ids that they name. */
+  readonly used: ReadonlySet<string>;
+  /** The runs: what they made is theirs, too. */
+  readonly runs: ReadonlySet<string>;
+}
+
 /** A point without point.json may be one that is being made from another machine. */
 const MAY_BE_MAKING = 24 * 3_600_000;
 
 /**
  * Keeps the newest `keep` usable points of a cluster, whatever an open run refers to, the last verified one, and whatever
  * cannot be judged because a node is away. Broken points do not count, and go when something usable is kept.
- * @param used ids that open or undecided runs refer to
  * @param keep at least 1
  * @throws ClusterliftError `keep-number`
  */
 export function planClean(
   points: readonly ListedPoint[],
-  options: { readonly cluster: string; readonly keep: number; readonly used: ReadonlySet<string>; readonly now: Date },
+  options: PointsInUse & { readonly cluster: string; readonly keep: number; readonly now: Date },
 ): CleanPlan {
-  const { cluster, keep, used, now } = options;
+  const { cluster, keep, used, runs, now } = options;
   if (!Number.isInteger(keep) || keep < 1) throw badNumber(keep);
   const newestFirst = points.filter((each) => each.cluster === cluster).sort((a, b) => (a.id < b.id ? 1 : -1));
   const lastVerified = newestFirst.find((each) => each.state.kind === 'verified');
@@ -31,7 +38,7 @@ export function planClean(
   const remove: ListedPoint[] = [];
   let usable = 0;
   const reason = (point: ListedPoint): string | undefined => {
-    if (used.has(point.id)) return 'an open run refers to it';
+    if (used.has(point.id) || runs.has(point.point?.run ?? '')) return 'an open run refers to it';
     switch (point.state.kind) {
       case 'verified':
       case 'complete':

@@ -1,17 +1,29 @@
 import { mapLimit } from '../base/async';
 import { ClusterliftError, ExitStatus } from '../base/errors';
 import filesScript from './files.sh';
+import { scriptsOn } from './point';
 import type { BackupNode, ReadPoint } from './store';
 import { askNode, runOnNode } from './task';
 
 /**
- * Who vouches for a point (design 8): its digest lies in root-owned state of each node, and in the journal of the run that
- * made it. Whoever can write to a backup server must not become root on the nodes.
+ * Who vouches for a point (design 8): its digest lies in root-owned state of each node, and each node vouches for itself
+ * only. Whoever can write to a backup server, or is root on one node, must not become root on the others.
  */
-export type Trust =
-  | { readonly kind: 'known' }
-  /** No node knows it: a rebuilt machine, or somebody else's point. `--override foreign-point` */
-  | { readonly kind: 'foreign'; readonly scripts: readonly { readonly name: string; readonly sha256: string }[] };
+export interface Trust {
+  /** `known`: every node that was asked vouches for itself. */
+  readonly kind: 'known' | 'foreign';
+  /** Nodes that do not know the point: rebuilt, or it is somebody else's. `--override foreign-point=NODE` */
+  readonly foreign: readonly string[];
+  /** Nodes where a clean has announced that it removes the point. `--override removal-begun` */
+  readonly removing: readonly string[];
+}
+
+/** What one node says of a point. */
+interface NodeTrust {
+  /** Of the `point.json` that it knows; undefined: it knows none. */
+  readonly digest: string | undefined;
+  readonly removing: boolean;
+}
 
 const NODES_AT_ONCE = 16;
 
@@ -30,10 +42,18 @@ export async function forgetTrust(id: string, nodes: readonly BackupNode[]): Pro
   );
 }
 
+/** Asks one node what it knows of a point. */
+export async function trustOn(id: string, node: BackupNode, signal?: AbortSignal): Promise<NodeTrust> {
+  const args = ['trusted', node.stateDir, id];
+  const entries = await askNode(node.connection, [filesScript], { args, ...(signal && { signal }) });
+  return { digest: entries.text('digest')?.trim(), removing: entries.text('removing') !== undefined };
+}
+
 /**
- * Finds out whether a point is the one that was made. Only a node vouches; one that cannot be asked vouches for nothing.
+ * Finds out on which nodes a point is the one that was made. A node that cannot be asked does not vouch.
+ * @param nodes whose own part is to be used
  * @param journaled digest from the journal of the run, when it is at hand: it must not be another, and does not vouch alone
- * @throws ClusterliftError `point-changed` when somebody who must know recorded another digest: no override helps
+ * @throws ClusterliftError `point-changed` when one of them recorded another digest: no override helps
  */
 export async function trustOf(
   read: ReadPoint,
@@ -41,21 +61,16 @@ export async function trustOf(
   journaled: string | undefined,
   signal?: AbortSignal,
 ): Promise<Trust> {
-  const { point, sha256 } = read;
-  const answers = await mapLimit(nodes, NODES_AT_ONCE, async (node) => {
-    const args = ['trusted', node.stateDir, point.id];
-    const entries = await askNode(node.connection, [filesScript], { args, ...(signal && { signal }) });
-    return { who: node.name, digest: entries.text('digest')?.trim() };
+  const answers = await mapLimit(nodes, NODES_AT_ONCE, (node) => trustOn(read.point.id, node, signal));
+  const said = nodes.map(({ name }, index) => {
+    const answer = answers[index];
+    return { name, ...(answer?.status === 'fulfilled' ? answer.value : { digest: undefined, removing: false }) };
   });
-  const nodesKnow = answers.flatMap((each) =>
-    each.status === 'fulfilled' && each.value.digest !== undefined ? [each.value] : [],
-  );
-  const other = nodesKnow.find((each) => each.digest !== sha256);
-  if (other) throw changed(point.id, other.who);
+  for (const { name, digest } of said) demandDigest(read, digest, name);
   demandDigest(read, journaled, 'the journal of the run');
-  if (nodesKnow.length > 0) return { kind: 'known' };
-  const scripts = Object.entries(point.scripts).map(([name, script]) => ({ name, sha256: script.sha256 }));
-  return { kind: 'foreign', scripts };
+  const foreign = said.filter(({ digest }) => digest === undefined).map(({ name }) => name);
+  const removing = said.filter((each) => each.removing).map(({ name }) => name);
+  return { kind: foreign.length === 0 ? 'known' : 'foreign', foreign, removing };
 }
 
 /** @throws ClusterliftError `point-changed` when it is not the one that `who` recorded; no digest: nobody did */
@@ -64,19 +79,24 @@ export function demandDigest({ point, sha256 }: ReadPoint, wanted: string | unde
 }
 
 /**
- * Demands that a point is known, or that a person took it on.
- * @param overridden `--override foreign-point` was given
- * @throws ClusterliftError `foreign-point`
+ * What a person has to compare before a node uses a point that it does not know.
+ * @returns message and fix, without the name of the node before them
  */
-export function demandTrust(id: string, trust: Trust, overridden: boolean): void {
-  if (trust.kind === 'known' || overridden) return;
-  const scripts = trust.scripts.map((each) => `${each.name} ${each.sha256}`).join(', ');
-  throw new ClusterliftError({
-    code: 'foreign-point',
-    message: `No node of the cluster knows restore point ${id}; its scripts would run as root: ${scripts === '' ? 'it has none' : scripts}`,
-    hint: 'If you know where it comes from (a rebuilt machine) and compared the digests: --override foreign-point',
-    exit: ExitStatus.refused,
-  });
+export function foreignWords({ point }: ReadPoint, node: string): { readonly message: string; readonly fix: string } {
+  const scripts = scriptsOn(point, node).map(({ name, sha256 }) => `${name} ${sha256}`);
+  const told = scripts.length === 0 ? 'it has none' : scripts.join(', ');
+  return {
+    message: `${node} does not know restore point ${point.id}; the scripts of its part would run as root: ${told}`,
+    fix: `If you know where the point comes from (${node} was rebuilt) and compared the digests: --override foreign-point=${node}`,
+  };
+}
+
+/** What it means that a clean has announced the removal. */
+export function removalWords(id: string, node: string): { readonly message: string; readonly fix: string } {
+  return {
+    message: `a \`backup clean\` has announced on ${node} that it removes restore point ${id}`,
+    fix: 'Use another restore point. If no `backup clean` runs any more (it was interrupted): --override removal-begun',
+  };
 }
 
 function changed(id: string, who: string): ClusterliftError {

@@ -2,21 +2,23 @@ import { mapLimit } from '../base/async';
 import { abortAfter } from '../base/clock';
 import { wallClock } from '../base/clock';
 import { ClusterliftError, ExitStatus, hasCode } from '../base/errors';
-import { partSchema, readPointId, type Part, type Point } from '../backup/point';
-import { assemblePoint, completePoint, keepScripts, recordVerdicts, verifyNode } from '../backup/points';
+import { partSchema, type Part } from '../backup/point';
+import { completePoint, recordVerdicts, verifyNode } from '../backup/points';
 import type { PartVerdict, Quiet, ReadPoint } from '../backup/store';
 import { Meter } from '../package/sources/meter';
 import { Throttle } from '../ssh/throttle';
 import { runAgain, scriptCommand } from './again';
+import { pointOf } from './assemble';
 import type { RunContext } from './context';
 import { directoryOf, environmentOf } from './environment';
 import { finishRun, refuseRun } from './finish';
 import { taskRunner } from './jobstep';
 import { fenceOf, lockAll, unlockAll } from './locks';
+import { markPoint } from './mark';
 import { beatLock } from './node/lock';
 import { mustNotBeOvertaken } from './overtaken';
 import type { PlanBackup } from './plan';
-import type { RunPackage } from './runpackage';
+import { packageOn, type RunPackage } from './runpackage';
 import { ATTEMPT_LOST, runStep } from './steps';
 import { backupNode, insistOnServer, insistWithServer, storeOf } from './store';
 import { stepOf } from './view';
@@ -28,6 +30,7 @@ const AT_ONCE = 8;
 export async function runBackup(ctx: RunContext, pkg: RunPackage | undefined): Promise<void> {
   try {
     await lockAll(ctx);
+    await markPoint(ctx);
     await mustNotBeOvertaken(ctx, pkg);
     if (!ctx.view.committed) await backUp(ctx, pkg);
   } catch (error) {
@@ -78,9 +81,11 @@ async function makePoint(
   if (!ctx.view.point) await ctx.record({ type: 'point', id, location, state: 'creating' });
   const names = Object.keys(backup.nodes);
   const throttle = new Throttle(ctx.plan.options.limitRate);
-  const parts = await whileWanted(ctx, names, 'backup', (name) => takePart(ctx, backup, pkg, name, throttle));
+  const parts = await whileWanted(ctx, names, 'backup', (name) =>
+    takePart(ctx, backup, packageOn(pkg, name), name, throttle),
+  );
   if (!parts) return undefined;
-  const point = assemblePoint(await headerOf(ctx, backup, pkg, id), parts);
+  const point = await pointOf(ctx, backup, pkg, id, parts);
   // From here on it is a point: whoever was taken over meanwhile completes none.
   await onAll(ctx, names, (name) => stillOurs(ctx, name));
   const nodes = names.map((name) => backupNode(ctx, name));
@@ -99,7 +104,8 @@ async function takePart(
 ): Promise<Part> {
   const { store, planned } = storeOf(ctx);
   const own = backup.nodes[name];
-  const quiet = backup.quiet && pkg ? quietOf(ctx, pkg, name) : undefined;
+  const scope = own?.own ?? backup;
+  const quiet = scope.quiet && pkg ? quietOf(ctx, pkg, name) : undefined;
   const meter = meterOf(ctx, name, 'backup');
   let last = 1;
   const data = await runStep(ctx, {
@@ -118,8 +124,8 @@ async function takePart(
           cluster: ctx.plan.cluster,
           run: ctx.plan.run,
           version: ctx.node(name).from,
-          paths: backup.paths,
-          exclude: backup.exclude,
+          paths: scope.paths,
+          exclude: scope.exclude,
           leaveOut: own?.leaveOut ?? [],
           quiet,
           runTask: taskRunner(ctx, step),
@@ -155,28 +161,6 @@ function taskStep(ctx: RunContext, pkg: RunPackage | undefined, name: string, at
 
 function quietOf(ctx: RunContext, pkg: RunPackage, name: string): Quiet {
   return { stop: scriptCommand(ctx, pkg, name, 'stop'), start: scriptCommand(ctx, pkg, name, 'start') };
-}
-
-async function headerOf(
-  ctx: RunContext,
-  backup: PlanBackup,
-  pkg: RunPackage | undefined,
-  id: string,
-): Promise<Omit<Point, 'schema' | 'nodes'>> {
-  const { cluster, run } = ctx.plan;
-  const files = pkg ? await pkg.scriptFiles() : [];
-  return {
-    id,
-    cluster,
-    created: readPointId(id)?.created ?? ctx.plan.created,
-    run,
-    reason: backup.reason,
-    package: pkg ? { product: pkg.product, version: pkg.version, sha256: pkg.sha256 } : null,
-    manifest: pkg ? JSON.stringify(pkg.manifestValue) : null,
-    scripts: keepScripts(Object.fromEntries(files.map(({ path, content }) => [path, content]))),
-    exclude: [...backup.exclude],
-    quiet: backup.quiet,
-  };
 }
 
 /** Reads every part back; verdicts are kept with the point. Stopped, it is not verified by that. @throws ClusterliftError `backup-broken`, and whatever keeps us from it */

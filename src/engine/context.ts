@@ -69,6 +69,8 @@ export class RunContext {
   readonly gate = new Gate();
   /** Least epoch of the locks that this process takes. */
   readonly epoch: number;
+  /** Copies plan and journal to a node now (mirror.ts). Undefined: nobody keeps copies. */
+  mirrorNow: ((node: string) => Promise<void>) | undefined;
   /** Tells this process's claims from anybody else's, so that a claim may be repeated. */
   readonly token = randomBytes(8).toString('hex');
 

@@ -14,7 +14,8 @@ const LAST_ROUND = 10_000;
 
 /**
  * Copies plan and journal to every node while the run is on. A copy that lags is no harm: whoever takes over asks the
- * node's jobs, which know best. A copy that cannot be written stops nothing.
+ * node's jobs, which know best. A copy that cannot be written stops nothing but the first one of a run that uses a restore
+ * point (`markPoint`).
  */
 export function keepMirrors(ctx: RunContext): { stop: () => Promise<void> } {
   const sent = new Map<string, number>();
@@ -36,20 +37,24 @@ export function keepMirrors(ctx: RunContext): { stop: () => Promise<void> } {
     });
     sent.set(name, size);
   };
+  // One piece at a time on a node.
+  const sendNext = (name: string): Promise<void> => {
+    const sending = (busy.get(name) ?? Promise.resolve()).then(() => send(name));
+    const settled = sending
+      .catch(() => undefined)
+      .finally(() => {
+        if (busy.get(name) === settled) busy.delete(name);
+      });
+    busy.set(name, settled);
+    return sending;
+  };
   const round = (): Promise<unknown> =>
     Promise.all(
       ctx.plan.nodes
         .filter(({ name }) => stepOf(ctx.nodeView(name), 'lock')?.state === 'done')
-        .map(({ name }) => {
-          const running = busy.get(name);
-          if (running) return running;
-          const next = send(name)
-            .catch(() => undefined)
-            .finally(() => busy.delete(name));
-          busy.set(name, next);
-          return next;
-        }),
+        .map(({ name }) => busy.get(name) ?? sendNext(name).catch(() => undefined)),
     );
+  ctx.mirrorNow = sendNext;
 
   const timer = every(EVERY, () => void round());
   return {

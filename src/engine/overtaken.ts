@@ -1,6 +1,6 @@
 import { mapLimit } from '../base/async';
 import { ClusterliftError, ExitStatus } from '../base/errors';
-import { manifestOf } from '../package/manifest';
+import { manifestOf, type Manifest } from '../package/manifest';
 import { jobStatus } from '../ssh/jobs';
 import { runScripts } from '../ssh/short';
 import type { RunContext } from './context';
@@ -8,7 +8,7 @@ import { environmentOf } from './environment';
 import { scriptJob } from './jobstep';
 import { readPast, type NodePast } from './node/past';
 import { isOvertaken } from './outcome';
-import type { RunPackage } from './runpackage';
+import { packageOn, type RunPackage } from './runpackage';
 import { changeSince, isMidway, recordsOf, type AskedVersion, type Change } from './since';
 import { startAgain } from './startagain';
 import { jobId } from './steps';
@@ -83,7 +83,9 @@ async function installedVersionOf(ctx: RunContext, name: string, past: NodePast)
   const kept = past.products.find(({ product }) => product === last?.product);
   if (kept?.files === undefined || kept.manifest === undefined || ctx.node(name).seen?.version === undefined)
     return undefined;
-  const { scripts, timeouts } = manifestOf(JSON.parse(kept.manifest));
+  const manifest = readable(kept.manifest);
+  if (!manifest) return undefined;
+  const { scripts, timeouts } = manifest;
   const dir = kept.files;
   const [result] = await ctx.insist(name, (connection) =>
     runScripts(connection, {
@@ -96,6 +98,15 @@ async function installedVersionOf(ctx: RunContext, name: string, past: NodePast)
   return result?.rc === 0 ? (parseVersionOutput(result.stdout, name) ?? null) : undefined;
 }
 
+/** A node may keep anything: what cannot be read is not asked. */
+function readable(text: string): Manifest | undefined {
+  try {
+    return manifestOf(JSON.parse(text));
+  } catch {
+    return undefined;
+  }
+}
+
 async function close(ctx: RunContext, { node, what, version }: Change): Promise<void> {
   const { from } = ctx.nodeView(node);
   const error = { code: OVERTAKEN, message: what.join(', '), hint: nextStep(ctx) };
@@ -103,12 +114,14 @@ async function close(ctx: RunContext, { node, what, version }: Change): Promise<
 }
 
 /** An application that an interrupted backup, or a failure before its rollback, left stopped does not stay so with the run closed. */
-async function startWhatStands(ctx: RunContext, pkg: RunPackage | undefined, name: string): Promise<void> {
+async function startWhatStands(ctx: RunContext, packages: RunPackage | undefined, name: string): Promise<void> {
   const view = ctx.nodeView(name);
+  const pkg = packageOn(packages, name);
   if (!pkg || view.outcome === 'overtaken') return;
   await startAgain(ctx, pkg, name);
   const backup = stepOf(view, 'backup');
-  if (ctx.plan.backup?.quiet !== true || !backup || backup.state === 'done') return;
+  const scope = ctx.plan.backup?.nodes[name]?.own ?? ctx.plan.backup;
+  if (scope?.quiet !== true || !backup || backup.state === 'done') return;
   const { lane, attempt } = backup;
   const job = { stateDir: ctx.node(name).stateDir, id: jobId(ctx.plan.run, name, 'backup', lane, attempt) };
   const { state } = await ctx.insist(name, (connection) => jobStatus(connection, job, ctx.signal));

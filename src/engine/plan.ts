@@ -58,6 +58,8 @@ export interface PlanNode {
   readonly steps: readonly StepName[];
   /** The node's past when the plan was made, to be compared under the lock. Plans of earlier versions have none. */
   readonly seen?: SeenPast | undefined;
+  /** What this node keeps of its last upgrade, for a run without an image: its scripts run there only. */
+  readonly installed?: PlanInstalled | undefined;
 }
 
 export interface SeenPast {
@@ -68,6 +70,8 @@ export interface SeenPast {
   /** The version that the node reported. Null: nothing was installed; undefined: it was not asked. */
   readonly version?: string | null | undefined;
 }
+
+export type PlanInstalled = Pick<PlanPackage, 'product' | 'version' | 'sha256' | 'manifest'>;
 
 export interface PlanMember {
   readonly name: string;
@@ -152,8 +156,10 @@ export interface PlanPoint {
   readonly id: string;
   /** Digest of the `point.json` that a restore is pinned to; undefined: the run makes it. */
   readonly sha256: string | undefined;
-  /** False: no node knows it, and a person took it on (`--override foreign-point`). */
+  /** False: a node does not know it, and a person took it on (`--override foreign-point=NODE`). */
   readonly trusted?: boolean | undefined;
+  /** The nodes that do not know it. Absent: all, or none, as `trusted` says. */
+  readonly foreign?: readonly string[] | undefined;
 }
 
 /** Frozen with the plan, so that a resumed run takes the same backup. */
@@ -163,5 +169,12 @@ export interface PlanBackup {
   readonly exclude: readonly string[];
   /** The application is stopped while the parts are taken. */
   readonly quiet: boolean;
-  readonly nodes: Readonly<Record<string, { readonly leaveOut: readonly string[]; readonly bytes: number }>>;
+  readonly nodes: Readonly<Record<string, PlanNodeBackup>>;
+}
+
+export interface PlanNodeBackup {
+  readonly leaveOut: readonly string[];
+  readonly bytes: number;
+  /** Where the manifest that this node keeps says otherwise than the plan does for all. */
+  readonly own?: Pick<PlanBackup, 'paths' | 'exclude' | 'quiet'> | undefined;
 }

@@ -7,7 +7,7 @@ import { clearRequest, keepRequest } from './node/requests';
 import { scriptJob } from './jobstep';
 import { isGood, isOvertaken } from './outcome';
 import { mustNotBeOvertaken } from './overtaken';
-import type { RunPackage } from './runpackage';
+import { packageOn, type RunPackage } from './runpackage';
 import { proveTogether } from './settle';
 import { stepOf, type NodeView } from './view';
 
@@ -16,8 +16,9 @@ import { stepOf, type NodeView } from './view';
  * (in this run, or in an earlier one whose request is still kept). Fulfilled requests are then cleared on every node.
  * @throws ClusterliftError of the provision step, or `primary-left-out`, which is no node's failure
  */
-export async function provisionIfAsked(ctx: RunContext, pkg: RunPackage): Promise<void> {
-  if (!provisionIsDue(ctx, pkg)) return;
+export async function provisionIfAsked(ctx: RunContext, packages: RunPackage): Promise<void> {
+  const pkg = packageOn(packages, ctx.plan.primary);
+  if (!pkg || !provisionIsDue(ctx, pkg)) return;
   if (ctx.plan.nodes.some((node) => node.name === ctx.plan.primary)) {
     await keepUntilDone(ctx);
     return provision(ctx, pkg);

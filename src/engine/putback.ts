@@ -22,17 +22,18 @@ import { fenceOf } from './locks';
 import { layRunFiles } from './node/files';
 import { clearRequest } from './node/requests';
 import { askedOnTheWayBack } from './provision';
-import type { RunPackage } from './runpackage';
+import { packageOn, type RunPackage } from './runpackage';
 import { startAgain } from './startagain';
 import { runStep } from './steps';
 import { backupNode, insistWithServer, storeOf } from './store';
-import { proveVersion } from './version';
+import { proveVersion, readVersion } from './version';
+import { vouches } from './vouch';
 import { stepOf } from './view';
 
 /** The way of nodes back to a restore point: in the main lane of a restore, or in the rollback lane of an upgrade. */
 export interface WayBack {
   readonly read: ReadPoint;
-  /** Undefined: there are no scripts, only paths. */
+  /** What each node has of it runs there only (`packageOn`). Undefined: there are no scripts, only paths. */
   readonly pkg: RunPackage | undefined;
   readonly lane: Lane;
 }
@@ -46,7 +47,8 @@ const DROP_PATIENCE = 10_000;
  * @param patience milliseconds that the node may be away
  */
 export async function bringPart(ctx: RunContext, way: WayBack, node: string, patience?: number): Promise<void> {
-  const { pkg, lane } = way;
+  const { lane } = way;
+  const pkg = packageOn(way.pkg, node);
   const total = partOf(way.read.point, node).data.bytes;
   const meter = meterOf(ctx, node, 'stage');
   const onProgress = (bytes: number): void => {
@@ -83,7 +85,8 @@ export async function bringPart(ctx: RunContext, way: WayBack, node: string, pat
  * @throws ClusterliftError of the step that failed
  */
 export async function putBack(ctx: RunContext, way: WayBack, node: string): Promise<void> {
-  const { pkg, lane } = way;
+  const { lane } = way;
+  const pkg = packageOn(way.pkg, node);
   if (pkg) await scriptJob(ctx, pkg, { node, step: 'stop', action: 'restore', lane, repeatable: true });
   await swap(ctx, way, node);
   if (pkg) {
@@ -99,7 +102,8 @@ export async function putBack(ctx: RunContext, way: WayBack, node: string): Prom
  * @throws ClusterliftError of the step that failed
  */
 export async function proveRestored(ctx: RunContext, way: WayBack, node: string): Promise<void> {
-  const { pkg, lane } = way;
+  const { lane } = way;
+  const pkg = packageOn(way.pkg, node);
   if (pkg) {
     const target = restoredVersion(way, node);
     await proveVersion(ctx, pkg, { node, lane, target, otherwise: otherVersion });
@@ -137,7 +141,7 @@ async function swap(ctx: RunContext, way: WayBack, node: string): Promise<void> 
  * Where nothing was replaced yet, only the application is started again.
  */
 export async function goBack(ctx: RunContext, way: WayBack, node: string): Promise<void> {
-  const { pkg } = way;
+  const pkg = packageOn(way.pkg, node);
   const lane = 'rollback';
   try {
     if (stepOf(ctx.nodeView(node), 'restore')) {
@@ -149,14 +153,27 @@ export async function goBack(ctx: RunContext, way: WayBack, node: string): Promi
     if (outcomeOf(error) !== 'unknown') await startAgain(ctx, pkg, node);
     throw error;
   }
-  if (pkg && ctx.node(node).from !== undefined) {
+  if (pkg && (await wasInstalled(ctx, pkg, node))) {
     await scriptJob(ctx, pkg, { node, step: 'start', action: 'restore', lane, repeatable: true });
   }
   await letGo(ctx, way, node);
 }
 
+/** A node without a record may have had the application all the same: the script of the point, which may run by now, says so. */
+async function wasInstalled(ctx: RunContext, pkg: RunPackage, node: string): Promise<boolean> {
+  if (ctx.node(node).from !== undefined) return true;
+  try {
+    return (await readVersion(ctx, pkg, node)) !== undefined;
+  } catch {
+    ctx.signal.throwIfAborted();
+    return false;
+  }
+}
+
 /** A node that died in the middle of the swap may have come up with its application running. */
-async function stopAgain(ctx: RunContext, { pkg, lane }: WayBack, node: string, attempt: number): Promise<void> {
+async function stopAgain(ctx: RunContext, way: WayBack, node: string, attempt: number): Promise<void> {
+  const { lane } = way;
+  const pkg = packageOn(way.pkg, node);
   if (attempt === 1 || !pkg) return;
   const env = environmentOf(ctx, node, 'restore', directoryOf(ctx, pkg, node));
   await runAgain(ctx, pkg, 'stop', { node, step: 'restore', lane, attempt, timeout: pkg.manifest.timeouts.stop, env });
@@ -204,7 +221,8 @@ async function letGoOrTell(ctx: RunContext, way: WayBack, node: string): Promise
 }
 
 function restoreContext(ctx: RunContext, way: WayBack, node: string, attempt: number): RestoreContext {
-  const { read, pkg, lane } = way;
+  const { read, lane } = way;
+  const pkg = packageOn(way.pkg, node);
   const { store, planned } = storeOf(ctx);
   const own = ctx.node(node);
   const to = partOf(read.point, node).version;
@@ -223,7 +241,7 @@ function restoreContext(ctx: RunContext, way: WayBack, node: string, attempt: nu
     point: read.point,
     node: backupNode(ctx, node),
     tag: ctx.plan.run,
-    trusted: planned.trusted ?? true,
+    trusted: vouches(planned, node),
     runTask: taskRunner(ctx, { ...step, ...(record && !back ? { record } : {}) }),
     signal: ctx.signal,
   };

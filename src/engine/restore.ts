@@ -6,6 +6,7 @@ import { tellBroken } from './badpart';
 import { errorRecord, type RunContext } from './context';
 import { finishRun, refuseRun } from './finish';
 import { lockAll, unlockAll } from './locks';
+import { markPoint } from './mark';
 import { isGood, isOvertaken } from './outcome';
 import { mustNotBeOvertaken } from './overtaken';
 import { pointPackage } from './pointpackage';
@@ -13,12 +14,14 @@ import { provisionIfAsked } from './provision';
 import { bringPart, dropPart, goBack, proveRestored, putBack, type WayBack } from './putback';
 import { settleAll } from './settle';
 import { bracketBegun } from './view';
+import { demandVouched } from './vouch';
 
 /** The action `restore`: every node back to what the restore point holds, or, where that fails, to where it was. */
 export async function runRestore(ctx: RunContext): Promise<void> {
   let way: WayBack | undefined;
   try {
     await lockAll(ctx);
+    await markPoint(ctx);
     await mustNotBeOvertaken(ctx, undefined);
     if (!ctx.view.committed) way = await prepare(ctx);
   } catch (error) {
@@ -37,8 +40,9 @@ export async function runRestore(ctx: RunContext): Promise<void> {
 /** Verified, and brought to every node, before the first one is stopped. */
 async function prepare(ctx: RunContext): Promise<WayBack> {
   const read = await readPinned(ctx);
-  const way: WayBack = { read, pkg: pointPackage(read.point), lane: 'main' };
+  const way: WayBack = { read, pkg: pointPackage(read.point, ctx.plan.primary), lane: 'main' };
   if (ctx.plan.nodes.some(({ name }) => bracketBegun(ctx.nodeView(name)))) return way;
+  await demandVouched(ctx, read);
   try {
     await bring(ctx, way);
   } catch (error) {

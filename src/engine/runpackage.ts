@@ -28,6 +28,23 @@ export interface RunPackage {
   open(): Promise<PackageContent>;
   /** The scripts and what lies beside them, for nodes that do not have the package. */
   scriptFiles(): Promise<readonly ShortFile[]>;
+  /**
+   * The package as one node has it; undefined: that node has none. Absent: it is the same for all nodes. What a node keeps,
+   * or kept when its part of a restore point was taken, is for that node only.
+   */
+  on?(node: string): RunPackage | undefined;
+}
+
+/** The package as a node has it. */
+export function packageOn(pkg: RunPackage | undefined, node: string): RunPackage | undefined {
+  return pkg?.on ? pkg.on(node) : pkg;
+}
+
+/** One package of many, each for its own node; `first` names the node that stands for the cluster. */
+export function packageOfEach(own: ReadonlyMap<string, RunPackage>, first: string): RunPackage | undefined {
+  const [any] = own.values();
+  const base = own.get(first) ?? any;
+  return base && { ...base, on: (node) => own.get(node) };
 }
 
 export interface PackageOnNode extends FileOnPrimary {

@@ -32,6 +32,8 @@ const model = z.object({
 });
 
 const step = z.enum(STEPS);
+const sha256 = z.string().regex(/^[0-9a-f]{64}$/);
+const paths = z.array(text).max(1000);
 
 const seen = z.object({
   changed: text,
@@ -61,6 +63,7 @@ const planSchema = z.object({
         requests: z.array(z.enum(['provision', 'reboot'])).max(2),
         steps: z.array(step).max(100),
         seen: optional(seen),
+        installed: optional(z.object({ product: text, version: text, sha256, manifest: z.unknown() })),
       }),
     )
     .max(10_000),
@@ -69,7 +72,7 @@ const planSchema = z.object({
     z.object({
       product: text,
       version: text,
-      sha256: z.string().regex(/^[0-9a-f]{64}$/),
+      sha256,
       size: z.number().int().nonnegative(),
       source: z.discriminatedUnion('kind', [
         z.object({ kind: z.literal('file'), path: text }),
@@ -113,15 +116,23 @@ const planSchema = z.object({
       id: z.string().regex(POINT_ID),
       sha256: optional(text),
       trusted: optional(z.boolean()),
+      foreign: optional(z.array(name).max(10_000)),
     }),
   ),
   backup: optional(
     z.object({
       reason: z.enum(['manual', 'upgrade']),
-      paths: z.array(text).max(1000),
-      exclude: z.array(text).max(1000),
+      paths,
+      exclude: paths,
       quiet: z.boolean(),
-      nodes: z.record(name, z.object({ leaveOut: z.array(text).max(2000), bytes: z.number().nonnegative() })),
+      nodes: z.record(
+        name,
+        z.object({
+          leaveOut: z.array(text).max(2000),
+          bytes: z.number().nonnegative(),
+          own: optional(z.object({ paths, exclude: paths, quiet: z.boolean() })),
+        }),
+      ),
     }),
   ),
 });

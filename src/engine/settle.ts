@@ -2,7 +2,7 @@ import { ClusterliftError } from '../base/errors';
 import type { RunContext } from './context';
 import { outcomeOf } from './bracket';
 import { waitUntilHealthy } from './health';
-import type { RunPackage } from './runpackage';
+import { packageOn, type RunPackage } from './runpackage';
 
 /**
  * What comes after the last node: `provision`, then the health of all.
@@ -35,7 +35,8 @@ export async function settleAll(ctx: RunContext, pkg: RunPackage): Promise<boole
   const settled = await Promise.all(
     ctx.plan.nodes.map(async ({ name }) => {
       try {
-        await waitUntilHealthy(ctx, pkg, name, 'settle');
+        const own = packageOn(pkg, name);
+        if (own) await waitUntilHealthy(ctx, own, name, 'settle');
         return true;
       } catch (error) {
         ctx.signal.throwIfAborted();

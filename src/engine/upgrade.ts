@@ -3,6 +3,7 @@ import { upgradeNode } from './bracket';
 import type { RunContext } from './context';
 import { finishRun, refuseRun } from './finish';
 import { lockAll, unlockAll } from './locks';
+import { markPoint } from './mark';
 import { budgetAllows } from './order';
 import { isGood, isOvertaken, tally } from './outcome';
 import { mustNotBeOvertaken } from './overtaken';
@@ -20,6 +21,7 @@ import { bracketBegun } from './view';
 export async function runUpgrade(ctx: RunContext, pkg: RunPackage): Promise<void> {
   try {
     await lockAll(ctx);
+    await markPoint(ctx);
     await mustNotBeOvertaken(ctx, pkg);
     if (!ctx.view.committed) await prepareNodes(ctx, pkg);
   } catch (error) {

@@ -1,9 +1,10 @@
-# shellcheck shell=sh disable=SC2154
+# shellcheck shell=sh disable=SC2153,SC2154
 # The copy of a run's plan and journal on a node, so that another machine can read it and take over.
 #
 # write STATE RUN EPOCH PLANSIZE OFFSET JOURNALSIZE CLOSED   stdin: plan, then journal from OFFSET; tells the size it has now
 # list STATE
 # read STATE RUN
+# used STATE            the restore points that open runs name, and the run that holds the lock
 
 # emit_whole KEY PATH MAX: a file as an entry, without holding it in a variable.
 emit_whole() {
@@ -58,6 +59,31 @@ write() {
   emit size "$((offset + size))"
 }
 
+# points_of RUN: every id of a restore point in its plan and its journal, also in those of a newer version.
+points_of() {
+  grep -ohE '[0-9]{8}T[0-9]{6}Z-[A-Za-z0-9][A-Za-z0-9._-]*-[0-9a-f]{6}' "$S/runs/$1/plan.json" "$S/runs/$1/journal.jsonl" 2>/dev/null |
+    sort -u | head -n 10000 || :
+}
+
+used() {
+  epoch_now
+  held=
+  if [ "$EPOCH" != 0 ] && [ ! -e "$S/lock/e$EPOCH/released" ]; then
+    held=$(cat "$S/lock/e$EPOCH/run")
+    emit held "$held"
+  fi
+  for each in "$S"/runs/*/plan.json; do
+    [ -f "$each" ] || continue
+    run=${each%/plan.json}
+    run=${run##*/}
+    if [ -e "$S/runs/$run/closed" ] && [ "$run" != "$held" ]; then continue; fi
+    emit run "$run"
+    # A plan that does not name its run is torn: it says nothing about points.
+    emit whole "$(grep -qF -e "\"run\": \"$run\"" -e "\"run\":\"$run\"" "$each" && echo yes || echo no)"
+    emit points "$(points_of "$run")"
+  done
+}
+
 state_path "$2"
 mode=$1
 shift
@@ -71,6 +97,7 @@ case $mode in
       emit open "$([ -e "$each/closed" ] && echo no || echo yes)"
     done
     ;;
+  used) used ;;
   read)
     [ -f "$S/runs/$2/plan.json" ] || die run-unknown "there is no run $2"
     emit_whole plan "$S/runs/$2/plan.json" 16777216

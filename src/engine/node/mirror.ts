@@ -1,3 +1,4 @@
+import { POINT_ID } from '../../backup/point';
 import type { NodeConnection } from '../../ssh/connection';
 import { ask } from '../../ssh/script';
 import { checkedRun } from './lock';
@@ -42,6 +43,35 @@ export async function listMirrors(
   const entries = await ask(connection, { text, args: ['list', stateDir ?? ''] });
   const open = entries.all('open');
   return entries.all('run').map((run, at) => ({ run, open: open[at] === 'yes' }));
+}
+
+/** What a node says about the restore points that runs use. */
+export interface PointUse {
+  /** The run that holds its lock; undefined: none. */
+  readonly held: string | undefined;
+  /** Runs that are open there, and the one that holds the lock. */
+  readonly runs: readonly {
+    readonly run: string;
+    /** Its plan is there as a whole. */
+    readonly whole: boolean;
+    readonly points: readonly string[];
+  }[];
+}
+
+/** Asks a node which restore points are in use. */
+export async function pointsUsed(
+  connection: NodeConnection,
+  stateDir: string | undefined,
+  signal?: AbortSignal,
+): Promise<PointUse> {
+  const entries = await ask(connection, { text, args: ['used', stateDir ?? ''], ...(signal && { signal }) });
+  const [whole, points] = [entries.all('whole'), entries.all('points')];
+  const runs = entries.all('run').map((run, at) => ({
+    run,
+    whole: whole[at] === 'yes',
+    points: (points[at] ?? '').split('\n').filter((each) => POINT_ID.test(each)),
+  }));
+  return { held: entries.text('held'), runs };
 }
 
 /**

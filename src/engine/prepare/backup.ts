@@ -1,6 +1,4 @@
-import { mapLimit } from '../../base/async';
 import { wallClock } from '../../base/clock';
-import { ClusterliftError } from '../../base/errors';
 import { excludedPaths } from '../../backup/exclude';
 import { LOCAL_BACKUP } from '../../backup/location';
 import type { Finding } from '../../backup/paths';
@@ -10,16 +8,17 @@ import type { BackupNode, Store } from '../../backup/store';
 import type { Cluster, NodeModel } from '../../cluster/model';
 import type { Manifest } from '../../package/manifest';
 import type { NodeConnection } from '../../ssh/connection';
-import { membersOf, scriptEnvironment } from '../environment';
-import type { Plan, PlanBackup, PlanNode, PlanOptions, PlanPoint } from '../plan';
-import type { RunPackage } from '../runpackage';
+import { membersOf } from '../environment';
+import type { Plan, PlanBackup, PlanNode, PlanNodeBackup, PlanOptions, PlanPoint } from '../plan';
+import { packageOn, type RunPackage } from '../runpackage';
 import { newRunId } from '../runs';
 import type { NodeProbe } from './check-input';
 import { checkAll } from './checks';
 import { judged } from './findings';
-import { installedPackage, withVersion } from './installed';
+import { installedOf, installedPackages } from './installed';
 import { probeNodes } from './probe';
 import { seenOf } from './seen';
+import { askVersions } from './versions';
 
 /** What a backup in a plan is made of. */
 export interface BackupDraft {
@@ -27,7 +26,8 @@ export interface BackupDraft {
   readonly store: Store;
   readonly reason: PlanBackup['reason'];
   readonly nodes: readonly BackupNode[];
-  readonly manifest: Manifest | undefined;
+  /** Of the package as a node has it. */
+  manifestOn(node: string): Manifest | undefined;
   /** `look`: nothing is written, not even to try the location. */
   readonly how: 'look' | 'write';
   /** `restore`: this run may swap the paths back by itself, so what forbids a restore forbids the run. */
@@ -35,27 +35,56 @@ export interface BackupDraft {
   readonly signal: AbortSignal;
 }
 
-/** Judges and freezes a backup: clusters.json says what is backed up, else the manifest. */
+type Scope = Pick<PlanBackup, 'paths' | 'exclude' | 'quiet'>;
+
+/** Judges and freezes a backup: clusters.json says what is backed up, else the manifest that the node has. */
 export async function draftBackup(
   draft: BackupDraft,
 ): Promise<{ point: PlanPoint; backup: PlanBackup; findings: readonly Finding[] }> {
-  const { cluster, store, nodes, manifest, signal } = draft;
-  const { paths = [], exclude = [] } = cluster.backup ?? manifest?.backup ?? {};
-  const check = await checkBackup(store, nodes, paths, draft, signal);
+  const { cluster, store, nodes, signal } = draft;
+  const scopes = new Map(nodes.map((node) => [node.name, scopeOf(cluster, draft.manifestOn(node.name))]));
+  const all = scopes.get(cluster.primary) ?? [...scopes.values()][0] ?? scopeOf(cluster, undefined);
+  const scopeOn = (node: string): Scope => scopes.get(node) ?? all;
+  const check = await checkBackup(store, nodes, (node) => scopeOn(node).paths, draft, signal);
   const { name, uri } = store.location;
-  const own = nodes.map((node): [string, PlanBackup['nodes'][string]] => [
+  const own = nodes.map((node): [string, PlanNodeBackup] => [
     node.name,
-    { leaveOut: check.leaveOut[node.name] ?? [], bytes: check.bytes[node.name] ?? 0 },
+    {
+      leaveOut: check.leaveOut[node.name] ?? [],
+      bytes: check.bytes[node.name] ?? 0,
+      ...(isEqual(scopeOn(node.name), all) ? {} : { own: scopeOn(node.name) }),
+    },
   ]);
   return {
     point: { location: name, uri, id: newPointId(cluster.name, new Date(wallClock())), sha256: undefined },
-    backup: { reason: draft.reason, paths, exclude, quiet: isQuiet(manifest), nodes: Object.fromEntries(own) },
+    backup: { reason: draft.reason, ...all, nodes: Object.fromEntries(own) },
     findings: [
       ...check.findings,
-      ...excludedPaths(paths, exclude, store.location.kind),
+      ...excludedPaths(all.paths, all.exclude, store.location.kind),
+      ...own.flatMap(([node, each]) => otherScope(node, each.own, store)),
       ...(name === LOCAL_BACKUP ? [diesWithNode()] : []),
     ],
   };
+}
+
+function scopeOf(cluster: Cluster, manifest: Manifest | undefined): Scope {
+  const { paths = [], exclude = [] } = cluster.backup ?? manifest?.backup ?? {};
+  return { paths, exclude, quiet: isQuiet(manifest) };
+}
+
+/** What a node backs up otherwise is its own affair, and told. */
+function otherScope(node: string, own: Scope | undefined, { location }: Store): Finding[] {
+  if (!own) return [];
+  const excluded = excludedPaths(own.paths, own.exclude, location.kind).map((each) => ({ ...each, node }));
+  if (own.paths.length === 0) return excluded;
+  const message = `${node} keeps another manifest than the primary: of it is saved ${own.paths.join(', ')}`;
+  const fix = 'Name the paths in "backup" of clusters.json where all nodes are to save the same.';
+  return [...excluded, { code: 'backup-differs', level: 'warn', node, path: undefined, message, fix }];
+}
+
+function isEqual(a: Scope, b: Scope): boolean {
+  const text = ({ paths, exclude, quiet }: Scope): string => JSON.stringify([paths, exclude, quiet]);
+  return text(a) === text(b);
 }
 
 function isQuiet(manifest: Manifest | undefined): boolean {
@@ -100,14 +129,18 @@ export async function prepareBackup(
     signal,
     connect: (node) => request.connect(node),
   });
-  const pkg = packageOf(request, probes);
-  const asked = pkg ? await versions(request, probes, pkg) : probes;
+  const connect = (node: NodeModel): NodeConnection => request.connect(node);
+  const kept = installedPackages(probes, cluster.primary, connect);
+  const { package: pkg } = kept;
+  const asked = await askVersions({ cluster, action: 'backup', signal, connect }, kept.probes, (node) =>
+    packageOn(pkg, node),
+  );
   const { point, backup, findings } = await draftBackup({
     cluster,
     store,
     reason: 'manual',
-    nodes: backupNodes(probes, (node) => request.connect(node)),
-    manifest: pkg?.manifest,
+    nodes: backupNodes(probes, connect),
+    manifestOn: (node) => packageOn(pkg, node)?.manifest,
     how: request.dryRun ? 'look' : 'write',
     purpose: 'backup',
     signal,
@@ -130,14 +163,14 @@ export async function prepareBackup(
     production: cluster.production,
     primary: cluster.primary,
     members: membersOf(cluster),
-    nodes: asked.map(planNode),
+    nodes: asked.map((probe) => planNode(probe, packageOn(pkg, probe.model.name))),
     batches: [asked.map(({ model }) => model.name)],
     package: pkg && {
       product: pkg.product,
       version: pkg.version,
       sha256: pkg.sha256,
       size: 0,
-      source: { kind: 'node', node: holder(asked, pkg), path: 'installed' },
+      source: { kind: 'node', node: holder(asked, cluster, pkg), path: 'installed' },
       manifest: pkg.manifestValue,
       signedBy: undefined,
     },
@@ -158,58 +191,13 @@ export function backupNodes(probes: readonly NodeProbe[], connect: (node: NodeMo
   );
 }
 
-/** What the primary keeps, else the first node that keeps anything. */
-function packageOf(request: PrepareBackup, probes: readonly NodeProbe[]): RunPackage | undefined {
-  const primaryFirst = [...probes].sort((a, b) => Number(isPrimary(request, b)) - Number(isPrimary(request, a)));
-  for (const probe of primaryFirst) {
-    const pkg = installedPackage(probe, () => request.connect(probe.model));
-    if (pkg) return pkg;
-  }
-  return undefined;
+/** The node that stands for the package in the plan. */
+function holder(probes: readonly NodeProbe[], { primary }: Cluster, pkg: RunPackage): string {
+  const names = probes.map(({ model }) => model.name).filter((name) => packageOn(pkg, name) !== undefined);
+  return names.find((name) => name === primary) ?? names[0] ?? '';
 }
 
-function isPrimary({ cluster }: PrepareBackup, { model }: NodeProbe): boolean {
-  return model.name === cluster.primary;
-}
-
-/** The node that the package was read from: a resumed run reads it there again. */
-function holder(probes: readonly NodeProbe[], pkg: RunPackage): string {
-  const holds = ({ facts }: NodeProbe): boolean =>
-    facts?.products.some((each) => each.product === pkg.product) ?? false;
-  return probes.find(holds)?.model.name ?? '';
-}
-
-async function versions(
-  request: PrepareBackup,
-  probes: readonly NodeProbe[],
-  pkg: RunPackage,
-): Promise<readonly NodeProbe[]> {
-  const { cluster, signal } = request;
-  const results = await mapLimit(probes, 20, async (probe) => {
-    if (!probe.facts) return probe;
-    const env = scriptEnvironment({
-      action: 'backup',
-      cluster: cluster.name,
-      run: '',
-      primary: cluster.primary,
-      node: probe.model,
-      members: membersOf(cluster),
-      directory: '',
-      from: undefined,
-      to: undefined,
-    });
-    return withVersion(probe, pkg, request.connect(probe.model), env, signal);
-  });
-  signal.throwIfAborted();
-  return results.map((result, index) => {
-    if (result.status === 'fulfilled') return result.value;
-    const probe = probes[index];
-    if (!probe || !(result.reason instanceof ClusterliftError)) throw result.reason;
-    return { ...probe, versionError: result.reason };
-  });
-}
-
-function planNode(probe: NodeProbe): PlanNode {
+function planNode(probe: NodeProbe, pkg: RunPackage | undefined): PlanNode {
   const { model, facts, version } = probe;
   return {
     name: model.name,
@@ -221,5 +209,6 @@ function planNode(probe: NodeProbe): PlanNode {
     requests: [],
     steps: ['lock', 'backup', 'verify-backup', 'unlock'],
     seen: seenOf(probe),
+    ...(pkg && { installed: installedOf(pkg) }),
   };
 }

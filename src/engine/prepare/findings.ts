@@ -20,6 +20,7 @@ const FIRM: ReadonlySet<string> = new Set([
   'state-foreign',
   'version-script',
   'version-output',
+  'installed-invalid',
   'kill-user-processes',
   'tools-missing',
   'link-lost',

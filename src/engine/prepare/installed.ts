@@ -1,31 +1,39 @@
-import { manifestOf } from '../../package/manifest';
+import { ClusterliftError, ExitStatus, messageOf } from '../../base/errors';
+import type { NodeModel } from '../../cluster/model';
+import { type Manifest, manifestOf } from '../../package/manifest';
 import type { NodeConnection } from '../../ssh/connection';
-import { runScripts, type ShortFile } from '../../ssh/short';
+import type { ShortFile } from '../../ssh/short';
 import { readInstalled } from '../node/installed';
 import { installedVersion, parseRecord } from '../node/record';
-import type { RunPackage } from '../runpackage';
-import { parseVersionOutput, versionScriptFailed } from '../version';
+import type { PlanInstalled } from '../plan';
+import { packageOfEach, type RunPackage } from '../runpackage';
 import type { NodeProbe } from './check-input';
 
 /**
- * What a node keeps of the last upgrade, as a package: for what is done without an image.
+ * What a node keeps of the last upgrade (of a product), as a package: for what is done without an image, on that node only.
  * @returns undefined: nothing is kept there
+ * @throws ClusterliftError `installed-invalid`
  */
 export function installedPackage(
   probe: NodeProbe | undefined,
   connection: () => NodeConnection,
-  signal?: AbortSignal,
+  options: { readonly signal?: AbortSignal; readonly product?: string } = {},
 ): RunPackage | undefined {
+  const { signal, product: wanted } = options;
   const kept = (probe?.facts?.products ?? []).flatMap(({ product, record: text, manifest, files }) => {
     const record = text === undefined ? undefined : parseRecord(text);
+    if (wanted !== undefined && product !== wanted) return [];
     return record && manifest !== undefined && files !== undefined ? [{ product, record, manifest, files }] : [];
   });
   const last = kept.sort((a, b) => b.record.time - a.record.time)[0];
-  if (!last) return undefined;
-  const manifestValue: unknown = JSON.parse(last.manifest);
-  const manifest = manifestOf(manifestValue);
+  if (!probe || !last) return undefined;
+  const { manifest, value: manifestValue } = keptManifest(last, probe.model.name);
   let read: Promise<ShortFile[]> | undefined;
-  const files = (): Promise<ShortFile[]> => (read ??= readInstalled(connection(), last.files, signal));
+  const files = (): Promise<ShortFile[]> =>
+    (read ??= readInstalled(connection(), last.files, signal).catch((error: unknown) => {
+      read = undefined;
+      throw error;
+    }));
   return {
     product: last.product,
     version: installedVersion(last.record) ?? manifest.version,
@@ -41,23 +49,57 @@ export function installedPackage(
   };
 }
 
-/** The same probes with the version that each node itself reports; a script that fails is a finding of that node. */
-export async function withVersion(
-  probe: NodeProbe,
-  pkg: RunPackage,
-  connection: NodeConnection,
-  env: Readonly<Record<string, string>>,
-  signal?: AbortSignal,
-): Promise<NodeProbe> {
-  const files = probe.facts?.products.find((each) => each.product === pkg.product)?.files;
-  if (files === undefined) return probe;
-  const { scripts, timeouts } = pkg.manifest;
-  const [result] = await runScripts(connection, {
-    from: { dir: files },
-    scripts: [{ name: 'version', path: scripts.version, timeoutMs: timeouts.version }],
-    env,
-    ...(signal && { signal }),
+/**
+ * The manifest that a node keeps.
+ * @throws ClusterliftError `installed-invalid`, about that node
+ */
+function keptManifest(
+  { product, manifest: text }: { readonly product: string; readonly manifest: string },
+  node: string,
+): { readonly manifest: Manifest; readonly value: unknown } {
+  try {
+    const value: unknown = JSON.parse(text);
+    const manifest = manifestOf(value);
+    if (manifest.product !== product) throw new Error(`it is that of ${manifest.product}`);
+    return { manifest, value };
+  } catch (cause) {
+    throw new ClusterliftError({
+      code: 'installed-invalid',
+      message: `The manifest of ${product} that ${node} keeps cannot be used: ${messageOf(cause)}`,
+      hint: `Upgrade ${node} again, or leave it out with --nodes.`,
+      exit: ExitStatus.refused,
+      node,
+      cause,
+    });
+  }
+}
+
+/** What the nodes keep, each for itself; what one keeps and cannot be used is a finding of that node. `product`: of which. */
+export function installedPackages(
+  probes: readonly NodeProbe[],
+  primary: string,
+  connect: (model: NodeModel) => NodeConnection,
+  options: { readonly signal?: AbortSignal; readonly product?: (node: string) => string | undefined } = {},
+): { readonly package: RunPackage | undefined; readonly probes: readonly NodeProbe[] } {
+  const own = new Map<string, RunPackage>();
+  const judged = probes.map((probe) => {
+    const product = options.product?.(probe.model.name);
+    try {
+      const pkg = installedPackage(probe, () => connect(probe.model), {
+        ...(options.signal && { signal: options.signal }),
+        ...(product !== undefined && { product }),
+      });
+      if (pkg) own.set(probe.model.name, pkg);
+      return probe;
+    } catch (error) {
+      if (!(error instanceof ClusterliftError)) throw error;
+      return { ...probe, versionError: error };
+    }
   });
-  if (result?.rc === 0) return { ...probe, version: parseVersionOutput(result.stdout, probe.model.name) };
-  return result ? { ...probe, versionError: versionScriptFailed(result, probe.model.name) } : probe;
+  return { package: packageOfEach(own, primary), probes: judged };
+}
+
+/** What a plan says of the package that a node keeps. */
+export function installedOf({ product, version, sha256, manifestValue: manifest }: RunPackage): PlanInstalled {
+  return { product, version, sha256, manifest };
 }

@@ -3,12 +3,11 @@ import { ClusterliftError, ExitStatus } from '../../base/errors';
 import type { Cluster, NodeModel } from '../../cluster/model';
 import type { NodeConnection } from '../../ssh/connection';
 import { membersOf } from '../environment';
-import type { Plan, PlanOptions, StepName } from '../plan';
-import type { RunPackage } from '../runpackage';
+import type { Plan, PlanNode, PlanOptions, StepName } from '../plan';
+import { packageOn, type RunPackage } from '../runpackage';
 import { newRunId } from '../runs';
-import type { NodeProbe } from './check-input';
 import { checkAll } from './checks';
-import { installedPackage } from './installed';
+import { installedOf, installedPackages } from './installed';
 import { probeNodes } from './probe';
 import { seenOf } from './seen';
 
@@ -37,18 +36,16 @@ export async function prepareProvision(request: PrepareProvision): Promise<{ pla
   });
   const primaryLeftOut = !nodes.some((node) => node.name === cluster.primary);
   if (primaryLeftOut) throw leftOut(cluster.primary);
+  const kept = installedPackages(probes, cluster.primary, (node) => request.connect(node), { signal });
   const checks = checkAll({
     cluster,
-    probes,
+    probes: kept.probes,
     package: undefined,
     backup: 'none',
     primaryLeftOut,
     overrides: request.overrides,
   });
-  const pkg = provisionPackage(
-    request,
-    probes.find(({ model }) => model.name === cluster.primary),
-  );
+  const pkg = provisionPackage(kept, cluster.primary);
   const plan: Plan = {
     schema: 1,
     run: newRunId(cluster.name),
@@ -63,11 +60,10 @@ export async function prepareProvision(request: PrepareProvision): Promise<{ pla
       name: probe.model.name,
       model: probe.model,
       stateDir: probe.facts?.state.path ?? '/var/lib/clusterlift',
-      from: pkg.version,
-      to: pkg.version,
+      ...ownPart(packageOn(pkg, probe.model.name)),
       action: 'change',
       requests: [...new Set(probe.facts?.requests.map((each) => each.kind))],
-      steps: stepsOf(probe.model.name === cluster.primary, pkg),
+      steps: stepsOf(probe.model.name === cluster.primary, packageOn(pkg, probe.model.name)),
       seen: seenOf(probe),
     })),
     batches: [probes.map(({ model }) => model.name)],
@@ -89,16 +85,22 @@ export async function prepareProvision(request: PrepareProvision): Promise<{ pla
   return { plan, package: pkg };
 }
 
-function stepsOf(primary: boolean, pkg: RunPackage): StepName[] {
-  const health = pkg.manifest.scripts.health !== undefined;
+/** Each node is proven healthy by what it keeps itself. */
+function ownPart(own: RunPackage | undefined): Pick<PlanNode, 'from' | 'to' | 'installed'> {
+  return own ? { from: own.version, to: own.version, installed: installedOf(own) } : { from: undefined, to: undefined };
+}
+
+function stepsOf(primary: boolean, own: RunPackage | undefined): StepName[] {
+  const health = own?.manifest.scripts.health !== undefined;
   return ['lock', ...(primary ? (['provision'] as const) : []), ...(health ? (['settle'] as const) : []), 'unlock'];
 }
 
 /** What the primary keeps of the last upgrade. @throws ClusterliftError `not-installed`, `no-provision` */
-function provisionPackage(request: PrepareProvision, probe: NodeProbe | undefined): RunPackage {
+function provisionPackage({ package: pkg, probes }: ReturnType<typeof installedPackages>, primary: string): RunPackage {
+  const probe = probes.find(({ model }) => model.name === primary);
   if (probe?.error) throw probe.error;
-  const pkg = probe && installedPackage(probe, () => request.connect(probe.model), request.signal);
-  if (!pkg) throw notInstalled(probe?.model.name ?? '');
+  if (probe?.versionError) throw probe.versionError;
+  if (!pkg || !packageOn(pkg, primary)) throw notInstalled(primary);
   if (pkg.manifest.scripts.provision === undefined) throw noProvision(pkg.product);
   return pkg;
 }

@@ -11,8 +11,8 @@ import type { NodeConnection } from '../../ssh/connection';
 import type { ShortFile } from '../../ssh/short';
 import type { EventSink } from '../events';
 import { readInstalled } from '../node/installed';
-import type { Plan, PlanNode, PlanPackage } from '../plan';
-import { onNodeOf, type RunPackage } from '../runpackage';
+import type { Plan, PlanInstalled, PlanNode, PlanPackage } from '../plan';
+import { onNodeOf, packageOfEach, type RunPackage } from '../runpackage';
 import { contentOf, scriptFilesOf, scriptPathsOf } from './content';
 
 export interface ReopenRequest {
@@ -55,10 +55,31 @@ export async function reopenPackage(plan: Plan, request: ReopenRequest): Promise
   });
 }
 
-/** What the last upgrade left on the nodes. */
+/** What the last upgrade left on the nodes, each its own; a plan of an earlier version names that of one node for all. */
 function installed(plan: Plan, pinned: PlanPackage, request: ReopenRequest): RunPackage {
-  const { product, version, sha256, source, manifest: manifestValue } = pinned;
-  const holder = plan.nodes.find((node) => source.kind === 'node' && node.name === source.node);
+  const own = plan.nodes.flatMap((node): [string, RunPackage][] =>
+    node.installed ? [[node.name, installedOn(plan, node.installed, node, request)]] : [],
+  );
+  const { source } = pinned;
+  const name = source.kind === 'node' ? source.node : '';
+  const each = packageOfEach(new Map(own), name);
+  return (
+    each ??
+    installedOn(
+      plan,
+      pinned,
+      plan.nodes.find((node) => node.name === name),
+      request,
+    )
+  );
+}
+
+function installedOn(
+  plan: Plan,
+  { product, version, sha256, manifest: manifestValue }: PlanInstalled,
+  holder: PlanNode | undefined,
+  request: ReopenRequest,
+): RunPackage {
   const files = async (): Promise<ShortFile[]> => {
     if (!holder) throw noPackage(plan.run);
     return readInstalled(request.connect(holder), `${holder.stateDir}/installed/${product}/files`, request.signal);

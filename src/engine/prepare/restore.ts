@@ -4,19 +4,22 @@ import type { Finding } from '../../backup/paths';
 import type { Point } from '../../backup/point';
 import { checkRestore, type RestorePreview, type RestoreReport } from '../../backup/restore';
 import type { ReadPoint, Store } from '../../backup/store';
+import type { Trust } from '../../backup/trust';
 import type { Cluster, NodeModel } from '../../cluster/model';
 import type { NodeConnection } from '../../ssh/connection';
 import { membersOf } from '../environment';
 import type { Plan, PlanNode, PlanOptions, StepName } from '../plan';
 import { pointPackage } from '../pointpackage';
-import type { RunPackage } from '../runpackage';
+import { packageOn, type RunPackage } from '../runpackage';
 import { newRunId } from '../runs';
 import { backupNodes } from './backup';
 import type { NodeProbe } from './check-input';
 import { checkAll, leftOutFindings } from './checks';
-import { judged } from './findings';
+import { judged, warn } from './findings';
+import { installedPackages } from './installed';
 import { probeNodes } from './probe';
 import { seenOf } from './seen';
+import { askVersions, recordedVersion } from './versions';
 
 export interface PrepareRestore {
   readonly cluster: Cluster;
@@ -35,39 +38,28 @@ export interface PrepareRestore {
 }
 
 /**
- * Everything before a restore: the point judged, its origin vouched for, the nodes asked. Changes nothing.
- * No script of a point is run before somebody vouches for it.
+ * Everything before a restore: the point judged, each node asked whether it vouches for it. Changes nothing, and runs nothing
+ * that comes from the point: versions are what each node's own script and record say.
  */
 export async function prepareRestore(request: PrepareRestore): Promise<Plan> {
-  const { cluster, store, read, signal, overrides } = request;
+  const { cluster, store, read, signal } = request;
   const connect = (node: NodeModel): NodeConnection => request.connect(node);
-  const ask = (nodes: readonly NodeModel[], pkg: RunPackage | undefined): Promise<NodeProbe[]> =>
-    probeNodes({
-      cluster,
-      nodes,
-      package: pkg,
-      action: 'restore',
-      commands: [],
-      paths: [],
-      signal,
-      connect,
-    });
-  const all = await ask(cluster.nodes, undefined);
   const nodes = chosen(request, read.point);
-  const names = new Set(nodes.map(({ name }) => name));
-  const reachable = backupNodes(all, connect);
-  const report = await checkRestore(
-    store,
-    read,
-    reachable.filter(({ name }) => names.has(name)),
-    reachable,
-    request.journaled,
+  const all = await probeNodes({
+    cluster,
+    nodes,
+    package: undefined,
+    action: 'restore',
+    commands: [],
+    paths: [],
     signal,
-  );
-  const primaryLeftOut = !names.has(cluster.primary);
-  const mayRun = report.trust.kind === 'known' || overrides.includes('foreign-point');
-  const pkg = mayRun ? pointPackage(read.point) : undefined;
-  const probes = pkg ? await ask(nodes, versionOnly(pkg)) : all.filter(({ model }) => names.has(model.name));
+    connect,
+  });
+  const report = await checkRestore(store, read, backupNodes(all, connect), request.journaled, signal);
+  const primaryLeftOut = !nodes.some(({ name }) => name === cluster.primary);
+  const pkg = pointPackage(read.point, cluster.primary);
+  const { probes, findings } = await versionsNow(request, all, pkg);
+  const overrides = takenOn(request.overrides, report.trust, nodes.length);
   const checks = checkAll({
     cluster,
     probes,
@@ -76,12 +68,43 @@ export async function prepareRestore(request: PrepareRestore): Promise<Plan> {
     primaryLeftOut,
     overrides,
   });
+  const manifest = packageOn(pkg, cluster.primary)?.manifest;
+  const leftOut = primaryLeftOut && manifest ? leftOutFindings(cluster, manifest) : [];
   const losses = report.nodes.flatMap((each) => lossesOf(each, read.point));
-  const leftOut = primaryLeftOut ? leftOutByPoint(cluster, read.point) : [];
-  return planOf(request, report, probes, [
+  return planOf(request, report, pkg, probes, [
     ...checks,
-    ...judged([...report.findings, ...leftOut, ...losses], overrides),
+    ...judged([...report.findings, ...findings, ...leftOut, ...losses], overrides),
   ]);
+}
+
+/** A bare `foreign-point` is for a point that no node knows; where some do, the others have to be named. */
+function takenOn(overrides: readonly string[], { foreign }: Trust, asked: number): readonly string[] {
+  return foreign.length === asked ? overrides : overrides.filter((each) => each !== 'foreign-point');
+}
+
+/** What is there now must not keep anybody from putting it back: a script that fails is told, and the record counts. */
+async function versionsNow(
+  request: PrepareRestore,
+  all: readonly NodeProbe[],
+  pkg: RunPackage | undefined,
+): Promise<{ readonly probes: readonly NodeProbe[]; readonly findings: readonly Finding[] }> {
+  const { cluster, signal } = request;
+  const connect = (node: NodeModel): NodeConnection => request.connect(node);
+  const product = (node: string): string | undefined => packageOn(pkg, node)?.product ?? pkg?.product;
+  const kept = installedPackages(all, cluster.primary, connect, { signal, product });
+  const asked = await askVersions({ cluster, action: 'restore', signal, connect }, kept.probes, (node) =>
+    packageOn(kept.package, node),
+  );
+  const findings: Finding[] = [];
+  const probes = asked.map((probe) => {
+    const { name } = probe.model;
+    const recorded = recordedVersion(probe, product(name) ?? '');
+    const { versionError: error } = probe;
+    if (!error) return { ...probe, version: probe.version ?? (packageOn(kept.package, name) ? undefined : recorded) };
+    findings.push(warn(error.code, name, error.message, error.hint));
+    return { ...probe, versionError: undefined, version: recorded };
+  });
+  return { probes, findings };
 }
 
 /** The nodes that are restored: the named ones, else all that the point has. @throws ClusterliftError `point-node` */
@@ -91,17 +114,6 @@ function chosen({ cluster, only }: PrepareRestore, point: Point): readonly NodeM
   const gone = names.filter((name) => !cluster.nodes.some((node) => node.name === name));
   if (gone.length > 0) throw notInCluster(point.id, gone, cluster.name);
   return cluster.nodes.filter(({ name }) => names.includes(name));
-}
-
-function leftOutByPoint(cluster: Cluster, point: Point): Finding[] {
-  const manifest = pointPackage(point)?.manifest;
-  return manifest ? leftOutFindings(cluster, manifest) : [];
-}
-
-/** Of the point's scripts only `version` runs before the restore. */
-function versionOnly(pkg: RunPackage): RunPackage {
-  const scripts = { ...pkg.manifest.scripts, check: undefined, health: undefined };
-  return { ...pkg, manifest: { ...pkg.manifest, scripts } };
 }
 
 /** What the restore takes away from a node, in one finding. */
@@ -133,14 +145,17 @@ function plural(count: number): string {
 function planOf(
   request: PrepareRestore,
   report: RestoreReport,
+  pkg: RunPackage | undefined,
   probes: readonly NodeProbe[],
   checks: Plan['checks'],
 ): Plan {
   const { cluster, store, options, overrides, command } = request;
   const { point, sha256, trust } = report;
-  const pkg = pointPackage(point);
   const verified = (name: string): boolean => report.status?.nodes[name]?.result === 'verified';
-  const nodes = probes.map((probe) => planNode(probe, report.nodes, pkg, verified(probe.model.name), cluster.primary));
+  const nodes = probes.map((probe) => {
+    const { name } = probe.model;
+    return planNode(probe, report.nodes, packageOn(pkg, name), verified(name), cluster.primary);
+  });
   return {
     schema: 1,
     run: newRunId(cluster.name),
@@ -164,6 +179,7 @@ function planOf(
       id: point.id,
       sha256,
       trusted: trust.kind === 'known',
+      ...(trust.kind === 'known' ? {} : { foreign: trust.foreign }),
     },
   };
 }

@@ -165,13 +165,14 @@ async function backupOf(request: PrepareUpgrade, plan: Plan, probes: readonly No
   const { cluster, store, signal } = request;
   const names = new Set(changing(plan));
   if (!store || names.size === 0) return undefined;
+  const manifest = manifestOf(plan.package?.manifest);
   const those = probes.filter(({ model }) => names.has(model.name));
   return draftBackup({
     cluster,
     store,
     reason: 'upgrade',
     nodes: backupNodes(those, (node) => request.connect(node)),
-    manifest: manifestOf(plan.package?.manifest),
+    manifestOn: () => manifest,
     how: request.lookOnly ? 'look' : 'write',
     purpose: plan.options.onFailure === 'rollback' ? 'restore' : 'backup',
     signal,

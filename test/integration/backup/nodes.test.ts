@@ -129,7 +129,7 @@ describe('backups of real nodes, by jobs over SSH', function () {
   async function thereAndBack(store: Store, some: readonly BackupNode[]): Promise<void> {
     for (const each of await store.check(some, 'create'))
       assert.equal(each.status, 'fulfilled', each.status === 'rejected' ? String(each.reason) : '');
-    const check = await checkBackup(store, some, PATHS, CHECK);
+    const check = await checkBackup(store, some, () => PATHS, CHECK);
     assert.deepEqual(
       check.findings.filter((each) => each.level === 'block'),
       [],
@@ -183,7 +183,7 @@ describe('backups of real nodes, by jobs over SSH', function () {
         .must('cd /opt/acme && echo v2 > data && rm dangling && echo new > new; rm /etc/acme.conf; mkdir /srv/later');
     }
     const ruined = await Promise.all(some.map(census));
-    const report = await checkRestore(store, await store.readPoint(id, some), some, some, undefined);
+    const report = await checkRestore(store, await store.readPoint(id, some), some, undefined);
     assert.deepEqual(
       report.findings.filter((each) => each.level === 'block'),
       [],

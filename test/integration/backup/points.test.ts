@@ -1,22 +1,16 @@
 import { strict as assert } from 'node:assert';
-import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { sha256Hex } from '../../../src/backup/canonical';
 import { parseLocation } from '../../../src/backup/location';
 import { addLocation, listLocations } from '../../../src/backup/locations';
+import { cleanLocation, dropAnnouncements } from '../../../src/backup/clean';
 import { openStore } from '../../../src/backup/open';
 import { encode, newPointId, type Part, type Point } from '../../../src/backup/point';
-import {
-  assemblePoint,
-  checkBackup,
-  cleanLocation,
-  completePoint,
-  keepScripts,
-  verifyPoint,
-} from '../../../src/backup/points';
+import { assemblePoint, checkBackup, completePoint, keepScripts, verifyPoint } from '../../../src/backup/points';
 import { checkRestore, restoreNode, restoreState, settleRestore, undoRestore } from '../../../src/backup/restore';
 import type { Store } from '../../../src/backup/store';
-import { demandTrust, forgetTrust } from '../../../src/backup/trust';
+import { forgetTrust, trustOn } from '../../../src/backup/trust';
 import { linkLost } from '../../../src/ssh/trouble';
 import { succeed } from '../../lab/tools';
 import { Sshd, whyNoSshd } from '../ssh/sshd';
@@ -115,12 +109,12 @@ describe('restore points of a cluster', function () {
     const was = await files();
     for (const each of places) await writeFile(join(each.root, 'app', 'late'), 'late');
     const later = await files();
-    const report = await checkRestore(store, await store.readPoint(point.id, nodes()), nodes(), nodes(), undefined);
+    const report = await checkRestore(store, await store.readPoint(point.id, nodes()), nodes(), undefined);
     assert.deepEqual(
       report.findings.filter((each) => each.level === 'block'),
       [],
     );
-    assert.deepEqual(report.trust, { kind: 'known' });
+    assert.deepEqual(report.trust, { kind: 'known', foreign: [], removing: [] });
     assert.deepEqual(
       report.nodes.map((each) => [each.node, each.to, each.paths.map((path) => path.now)]),
       [
@@ -179,7 +173,12 @@ describe('restore points of a cluster', function () {
     const second = await make('2026-11-21T00:00:00Z');
     const third = await make('2026-11-22T00:00:00Z');
     await verifyPoint(store, first.id, nodes(), by);
-    const options = { cluster: 'staging', keep: 1, used: new Set<string>(), now: new Date('2026-11-22T20:00:00Z') };
+    const options = {
+      cluster: 'staging',
+      keep: 1,
+      inUse: () => Promise.resolve({ used: new Set<string>(), runs: new Set<string>() }),
+      now: new Date('2026-11-22T20:00:00Z'),
+    };
     const dry = await cleanLocation(store, nodes(), { ...options, dryRun: true });
     assert.deepEqual(
       dry.remove.map((each) => each.id),
@@ -192,20 +191,96 @@ describe('restore points of a cluster', function () {
     assert.deepEqual(digests.sort(), [`${first.id}.sha256`, `${third.id}.sha256`]);
   });
 
+  describe('while somebody cleans', () => {
+    const NONE = { used: new Set<string>(), runs: new Set<string>() };
+    const options = { cluster: 'staging', keep: 1, dryRun: false, now: new Date('2026-11-22T20:00:00Z') };
+    const announced = async (): Promise<string[]> =>
+      (await readdir(join(nodes()[1]?.stateDir ?? '', 'points'))).filter((each) => each.includes('.removing.'));
+    const stands = async (point: Point): Promise<boolean> => (await readdir(shared)).includes(point.id);
+
+    it('are kept when a run begins to use them after they were chosen', async () => {
+      const [first] = [await make('2026-11-20T00:00:00Z'), await make('2026-11-22T00:00:00Z')];
+      const answers = [NONE, { ...NONE, used: new Set([first.id]) }];
+      const inUse = (): Promise<typeof NONE> => Promise.resolve(answers.shift() ?? NONE);
+      const plan = await cleanLocation(store, nodes(), { ...options, inUse });
+      assert.deepEqual(
+        plan.keep.map(({ point, why }) => [point.id, why]).find(([id]) => id === first.id),
+        [first.id, 'an open run refers to it'],
+      );
+      assert.deepEqual([plan.remove, answers, await stands(first)], [[], [], true]);
+      assert.deepEqual(await announced(), [], 'nothing is announced any more');
+    });
+
+    it('are kept when the run that made them is open, whatever it names', async () => {
+      const [first] = [await make('2026-11-20T00:00:00Z'), await make('2026-11-22T00:00:00Z')];
+      const inUse = (): Promise<typeof NONE> => Promise.resolve({ ...NONE, runs: new Set(['r1']) });
+      assert.deepEqual((await cleanLocation(store, nodes(), { ...options, inUse })).remove, []);
+      assert.ok(await stands(first));
+    });
+
+    it('show on every node that they are about to go, before it is asked for the last time who uses them', async () => {
+      const [first] = [await make('2026-11-20T00:00:00Z'), await make('2026-11-22T00:00:00Z')];
+      const seen: unknown[] = [];
+      const inUse = async (): Promise<typeof NONE> => {
+        const { findings } = await checkRestore(store, await store.readPoint(first.id, nodes()), nodes(), undefined);
+        seen.push(
+          findings.filter(({ code }) => code === 'removal-begun').map(({ node, level }) => `${String(node)} ${level}`),
+        );
+        return NONE;
+      };
+      await cleanLocation(store, nodes(), { ...options, inUse });
+      assert.deepEqual(seen, [[], ['n1 block', 'n2 block']]);
+      assert.deepEqual([await stands(first), await announced()], [false, []]);
+    });
+
+    it('stay when who uses them cannot be found out, or a node cannot be told', async () => {
+      const [first] = [await make('2026-11-20T00:00:00Z'), await make('2026-11-22T00:00:00Z')];
+      let asked = 0;
+      const inUse = (): Promise<typeof NONE> =>
+        asked++ === 0 ? Promise.resolve(NONE) : Promise.reject(linkLost('n2', 'a test'));
+      await assert.rejects(cleanLocation(store, nodes(), { ...options, inUse }), withCode('link-lost'));
+      assert.deepEqual([await stands(first), await announced()], [true, []]);
+      const [n1, n2] = nodes();
+      assert.ok(n1 && n2);
+      const deaf = {
+        ...n2,
+        connection: { ...n2.connection, exec: () => Promise.reject(linkLost('n2', 'a test')) },
+      };
+      const free = { ...options, inUse: () => Promise.resolve(NONE) };
+      await assert.rejects(cleanLocation(store, [n1, deaf], free), withCode('link-lost'));
+      assert.ok(await stands(first));
+    });
+
+    it('are free again when a person says that an interrupted clean runs no more', async () => {
+      const point = await make();
+      const [n1] = nodes();
+      assert.ok(n1);
+      await writeFile(join(n1.stateDir, 'points', `${point.id}.removing.0123456789abcdef`), '');
+      assert.deepEqual((await trustOn(point.id, n1)).removing, true);
+      await dropAnnouncements(point.id, n1);
+      assert.deepEqual(await trustOn(point.id, n1), { digest: encode(point).sha256, removing: false });
+    });
+  });
+
   it('are judged before they are made: system paths, space, a location that is away', async () => {
     await mkdir(shared);
-    const good = await checkBackup(store, nodes().slice(0, 1), [join(places[0]?.root ?? '', 'app')], CHECK);
+    const good = await checkBackup(store, nodes().slice(0, 1), () => [join(places[0]?.root ?? '', 'app')], CHECK);
     assert.deepEqual(
       good.findings.map((each) => each.code),
       [],
     );
-    const bad = await checkBackup(store, nodes().slice(0, 1), ['/usr', '/proc/1', '/etc/ssh/x', 'relative'], CHECK);
+    const bad = await checkBackup(
+      store,
+      nodes().slice(0, 1),
+      () => ['/usr', '/proc/1', '/etc/ssh/x', 'relative'],
+      CHECK,
+    );
     assert.deepEqual(
       bad.findings.map((each) => each.code),
       ['path-system', 'path-system', 'path-sshd', 'path-relative'],
     );
     await rm(shared, { recursive: true });
-    const away = await checkBackup(store, nodes(), [join(places[0]?.root ?? '', 'app')], CHECK);
+    const away = await checkBackup(store, nodes(), () => [join(places[0]?.root ?? '', 'app')], CHECK);
     assert.deepEqual(
       away.findings.map((each) => [each.code, each.level]),
       [['server-missing', 'block']],
@@ -285,18 +360,17 @@ describe('restore points of a cluster', function () {
       const changed: Point = { ...point, scripts: keepScripts({ version: script }) };
       await writeFile(join(shared, point.id, 'point.json'), encode(changed).text);
       await assert.rejects(
-        checkRestore(store, await store.readPoint(point.id, nodes()), nodes(), nodes(), undefined),
+        checkRestore(store, await store.readPoint(point.id, nodes()), nodes(), undefined),
         withCode('point-changed'),
       );
       await assert.rejects(verifyPoint(store, point.id, nodes(), by), withCode('point-changed'));
       await writeFile(join(shared, point.id, 'point.json'), text);
       assert.equal(
-        (await checkRestore(store, await store.readPoint(point.id, nodes()), nodes(), nodes(), encode(point).sha256))
-          .trust.kind,
+        (await checkRestore(store, await store.readPoint(point.id, nodes()), nodes(), encode(point).sha256)).trust.kind,
         'known',
       );
       await assert.rejects(
-        checkRestore(store, await store.readPoint(point.id, nodes()), nodes(), nodes(), '0'.repeat(64)),
+        checkRestore(store, await store.readPoint(point.id, nodes()), nodes(), '0'.repeat(64)),
         withCode('point-changed'),
       );
     });
@@ -304,21 +378,27 @@ describe('restore points of a cluster', function () {
     it('the journal of a run does not vouch alone for what no node knows', async () => {
       await forgetTrust(point.id, nodes());
       const read = await store.readPoint(point.id, nodes());
-      const report = await checkRestore(store, read, nodes(), nodes(), encode(point).sha256);
+      const report = await checkRestore(store, read, nodes(), encode(point).sha256);
       assert.equal(report.trust.kind, 'foreign');
       assert.equal((await verifyPoint(store, point.id, nodes(), by)).trust.kind, 'foreign');
     });
 
-    it('a foreign point needs a person, who sees the digests of its scripts', async () => {
-      const other = newPointId('staging', new Date('2026-11-22T21:00:00Z'));
-      await rename(join(shared, point.id), join(shared, other));
-      const foreign: Point = { ...point, id: other };
-      await writeFile(join(shared, other, 'point.json'), encode(foreign).text);
-      const report = await checkRestore(store, await store.readPoint(other, nodes()), nodes(), nodes(), undefined);
-      const [finding] = report.findings.filter((each) => each.code === 'foreign-point');
-      assert.match(finding?.message ?? '', new RegExp(sha256Hex('echo 24.1\n')));
-      assert.throws(() => demandTrust(other, report.trust, false), withCode('foreign-point'));
-      demandTrust(other, report.trust, true);
+    it('a node that does not know a point vouches for nothing, and is told the digests of its scripts', async () => {
+      const [n1] = nodes();
+      assert.ok(n1);
+      await forgetTrust(point.id, [n1]);
+      const read = await store.readPoint(point.id, nodes());
+      const report = await checkRestore(store, read, nodes(), undefined);
+      assert.deepEqual(report.trust, { kind: 'foreign', foreign: ['n1'], removing: [] });
+      const found = report.findings.filter((each) => each.code === 'foreign-point');
+      assert.deepEqual(
+        found.map((each) => each.node),
+        ['n1'],
+      );
+      assert.match(found[0]?.message ?? '', new RegExp(sha256Hex('echo 24.1\n')));
+      assert.match(found[0]?.fix ?? '', /--override foreign-point=n1$/);
+      assert.deepEqual((await checkRestore(store, read, nodes().slice(1), undefined)).trust.foreign, []);
+      assert.deepEqual((await verifyPoint(store, point.id, nodes(), by)).trust.foreign, ['n1']);
     });
 
     const evil: [string, string][] = [

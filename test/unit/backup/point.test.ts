@@ -59,7 +59,7 @@ describe('restore points', () => {
         decodePoint(changed, id);
     assert.throws(read(text.slice(0, -40)), (error) => hasCode(error, 'point-torn'));
     assert.throws(read(''), (error) => hasCode(error, 'point-torn'));
-    assert.throws(read(text.replace('"schema":1', '"schema":2')), (error) => hasCode(error, 'point-newer'));
+    assert.throws(read(text.replace('"schema":1', '"schema":3')), (error) => hasCode(error, 'point-newer'));
     assert.throws(read(text, newPointId('other', new Date())), (error) => hasCode(error, 'point-invalid'));
     assert.throws(read(text.replace('"cluster":', '"extra":1,"cluster":')), (error) => hasCode(error, 'point-invalid'));
     assert.throws(read(text.replace('"n1.tar.gz"', '"../n1.tar.gz"')), (error) => hasCode(error, 'point-invalid'));

@@ -24,7 +24,7 @@ function point(day: number, kind: PointState['kind'], cluster = 'staging'): List
 }
 
 function removed(points: ListedPoint[], keep: number, used: string[] = []): number[] {
-  const plan = planClean(points, { cluster: 'staging', keep, used: new Set(used), now: NOW });
+  const plan = planClean(points, { cluster: 'staging', keep, used: new Set(used), runs: new Set(), now: NOW });
   assert.equal(plan.keep.length + plan.remove.length, points.filter((each) => each.cluster === 'staging').length);
   return plan.remove.map((each) => Number(each.id.slice(6, 8)));
 }

@@ -4,8 +4,8 @@ import { mkdir, readFile, readdir, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { hasCode } from '../../../src/base/errors';
 import { self } from '../../../src/base/process';
-import { takeLock } from '../../../src/engine/node/lock';
-import { listMirrors, mirrorPiece, readMirror, type MirrorPiece } from '../../../src/engine/node/mirror';
+import { releaseLock, takeLock } from '../../../src/engine/node/lock';
+import { listMirrors, mirrorPiece, pointsUsed, readMirror, type MirrorPiece } from '../../../src/engine/node/mirror';
 import { prune } from '../../../src/engine/node/prune';
 import { finishRecord, parseRecord, recordText } from '../../../src/engine/node/record';
 import { clearRequest } from '../../../src/engine/node/requests';
@@ -62,6 +62,27 @@ underBothShells('The mirror of a run', (place) => {
     assert.deepEqual(await listMirrors(node, stateDir), [{ run: 'r1', open: false }]);
     await assert.rejects(readMirror(node, stateDir, 'r9'), (e) => hasCode(e, 'run-unknown'));
     await assert.rejects(readMirror(node, stateDir, '../r1'), (e) => hasCode(e, 'run-unknown'));
+  });
+
+  const POINT = '20261122T201755Z-lab-4f2a9c';
+  const MADE = '20261123T000000Z-two.words_x-000000';
+
+  it('tells which restore points open runs use, in plan and journal, and who holds the lock', async () => {
+    const { node, stateDir } = place();
+    assert.deepEqual(await pointsUsed(node, stateDir), { held: 'r1', runs: [] });
+    const plan = JSON.stringify({ run: 'r1', point: { id: POINT } }, undefined, 2);
+    const later = `{"type":"point","id":"${MADE}","file":"${POINT}/n1.tar.gz"}\n`;
+    await mirrorPiece(node, piece(0, later, { plan }));
+    await mirrorPiece(node, piece(0, 'one\n', { run: 'r2', plan: '{"run":"r2"}', closed: true }));
+    await mirrorPiece(node, piece(0, 'one\n', { run: 'r3', plan: `torn ${POINT}-` }));
+    const r1 = { run: 'r1', whole: true, points: [POINT, MADE] };
+    const r3 = { run: 'r3', whole: false, points: [POINT] };
+    assert.deepEqual(await pointsUsed(node, stateDir), { held: 'r1', runs: [r1, r3] });
+    // It holds the lock still: over or not, it may use them.
+    await mirrorPiece(node, piece(later.length, 'end\n', { closed: true }));
+    assert.deepEqual((await pointsUsed(node, stateDir)).runs, [r1, r3]);
+    await releaseLock(node, stateDir, { run: 'r1', epoch: 1 });
+    assert.deepEqual(await pointsUsed(node, stateDir), { held: undefined, runs: [r3] });
   });
 });
 

@@ -1,8 +1,9 @@
 import type { ExitStatus } from '../../../base/errors';
 import type { Command } from '../../command';
 import type { CommandContext } from '../../context';
+import { cleanPoints } from './clean';
 import { addLocation, listLocations, removeLocation } from './locations';
-import { cleanPoints, listPoints, verifyPoint } from './points';
+import { listPoints, verifyPoint } from './points';
 import { createPoint, restorePoint } from './runs';
 
 type BackupCommand = Extract<Command, { kind: `backup-${string}` }>;

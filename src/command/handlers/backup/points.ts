@@ -1,17 +1,14 @@
 import { wallClock } from '../../../base/clock';
 import { ClusterliftError, ExitStatus, messageOf } from '../../../base/errors';
 import { LOCAL_BACKUP, findLocation, localBackup } from '../../../backup/location';
-import { cleanLocation, verifyPoint as verify } from '../../../backup/points';
+import { verifyPoint as verify } from '../../../backup/points';
 import { describeState } from '../../../backup/state';
 import type { ListedPoint, ReadPoint, Store } from '../../../backup/store';
 import { readPointId } from '../../../backup/point';
-import { listMirrors, readMirror } from '../../../engine/node/mirror';
-import { parsePlan } from '../../../engine/schema';
-import { isResumable } from '../../../engine/view';
 import type { Options } from '../../command';
 import type { CommandContext } from '../../context';
 import { openSite, stateless, type Site } from '../../site';
-import { renderClean, renderPoints, type PointRow } from '../../terminal/backup';
+import { renderPoints, type PointRow } from '../../terminal/backup';
 
 /** `backup list <location>`: its restore points, oldest first. */
 export async function listPoints(ctx: CommandContext, name: string, options: Options): Promise<ExitStatus> {
@@ -71,81 +68,20 @@ export async function verifyPoint(ctx: CommandContext, id: string, options: Opti
     ctx.face.busy(undefined);
     const rows = Object.entries(verdicts).map(([node, verdict]) => ({ id, node, ...verdict }));
     const away = unknown.map(({ node, error }) => ({ id, node, result: 'unknown', reason: messageOf(error) }));
-    ctx.face.list([...rows, ...away, { id, state: state.kind, trust: trust.kind }], () => [
+    const { kind, foreign } = trust;
+    const told = foreign.length > 0 ? { foreign } : {};
+    ctx.face.list([...rows, ...away, { id, state: state.kind, trust: kind, ...told }], () => [
       ...[...rows, ...away].map(
         (each) => `${each.node}: ${each.result}${each.reason === undefined ? '' : ` (${each.reason})`}`,
       ),
       `Restore point ${id} is ${describeState(state)}.`,
-      ...(trust.kind === 'known'
-        ? []
-        : ['No node that could be asked knows it: a restore needs --override foreign-point.']),
+      ...foreign.map((node) => `${node} does not know it: a restore there needs --override foreign-point=${node}.`),
     ]);
     if (unknown.length > 0) return ExitStatus.unknown;
     const good = only ? rows.every(({ result }) => result === 'verified') : state.kind === 'verified';
     return good ? ExitStatus.ok : ExitStatus.refused;
   } finally {
     await site.close();
-  }
-}
-
-/** `backup clean <location> keep <n>`: for this cluster. */
-export async function cleanPoints(
-  ctx: CommandContext,
-  name: string,
-  keep: number,
-  options: Options,
-): Promise<ExitStatus> {
-  const site = await openSite(ctx, options);
-  try {
-    const { cluster } = site;
-    const signal = AbortSignal.any([ctx.stop, ctx.detach]);
-    const store = site.openStore(findLocation(name, site.file.locations));
-    const nodes = stateless(site, cluster.nodes);
-    const used = await pointsInUse(ctx, site);
-    const what = { cluster: cluster.name, keep, used, now: new Date(wallClock()), signal };
-    const plan = await cleanLocation(store, nodes, { ...what, dryRun: true });
-    const rows = [
-      ...plan.remove.map(({ id }) => ({ id, removed: !options.dryRun, why: undefined })),
-      ...plan.keep.map(({ point, why }) => ({ id: point.id, removed: false, why })),
-    ];
-    if (plan.remove.length > 0 && !options.dryRun) {
-      if (cluster.production) {
-        const count = String(plan.remove.length);
-        await ctx.face.confirm(`Remove ${count} restore points of ${cluster.name} from ${name}?`, cluster.name);
-      }
-      const wanted = new Set(plan.remove.map(({ id }) => id));
-      await cleanLocation(store, nodes, { ...what, dryRun: false, only: wanted });
-    }
-    ctx.face.list(rows, (look) => renderClean(plan, { dryRun: options.dryRun ?? false, location: name }, look));
-    return ExitStatus.ok;
-  } finally {
-    await site.close();
-  }
-}
-
-/** The points that runs refer to which are not over, as far as this machine and the nodes know. */
-async function pointsInUse(ctx: CommandContext, site: Site): Promise<Set<string>> {
-  const runs = await ctx.runs.list();
-  const here = runs.filter(({ view }) => isResumable(view)).map(({ plan }) => plan.point?.id);
-  // A copy on a node may have missed that its run ended, or was abandoned.
-  const over = new Set(runs.filter(({ view }) => !isResumable(view)).map(({ plan }) => plan.run));
-  const there = await Promise.all(
-    site.cluster.nodes.map(async (node) => {
-      const connection = site.connect(node);
-      const open = (await listMirrors(connection, node.stateDir)).filter(({ run, open }) => open && !over.has(run));
-      const plans = await Promise.all(open.map(({ run }) => readMirror(connection, node.stateDir, run)));
-      return plans.map(({ plan }) => pointOf(plan));
-    }),
-  );
-  return new Set([...here, ...there.flat()].filter((id) => id !== undefined));
-}
-
-/** What a node says of a plan is foreign: one that cannot be read names no point. */
-function pointOf(plan: Buffer): string | undefined {
-  try {
-    return parsePlan(plan.toString('utf8'), 'the plan on the node').point?.id;
-  } catch {
-    return undefined;
   }
 }
 
