@@ -1,6 +1,5 @@
 import { mapLimit } from '../base/async';
-import { abortAfter } from '../base/clock';
-import { wallClock } from '../base/clock';
+import { abortAfter, wallClock } from '../base/clock';
 import { ClusterliftError, ExitStatus, hasCode } from '../base/errors';
 import { partSchema, type Part } from '../backup/point';
 import { completePoint, recordVerdicts, verifyNode } from '../backup/points';

@@ -102,6 +102,7 @@ export class RunContext {
   /** If a node says that another orchestrator has its lock: from now on this process changes nothing. */
   onFenced(error: unknown, node: string): void {
     if (hasCode(error, 'fenced')) this.#halt.abort(takenOver(node));
+    if (hasCode(error, 'unlocked')) this.#halt.abort(unlocked(error));
   }
 
   /** Writes a fact, folds it, tells it. Rejects when it could not be written: then the act must not happen. */
@@ -235,6 +236,14 @@ function gaveUp(node: string, cause: unknown): ClusterliftError {
     exit: ExitStatus.unknown,
     node,
     cause,
+  });
+}
+
+function unlocked(error: ClusterliftError): ClusterliftError {
+  return new ClusterliftError({
+    ...error.detail(),
+    message: `The lock was freed with \`unlock\`, and this run stopped there (${error.message}); it changed nothing since`,
+    exit: ExitStatus.locked,
   });
 }
 

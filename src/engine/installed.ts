@@ -1,5 +1,6 @@
 import type { RunContext } from './context';
 import { directoryOf } from './environment';
+import { recordOf } from './jobstep';
 import { fenceOf } from './locks';
 import { finishRecord } from './node/record';
 import type { RunPackage } from './runpackage';
@@ -10,7 +11,17 @@ export async function keepInstalled(ctx: RunContext, pkg: RunPackage, node: stri
   const { product, sha256, manifestValue: manifest } = pkg;
   const files = await pkg.scriptPaths();
   const directory = directoryOf(ctx, pkg, node);
+  const record = recordOf(ctx, pkg, ctx.node(node)).json;
   await ctx.insist(node, (connection) =>
-    finishRecord(connection, { stateDir, fence: fenceOf(ctx, node), product, sha256, manifest, files, directory }),
+    finishRecord(connection, {
+      stateDir,
+      fence: fenceOf(ctx, node),
+      product,
+      sha256,
+      manifest,
+      files,
+      directory,
+      record,
+    }),
   );
 }

@@ -5,6 +5,7 @@ import { isOverridden } from '../base/overrides';
 import { self } from '../base/process';
 import { errorRecord, type RunContext } from './context';
 import { takeAll } from './locking';
+import { tellLost } from './lost';
 import { beatLock, lockedBy, releaseLock, takeLock, type Fence, type HeldLock, type TakeResult } from './node/lock';
 import { stepOf } from './view';
 
@@ -71,6 +72,7 @@ async function lock(ctx: RunContext, name: string, offers: Offers): Promise<Take
     const { epoch } = result;
     await ctx.record({ type: 'step.finished', ...key, ms: watch.ms, result: 'done', data: { epoch } });
     ctx.held.set(name, { run: ctx.plan.run, epoch });
+    if (result.lost) await tellLost(ctx, name);
     return result;
   } catch (error) {
     ctx.signal.throwIfAborted();
@@ -93,6 +95,7 @@ async function take(ctx: RunContext, name: string, offers: Offers, takeOver?: He
         user: ctx.services.by,
         command: plan.command,
         leastEpoch: ctx.epoch,
+        lockedIn: ctx.nodeView(name).lockedIn,
         trying: names(ctx).length > 1,
         signal: ctx.signal,
         ...(takeOver ? { takeOver } : {}),

@@ -5,6 +5,7 @@ import { Meter } from '../package/sources/meter';
 import { Throttle } from '../ssh/throttle';
 import type { RunContext } from './context';
 import { fenceOf } from './locks';
+import { isLost } from './lost';
 import { dropFetched } from './node/fetch';
 import { beginStage, discardIncoming, finishStage, incomingPlace, type StageTarget } from './node/stage';
 import { prune } from './node/prune';
@@ -12,6 +13,7 @@ import { unpackImage } from './node/unpack';
 import type { PackageContent, RunPackage } from './runpackage';
 import { Relay, RelayBroken } from './relay';
 import { runStep } from './steps';
+import { stepOf, type NodeView } from './view';
 
 /** Images travel to so many nodes at once: enough to fill an uplink, few enough that each one moves. */
 const AT_ONCE = 8;
@@ -36,8 +38,32 @@ interface Staging {
  * @throws ClusterliftError the first failure: no node has been changed then
  */
 export async function stageEverywhere(ctx: RunContext, pkg: RunPackage): Promise<void> {
+  return stageOn(ctx, pkg, changing(ctx));
+}
+
+/** The same for nodes that lost the image with their state directory: without it they cannot go on, and the others can. */
+export async function stageAgain(ctx: RunContext, pkg: RunPackage): Promise<void> {
+  const isOpen = ({ outcome, steps }: NodeView): boolean => outcome === undefined && !steps.some(isLost);
+  const isWanting = (node: NodeView): boolean =>
+    (['stage', 'unpack'] as const).some((step) => stepOf(node, step)?.state === 'running');
+  const nodes = changing(ctx).filter((name) => isOpen(ctx.nodeView(name)) && isWanting(ctx.nodeView(name)));
+  if (nodes.length === 0) return;
+  try {
+    await stageOn(ctx, pkg, nodes);
+  } catch (error) {
+    ctx.signal.throwIfAborted();
+    for (const name of nodes) {
+      if (stepOf(ctx.nodeView(name), 'unpack')?.state !== 'done') await ctx.finishNode(name, 'unknown', error);
+    }
+  }
+}
+
+function changing(ctx: RunContext): string[] {
+  return ctx.plan.nodes.filter((node) => node.action === 'change').map((node) => node.name);
+}
+
+async function stageOn(ctx: RunContext, pkg: RunPackage, nodes: readonly string[]): Promise<void> {
   await ctx.record({ type: 'phase', phase: 'stage' });
-  const nodes = ctx.plan.nodes.filter((node) => node.action === 'change').map((node) => node.name);
   const source = new SharedContent(pkg);
   const throttle = new Throttle(ctx.plan.options.limitRate);
   const relay = ctx.plan.options.distribution === 'relay' ? new Relay(ctx, pkg, nodes) : undefined;

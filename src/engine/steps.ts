@@ -2,6 +2,7 @@ import { stopwatch } from '../base/clock';
 import { ClusterliftError, ExitStatus, hasCode } from '../base/errors';
 import { errorRecord, type RunContext } from './context';
 import type { ErrorRecord, Lane, StepData, StepKey } from './events';
+import { isLost, stateLost } from './lost';
 import type { StepName } from './plan';
 import { stepOf, type StepView } from './view';
 
@@ -53,15 +54,21 @@ export async function runStep(ctx: RunContext, act: Act): Promise<StepData> {
 
 async function runAttempt(ctx: RunContext, act: Act, key: StepKey): Promise<StepData | 'again'> {
   const watch = stopwatch();
+  // Lost before this attempt goes on: then somebody can say how it went. Without a lock there is no going on.
+  const wasLost = isLost(stepOf(ctx.nodeView(key.node), key.step, key.lane));
   const done = async (data: StepData): Promise<StepData> => {
     await ctx.record({ type: 'step.finished', ...key, ms: watch.ms, result: 'done', data });
     return data;
   };
   try {
+    if (wasLost) throw stateLost(key.node, ctx.plan.run);
     return await done(await act.run(key.attempt, stepOf(ctx.nodeView(key.node), key.step, key.lane)?.intent ?? {}));
   } catch (error) {
     ctx.signal.throwIfAborted();
-    const choice = hasCode(error, ATTEMPT_LOST) ? await afterLoss(ctx, act, { ...key, error }) : undefined;
+    const choice =
+      wasLost || hasCode(error, ATTEMPT_LOST)
+        ? await afterLoss(ctx, act, { ...key, error: error as ClusterliftError })
+        : undefined;
     if (choice === 'done') return done({ decided: ctx.services.by });
     if (choice === 'retry' && key.attempt < MOST_ATTEMPTS) return 'again';
     const cause = choice === 'failed' ? decidedFailed(key.node, key.step, ctx.services.by) : error;

@@ -11,7 +11,7 @@ import { provisionIfAsked } from './provision';
 import { rollBack, rollbackIsDue } from './rollback';
 import type { RunPackage } from './runpackage';
 import { proveTogether } from './settle';
-import { stageEverywhere } from './staging';
+import { stageAgain, stageEverywhere } from './staging';
 import { bracketBegun } from './view';
 
 /**
@@ -39,7 +39,7 @@ export async function runUpgrade(ctx: RunContext, pkg: RunPackage): Promise<void
 
 /** Everything that must be true on every node before the first one is changed. */
 async function prepareNodes(ctx: RunContext, pkg: RunPackage): Promise<void> {
-  if (Object.values(ctx.view.nodes).some(bracketBegun)) return;
+  if (Object.values(ctx.view.nodes).some(bracketBegun)) return stageAgain(ctx, pkg);
   await stageEverywhere(ctx, pkg);
   await backUp(ctx, pkg);
 }

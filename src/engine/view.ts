@@ -59,6 +59,8 @@ export interface NodeView {
   readonly finishedAt: string | undefined;
   /** Of the moment; gone with the step. */
   readonly progress: Progress | undefined;
+  /** The epoch of the last lock that the run had there. */
+  readonly lockedIn?: number;
   readonly link: 'up' | 'lost';
 }
 
@@ -311,6 +313,7 @@ function foldNode(node: NodeView, event: NodeEvent, time: string | undefined): N
           data: event.result === 'done' ? event.data : undefined,
           error: event.result === 'done' ? undefined : event.error,
         })),
+        ...lockedBy(event),
         progress: undefined,
       };
     case 'step.overdue':
@@ -340,6 +343,11 @@ function foldNode(node: NodeView, event: NodeEvent, time: string | undefined): N
     case 'output':
       return node;
   }
+}
+
+function lockedBy(event: Extract<Event, { type: 'step.finished' }>): Pick<NodeView, 'lockedIn'> {
+  const epoch = event.step === 'lock' && event.result === 'done' ? event.data?.['epoch'] : undefined;
+  return typeof epoch === 'number' ? { lockedIn: epoch } : {};
 }
 
 function withStep(

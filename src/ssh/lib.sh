@@ -178,7 +178,13 @@ holds() {
   [ "$EPOCH" = "$2" ] && [ ! -e "$S/lock/e$2/released" ] && [ "$holder_run" = "$1" ]
 }
 
-# fence RUN EPOCH: whoever was taken over changes nothing any more.
+# fence RUN EPOCH: whoever was taken over changes nothing any more. Where there is no claim at all, nobody took over:
+# the directory was removed.
 fence() {
-  holds "$1" "$2" || die fenced "the lock in $S is no longer held by run $1 in epoch $2"
+  holds "$1" "$2" && return 0
+  [ "$LAST" != 0 ] || die state-lost "there is no lock in $S any more: the directory was removed or emptied"
+  freed=
+  { read -r freed <"$S/lock/e$EPOCH/released"; } 2>/dev/null || :
+  [ "$EPOCH" != "$2" ] || case $freed in unlocked\ *) die unlocked "${freed#unlocked }" ;; esac
+  die fenced "the lock in $S is no longer held by run $1 in epoch $2"
 }

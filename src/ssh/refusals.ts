@@ -11,6 +11,14 @@ const ADVICE: Readonly<Record<string, Advice>> = {
     hint: 'Another process took this run or this node over. Look with `clusterlift runs`; nothing was changed here.',
     exit: ExitStatus.locked,
   },
+  unlocked: {
+    hint: 'Somebody freed the lock with `clusterlift unlock`. Look with `clusterlift runs`; nothing was changed since.',
+    exit: ExitStatus.locked,
+  },
+  'state-lost': {
+    hint: 'Find out what removed it and how far the step came, then decide with `clusterlift resume RUN --decide NODE=done`, `=retry` or `=failed`.',
+    exit: ExitStatus.unknown,
+  },
   'lock-busy': { hint: 'Try again in a moment; `clusterlift status` names the owner.', exit: ExitStatus.locked },
   'lock-changed': { hint: 'Look again who owns it: `clusterlift status`.', exit: ExitStatus.locked },
   'lock-jobs-alive': {

@@ -78,3 +78,61 @@ describe('a script that still runs', function () {
     });
   });
 });
+
+/** The state directory of a node is all that it knows of a run: without it, nothing of the run is begun there again. */
+describe('a node that loses its state directory', function () {
+  this.timeout(400_000);
+  let lab: Lab;
+  before(function () {
+    needsLab(this);
+  });
+  afterEach(() => lab.stop());
+
+  const lose = 'rm -rf /var/lib/clusterlift';
+
+  it('in the middle of its upgrade is unknown, the others finish, and its script runs again only when a person says so', async () => {
+    lab = await acmeCluster([{}, {}, {}]);
+    const [n1, n2, n3] = [lab.node('n1'), lab.node('n2'), lab.node('n3')];
+    const { path } = await acmePackage('2.0');
+    await setKnob(n1, 'upgrade', 'run', lose);
+    for (const node of [n2, n3]) await setKnob(node, 'upgrade', 'wait');
+    const command = start(lab, ['upgrade', path]);
+    await command.waitFor((event) => event.type === 'node.finished' && event['node'] === 'n1');
+    // Longer than two heartbeats: they find no lock there, and that is no take-over.
+    await sleep(22_000);
+    for (const node of [n2, n3]) await clearKnob(node, 'upgrade', 'wait');
+    const result = await command.done;
+    assert.equal(result.status, 4, said(result));
+    assert.deepEqual(outcomes(result), { n1: 'unknown', n2: 'upgraded', n3: 'upgraded' });
+    assert.match(result.stderr + result.stdout, /state-lost/);
+    await clearKnob(n1, 'upgrade', 'run');
+
+    const resumed = await run(lab, ['resume'], 4);
+    assert.deepEqual(outcomes(resumed), { n1: 'unknown', n2: 'upgraded', n3: 'upgraded' });
+    assert.equal((await executions([n1], 'upgrade')).length, 1, 'it is not started again');
+
+    const decided = await run(lab, ['resume', '--decide', 'n1=retry'], 0);
+    assert.deepEqual(outcomes(decided), { n1: 'upgraded', n2: 'upgraded', n3: 'upgraded' });
+    assert.equal((await executions([n1], 'upgrade')).length, 2, 'now a person wanted it');
+    await exactlyOnce([n2, n3], ['stop', 'upgrade', 'start']);
+  });
+
+  it('while nobody works on the run is unknown when it is resumed, and the others go on', async () => {
+    lab = await acmeCluster([{}, {}]);
+    const [n1, n2] = [lab.node('n1'), lab.node('n2')];
+    const { path } = await acmePackage('2.0');
+    for (const node of [n1, n2]) await setKnob(node, 'upgrade', 'wait');
+    const command = start(lab, ['upgrade', path]);
+    for (const node of [n1, n2]) await underWayOn(node, 'upgrade');
+    command.kill();
+    await command.done;
+    await n1.must(lose);
+    for (const node of [n1, n2]) await clearKnob(node, 'upgrade', 'wait');
+    const resumed = await run(lab, ['resume'], 4);
+    assert.deepEqual(outcomes(resumed), { n1: 'unknown', n2: 'upgraded' });
+    assert.equal((await executions([n1], 'upgrade')).length, 1, 'it is not started again');
+    const decided = await run(lab, ['resume', '--decide', 'n1=done'], 0);
+    assert.deepEqual(outcomes(decided), { n1: 'upgraded', n2: 'upgraded' });
+    assert.equal((await executions([n1], 'upgrade')).length, 1);
+  });
+});

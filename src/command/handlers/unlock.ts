@@ -25,7 +25,8 @@ export async function unlock(ctx: CommandContext, options: Options & { readonly 
       `Free ${String(locked.length)} locks of ${site.cluster.name}? A run that still works there will be refused by its nodes.`,
       site.cluster.production ? site.cluster.name : undefined,
     );
-    for (const { node, lock } of locked) await breakLock(site.connect(node), node.stateDir, lock, options.reason);
+    for (const { node, lock } of locked)
+      await breakLock(site.connect(node), node.stateDir, lock, { reason: options.reason, by: ctx.by });
     ctx.face.list(
       locked.map(({ node, lock }) => ({ node: node.name, run: lock.owner.run, freed: true, reason: options.reason })),
       () => [`Freed: ${locked.map(({ node }) => node.name).join(', ')}.`],

@@ -57,9 +57,10 @@ prepare_claim() {
   printf '%s\n' "${owner%\}},\"epoch\":$1}" >"$new/owner.json"
   printf '%s\n' "$run" >"$new/run"
   printf '%s\n' "$token" >"$new/token"
+  printf '%s %s\n' "$LAST" "$had_jobs" >"$new/before"
   [ -z "$trying" ] || : >"$new/trying"
   write_beat "$new"
-  sync_path "$new/owner.json" "$new/run" "$new/token" "$new/beat" "$new"
+  sync_path "$new/owner.json" "$new/run" "$new/token" "$new/before" "$new/beat" "$new"
 }
 
 # claim_epoch N: true when the prepared claim is the one that counts now.
@@ -77,9 +78,22 @@ withdraw() {
   sync_path "$S/lock/e$1/withdrawn" "$S/lock/e$1"
 }
 
+# tell_before N: what was here before the claim. It stands in the claim, so that a repeated call tells the same.
+tell_before() {
+  before_last=0 before_jobs=no
+  { read -r before_last before_jobs <"$S/lock/e$1/before"; } 2>/dev/null || :
+  emit last "$before_last"
+  emit jobs "$before_jobs"
+}
+
 take() {
+  had_jobs=no
+  [ ! -d "$S/jobs" ] || had_jobs=yes
   run=$2 token=$3 owner=$4 least=$5 stale=$6 why=$7 expected=$8 trying=${9:-}
   state_make
+  # Made again by now: a call that only learns who holds the lock must not hide from the next one what was lost.
+  [ ! -e "$S/lock/jobs-lost" ] || had_jobs=no
+  [ $had_jobs = yes ] || : >"$S/lock/jobs-lost"
   for attempt in 1 2 3 4 5; do
     epoch_now
     before=$EPOCH from=
@@ -87,6 +101,7 @@ take() {
       if [ "$(cat "$S/lock/e$before/token")" = "$token" ]; then
         emit result taken
         emit epoch "$before"
+        tell_before "$before"
         return 0
       fi
       if ! may_take; then
@@ -111,9 +126,11 @@ take() {
     fi
     now
     write_view "$next"
+    rm -f "$S/lock/jobs-lost"
     sweep "$next"
     emit result "$([ "$from" = "$run" ] && echo reentered || echo taken)"
     emit epoch "$next"
+    tell_before "$next"
     return 0
   done
   die lock-busy "others took the lock in $S before us $attempt times"
@@ -174,7 +191,7 @@ case $1 in
     [ "$EPOCH" = "$3" ] || die lock-changed "the lock in $S has changed hands meanwhile"
     if [ "$EPOCH" != 0 ] && [ ! -e "$S/lock/e$EPOCH/released" ]; then
       refuse_while_alive "$(cat "$S/lock/e$EPOCH/run")"
-      set_free "$EPOCH" "$4"
+      set_free "$EPOCH" "unlocked $4"
     fi
     ;;
 esac

@@ -50,9 +50,13 @@ export function lockedBy(node: string, { run, user, host, pid, age }: LockOwner)
 }
 
 export type TakeResult =
-  | { readonly kind: 'taken'; readonly epoch: number }
-  /** The same run held it before: a resume. */
-  | { readonly kind: 'reentered'; readonly epoch: number }
+  | {
+      /** `reentered`: the same run held it before, a resume. */
+      readonly kind: 'taken' | 'reentered';
+      readonly epoch: number;
+      /** The state directory does not have what it had when this run locked the node before. */
+      readonly lost?: true;
+    }
   | HeldLock;
 
 export interface TakeRequest {
@@ -68,6 +72,8 @@ export interface TakeRequest {
   readonly leastEpoch?: number;
   /** More locks are needed before anything is done: until `beatLock` says that we have them, others wait. Default: no. */
   readonly trying?: boolean;
+  /** The epoch in which this run locked the node before; none: it did not. */
+  readonly lockedIn?: number | undefined;
   /** A person or `--override stale-lock` decided to take over the lock of this (stale) holder. */
   readonly takeOver?: HeldLock;
   /** Seconds; `STALE_AFTER` unless a test says otherwise. */
@@ -131,7 +137,10 @@ async function attempt(
   });
   const result = entries.required('result');
   if (result === 'held') return heldOf(entries, staleAfter);
-  return { kind: result === 'reentered' ? 'reentered' : 'taken', epoch: entries.number('epoch') };
+  const kind = result === 'reentered' ? 'reentered' : 'taken';
+  const { lockedIn = 0 } = request;
+  const lost = entries.number('last') < lockedIn || (lockedIn > 0 && entries.text('jobs') !== 'yes');
+  return { kind, epoch: entries.number('epoch'), ...(lost ? { lost } : {}) };
 }
 
 /** Who holds the lock of a node now; undefined: nobody. Changes nothing. */
@@ -225,16 +234,19 @@ export async function releaseLock(
 }
 
 /**
- * `unlock --reason`: frees the lock of a holder that was shown before.
+ * `unlock --reason`: frees the lock of a holder that was shown before. Its run is told who did that, and why.
  * @throws ClusterliftError `lock-jobs-alive`, `lock-changed` when somebody else holds it by now
  */
 export async function breakLock(
   connection: NodeConnection,
   stateDir: string | undefined,
   held: HeldLock,
-  reason: string,
+  { reason, by }: { readonly reason: string; readonly by: string },
 ): Promise<void> {
-  await ask(connection, { text, args: ['break', stateDir ?? '', String(held.owner.epoch), line(reason)] });
+  await ask(connection, {
+    text,
+    args: ['break', stateDir ?? '', String(held.owner.epoch), line(`by ${by}: ${reason}`)],
+  });
 }
 
 /** May it be the name of a run? What a node says may be anything, and these stand in commands that people copy. */

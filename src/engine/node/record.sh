@@ -1,7 +1,8 @@
 # shellcheck shell=sh disable=SC2154
-# STATE RUN EPOCH PRODUCT SHA MANIFEST FROM SIZE
+# STATE RUN EPOCH PRODUCT SHA MANIFEST FROM SIZE RECORD
 # The upgrade came to its proven end. stdin: MANIFEST bytes of the manifest, then the paths of the scripts, one a line, for printf %b.
 # SIZE is that of all that. FROM is the directory of the unpacked package. What is installed answers status and provision without a package from then on.
+# RECORD is for a node that lost its own with the state directory; empty: there must be one.
 plain() {
   case $1 in
     *\\*) PLAIN=$(printf '%bx' "$1") && PLAIN=${PLAIN%x} ;;
@@ -13,7 +14,11 @@ state_path "$1"
 fence "$2" "$3"
 D=$S/installed/$4
 record=$D/record.json
-[ -f "$record" ] || die record-missing "there is no record of an upgrade of $4"
+if [ ! -f "$record" ]; then
+  [ -n "${9:-}" ] || die record-missing "there is no record of an upgrade of $4"
+  mkdir -p "$D"
+  printf '%s' "$9" | put "$record"
+fi
 payload=$D/.payload.$$
 trap 'rm -f "$payload"' EXIT
 cat >"$payload"

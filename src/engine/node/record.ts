@@ -52,6 +52,8 @@ export interface FinishedInstall {
   readonly files: readonly string[];
   /** Directory of the unpacked package. */
   readonly directory: string;
+  /** The record as at the start (`recordText`), for a node that lost its own with the state directory. */
+  readonly record?: string;
 }
 
 /** Writes that an upgrade ended well, and keeps manifest and scripts. May be repeated. @throws ClusterliftError `fenced`, `record-missing` */
@@ -70,6 +72,7 @@ export async function finishRecord(connection: NodeConnection, install: Finished
       String(manifest.length),
       directory,
       String(manifest.length + list.length),
+      install.record ?? '',
     ],
     stdin: Buffer.concat([manifest, list]),
   });

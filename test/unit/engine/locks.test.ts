@@ -78,7 +78,7 @@ describe('the locks of a run', () => {
     await lockAll(ctx);
     await whileABeatIsOnItsWay(ctx, async () => {
       const held = await showLock(node, stateDir);
-      if (held) await breakLock(node, stateDir, held, 'test');
+      if (held) await breakLock(node, stateDir, held, { reason: 'test', by: 'ann@desk' });
       await takeLock(node, { stateDir, run: 'other', me: self(), token: 't', user: 'bob', command: 'upgrade' });
     });
     assert.ok(hasCode(ctx.signal.reason, 'fenced'), String(ctx.signal.reason));

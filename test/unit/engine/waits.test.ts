@@ -177,7 +177,7 @@ describe('Waits of a run', () => {
   it('the version script of a package has the time of its manifest', async () => {
     const asked: string[] = [];
     const ctx = run((request) => {
-      asked.push(String(request.stdin));
+      asked.push((request.stdin as Buffer).toString());
       assert.ok(request.timeout > 10 * MINUTE, 'and the connection waits longer than the node');
       return script('version', 0, '2.0');
     });
@@ -189,7 +189,7 @@ describe('Waits of a run', () => {
     const { time } = held;
     const limits: number[] = [];
     const ctx = run(async (request) => {
-      limits.push(Number(/^run health (\d+) /m.exec(String(request.stdin))?.[1]));
+      limits.push(Number(/^run health (\d+) /m.exec((request.stdin as Buffer).toString())?.[1]));
       await sleep(100_000);
       return script('health', 1);
     });

@@ -1,6 +1,6 @@
 import { strict as assert } from 'node:assert';
 import { existsSync } from 'node:fs';
-import { mkdir, readdir, readFile, rename, stat, symlink, writeFile } from 'node:fs/promises';
+import { cp, mkdir, readdir, readFile, rename, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { hasCode } from '../../../src/base/errors';
 import { self, type ProcessIdentity } from '../../../src/base/process';
@@ -149,7 +149,7 @@ underBothShells('The lock of a node', (place) => {
     assert.equal((await take('r2', { takeOver: held })).kind, 'held');
     const alive = (e: unknown): boolean => hasCode(e, 'lock-jobs-alive');
     await assert.rejects(releaseLock(node, stateDir, { run: 'r1', epoch: 1 }), alive);
-    await assert.rejects(breakLock(node, stateDir, held, 'because'), alive);
+    await assert.rejects(breakLock(node, stateDir, held, { reason: 'because', by: 'ann@desk' }), alive);
     assert.deepEqual(await take('r1', { token: 'resumed' }), { kind: 'reentered', epoch: 2 });
   });
 
@@ -172,9 +172,11 @@ underBothShells('The lock of a node', (place) => {
   it('is broken for a reason, once', async () => {
     await take('r1', { me: elsewhere });
     const held = await mustBeHeld(take('r2'));
-    await breakLock(place().node, place().stateDir, held, 'laptop was stolen');
+    await breakLock(place().node, place().stateDir, held, { reason: 'laptop was stolen', by: 'ann@desk' });
     assert.deepEqual(await take('r2'), { kind: 'taken', epoch: 2 });
-    await assert.rejects(breakLock(place().node, place().stateDir, held, 'again'), (e) => hasCode(e, 'lock-changed'));
+    await assert.rejects(breakLock(place().node, place().stateDir, held, { reason: 'again', by: 'ann@desk' }), (e) =>
+      hasCode(e, 'lock-changed'),
+    );
   });
 
   it('goes to exactly one of many that ask at once', async () => {
@@ -207,7 +209,13 @@ underBothShells('The lock of a node', (place) => {
     const { node, stateDir } = place();
     const beats = Array.from({ length: 40 }, () => beatLock(node, stateDir, { run: 'r1', epoch: 1 }));
     await Promise.all(beats);
-    assert.deepEqual((await readdir(join(stateDir, 'lock/e1'))).sort(), ['beat', 'owner.json', 'run', 'token']);
+    assert.deepEqual((await readdir(join(stateDir, 'lock/e1'))).sort(), [
+      'beat',
+      'before',
+      'owner.json',
+      'run',
+      'token',
+    ]);
   });
 
   it('is not shown as held by a beat that comes after its release', async () => {
@@ -233,13 +241,61 @@ underBothShells('The lock of a node', (place) => {
     assert.equal((await mustBeHeld(take('r2'))).trying, false);
   });
 
+  it('says that its directory is gone, and not that somebody else holds it', async () => {
+    const { node, stateDir } = place();
+    await take('r1');
+    const beat = (): Promise<void> => beatLock(node, stateDir, { run: 'r1', epoch: 1 });
+    for (const what of ['lock/e1', 'lock', '.']) {
+      await rm(join(stateDir, what), { recursive: true, force: true });
+      await assert.rejects(beat(), (e) => hasCode(e, 'state-lost'), what);
+    }
+    await take('r2');
+    await assert.rejects(beat(), (e) => hasCode(e, 'fenced'));
+  });
+
+  it('says who freed it, and why, to the run that had it', async () => {
+    const { node, stateDir } = place();
+    await take('r1');
+    const held = await mustBeHeld(take('r2'));
+    await breakLock(node, stateDir, held, { reason: 'laptop was stolen', by: 'bob@desk' });
+    await assert.rejects(
+      beatLock(node, stateDir, { run: 'r1', epoch: 1 }),
+      (e) => hasCode(e, 'unlocked') && e.message === 'n1: by bob@desk: laptop was stolen',
+    );
+    await take('r2');
+    await assert.rejects(beatLock(node, stateDir, { run: 'r1', epoch: 1 }), (e) => hasCode(e, 'fenced'));
+  });
+
+  it('tells a resume that the node has lost what its run knew there, also when the call is repeated', async () => {
+    const { node, stateDir } = place();
+    await take('r1', { me: deadHere });
+    assert.deepEqual(await take('r1', { token: 'second', lockedIn: 1, me: deadHere }), { kind: 'reentered', epoch: 2 });
+    const before = join(place().root, 'before');
+    await cp(stateDir, before, { recursive: true });
+    assert.deepEqual(await take('r1', { token: 'third', lockedIn: 2, me: deadHere }), { kind: 'reentered', epoch: 3 });
+    // An old copy of the disk.
+    await rm(stateDir, { recursive: true });
+    await rename(before, stateDir);
+    const old = { kind: 'reentered', epoch: 4, lost: true };
+    assert.deepEqual(await take('r1', { token: 'fourth', lockedIn: 3, leastEpoch: 4, me: deadHere }), old);
+    await rm(join(stateDir, 'jobs'), { recursive: true });
+    const jobs = { kind: 'reentered', epoch: 5, lost: true };
+    assert.deepEqual(await take('r1', { token: 'fifth', lockedIn: 4, me: deadHere }), jobs);
+    await rm(stateDir, { recursive: true });
+    const gone = { kind: 'taken', epoch: 6, lost: true };
+    for (let call = 1; call <= 2; call++)
+      assert.deepEqual(await take('r1', { token: 'sixth', lockedIn: 5, leastEpoch: 6 }), gone);
+    await releaseLock(node, stateDir, { run: 'r1', epoch: 6 });
+    assert.deepEqual(await take('r9', { lockedIn: undefined }), { kind: 'taken', epoch: 7 });
+  });
+
   it('survives a taker that is killed at any moment', async () => {
     const { node, stateDir } = place();
     for (let delay = 0; delay < 64; delay += 4) {
       const name = String(delay).padStart(2, '0');
       await takeKilled(place(), `(sleep 0.0${name}; kill -9 $$) >/dev/null 2>&1 & `, `killed-${name}`);
       const held = await showLock(node, stateDir);
-      if (held) await breakLock(node, stateDir, held, 'test');
+      if (held) await breakLock(node, stateDir, held, { reason: 'test', by: 'ann@desk' });
       const result = await take(`after-${name}`);
       if (result.kind !== 'taken') assert.fail(JSON.stringify(result));
       await releaseLock(node, stateDir, { run: `after-${name}`, epoch: result.epoch });
