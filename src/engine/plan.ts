@@ -89,6 +89,18 @@ export interface PlanPackage {
   /** The manifest as read from the image. */
   readonly manifest: unknown;
   readonly signedBy: string | undefined;
+  /** Whose word it is taken on, where neither signature nor `--sha256` vouches for it and it lies on a node. */
+  readonly word?: PackageWord | undefined;
+  /** Nobody named it: the newest was taken. */
+  readonly chosen?: boolean | undefined;
+  /** What a node keeps of it for status and provision: paths in the package. */
+  readonly kept?: readonly string[] | undefined;
+}
+
+export interface PackageWord {
+  readonly node: string;
+  /** Whose file it is there, where that was looked at. */
+  readonly user?: string | undefined;
 }
 
 export type PackageSource =

@@ -26,6 +26,8 @@ export interface RunPackage {
   readonly onNode: PackageOnNode | undefined;
   /** Opens the whole, verified image; the caller closes its reader. */
   open(): Promise<PackageContent>;
+  /** Every node has the image: removes what was only kept here for that. */
+  spent?(): Promise<void>;
   /** The scripts and what lies beside them, for nodes that do not have the package. */
   scriptFiles(): Promise<readonly ShortFile[]>;
   /**

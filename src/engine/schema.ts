@@ -81,6 +81,9 @@ const planSchema = z.object({
       ]),
       manifest: z.unknown(),
       signedBy: optional(text),
+      word: optional(z.object({ node: name, user: optional(text) })),
+      chosen: optional(z.boolean()),
+      kept: optional(z.array(text).max(10_000)),
     }),
   ),
   options: z.object({

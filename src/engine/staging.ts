@@ -78,6 +78,7 @@ async function stageOn(ctx: RunContext, pkg: RunPackage, nodes: readonly string[
     if (relay) await Promise.all(nodes.map((node) => discardUpload(all, node)));
     for (const result of results) if (result.status === 'rejected') throw result.reason;
     await dropDownload(ctx, pkg);
+    await pkg.spent?.().catch(() => undefined);
   } finally {
     await source.close();
   }

@@ -3,6 +3,7 @@ import { ClusterliftError, ExitStatus } from '../base/errors';
 import { line } from '../base/text';
 import type { IsoEntry, IsoImage } from './iso/image';
 import { resolveEntry } from './iso/resolve';
+import { startsItself } from './script-start';
 
 /** At the root of an image: the digest of each of its files, as `sha256sum` writes it. */
 export const SUMS_FILE = 'SHA256SUMS';
@@ -69,6 +70,8 @@ export interface CheckedSums {
   readonly bytes: number;
   /** Files of the image that no line mentions. */
   readonly unlisted: number;
+  /** Listed files that are scripts with `#!`, or binaries, by what they hold. */
+  readonly programs: ReadonlySet<string>;
 }
 
 /**
@@ -86,8 +89,8 @@ export async function verifySums(image: IsoImage, sums: Sums, options: SumsOptio
   if (options.listAll && first !== undefined)
     throw mismatch(`${line(first.path, 200)} is not listed in ${SUMS_FILE}, which is signed`);
   const listed = [...sums].map(([path, digest]) => ({ path, digest, file: fileOf(entries, path) }));
-  const bytes = await hashAll(image, listed, options);
-  return { files: listed.length, bytes, unlisted: unlisted.length };
+  const { bytes, programs } = await hashAll(image, listed, options);
+  return { files: listed.length, bytes, unlisted: unlisted.length, programs };
 }
 
 /** The list cannot hold itself, nor the signature over it. A link is listed with the digest of what it leads to. */
@@ -108,11 +111,21 @@ interface Listed {
   readonly file: IsoEntry;
 }
 
-async function hashAll(image: IsoImage, listed: readonly Listed[], options: SumsOptions): Promise<number> {
+interface Hashed {
+  readonly digest: string;
+  readonly program: boolean;
+}
+
+async function hashAll(
+  image: IsoImage,
+  listed: readonly Listed[],
+  options: SumsOptions,
+): Promise<Pick<CheckedSums, 'bytes' | 'programs'>> {
   const place = ({ file }: Listed): number => file.extents[0]?.offset ?? 0;
   const inOrder = [...listed].sort((a, b) => place(a) - place(b));
   const total = inOrder.reduce((sum, each) => sum + each.file.size, 0);
-  const known = new Map<string, string>();
+  const known = new Map<string, Hashed>();
+  const programs = new Set<string>();
   let done = 0;
   for (const { path, digest, file } of inOrder) {
     // Hard links share their extents, links their file.
@@ -120,11 +133,12 @@ async function hashAll(image: IsoImage, listed: readonly Listed[], options: Sums
     const found =
       known.get(key) ?? (await hashFile(image, file, options, (bytes) => options.onProgress?.(done + bytes, total)));
     known.set(key, found);
-    if (found !== digest) throw mismatch(`${line(path, 200)} is not what ${SUMS_FILE} says`);
+    if (found.program) programs.add(file.path);
+    if (found.digest !== digest) throw mismatch(`${line(path, 200)} is not what ${SUMS_FILE} says`);
     done += file.size;
     options.onProgress?.(done, total);
   }
-  return total;
+  return { bytes: total, programs };
 }
 
 async function hashFile(
@@ -132,16 +146,18 @@ async function hashFile(
   file: IsoEntry,
   { signal }: SumsOptions,
   onBytes: (done: number) => void,
-): Promise<string> {
+): Promise<Hashed> {
   const hash = createHash('sha256');
   let done = 0;
+  let program = false;
   for await (const part of image.stream(file)) {
     signal?.throwIfAborted();
+    if (done === 0) program = startsItself(part);
     hash.update(part);
     done += part.length;
     onBytes(done);
   }
-  return hash.digest('hex');
+  return { digest: hash.digest('hex'), program };
 }
 
 function sumsInvalid(why: string): ClusterliftError {

@@ -1,11 +1,14 @@
 import type { Extent, IsoEntry, IsoImage } from './iso/image';
 
+/** A file, and what the node must find in it; undefined: not known here. */
+export type UnpackFile = IsoEntry & { readonly sha256?: string | undefined };
+
 /** How the files of an image are cut out of it on a node: data for the node's script, one line each, on its stdin. */
 export interface UnpackPlan {
   /** Parents before their children. */
   readonly directories: readonly IsoEntry[];
   /** In the order in which they lie in the image. */
-  readonly files: readonly IsoEntry[];
+  readonly files: readonly UnpackFile[];
   readonly links: readonly IsoEntry[];
   /** Bytes of all files. */
   readonly bytes: number;
@@ -36,7 +39,8 @@ function firstOffset(file: IsoEntry): number {
  * Fields are separated by one blank and hold none:
  *
  *     d <mode> <path>
- *     f <mode> <size> <offset>:<length>[,<offset>:<length>…] <path>      `-` instead of extents for an empty file
+ *     f <mode> <size> <offset>:<length>[,<offset>:<length>…] <sha256> <path>
+ *                                                  `-` instead of extents for an empty file, and for no digest
  *     l <target> <path>
  *
  * Modes are octal, numbers decimal, offsets count from the start of the image; texts are escaped for `printf %b`.
@@ -44,8 +48,8 @@ function firstOffset(file: IsoEntry): number {
 export function* planLines(plan: UnpackPlan): Generator<string> {
   // The owner must be able to write into a directory, and to read what was unpacked.
   for (const { mode, path } of plan.directories) yield `d ${octal(mode | 0o700)} ${escapeText(path)}\n`;
-  for (const { mode, size, extents, path } of plan.files) {
-    yield `f ${octal(mode | 0o400)} ${String(size)} ${extentText(extents)} ${escapeText(path)}\n`;
+  for (const { mode, size, extents, sha256 = '-', path } of plan.files) {
+    yield `f ${octal(mode | 0o400)} ${String(size)} ${extentText(extents)} ${sha256} ${escapeText(path)}\n`;
   }
   for (const { target, path } of plan.links) yield `l ${escapeText(target ?? '')} ${escapeText(path)}\n`;
 }

@@ -7,9 +7,24 @@
 # The first arg of a run is the script, relative to the directory.
 # Without `dir` the files are laid into a temporary directory, which is gone at the end.
 
+# As root nothing is laid where another user could put something else in its place.
+is_safe() {
+  [ "$(id -u)" = 0 ] || return 0
+  # shellcheck disable=SC2012
+  ls -ldnL "$1" 2>/dev/null | {
+    read -r safe_mode _ safe_uid _ || exit 1
+    [ "$safe_uid" = 0 ] || exit 1
+    case $safe_mode in
+      ?????????[tT]*) exit 0 ;;
+      ?????w* | ????????w*) exit 1 ;;
+    esac
+  }
+}
+
 # A place where programs may run; /tmp is often mounted noexec.
 make_temporary() {
-  for tmp in "${TMPDIR:-/tmp}" /var/tmp /run "$HOME"; do
+  for tmp in "${TMPDIR:-/tmp}" /tmp /var/tmp /run "$HOME"; do
+    is_safe "$tmp" || continue
     T=$(mktemp -d "$tmp/clusterlift.XXXXXX" 2>/dev/null) || continue
     printf '#!/bin/sh\nexit 0\n' >"$T/probe" && chmod 700 "$T/probe"
     if "$T/probe" 2>/dev/null; then return 0; fi

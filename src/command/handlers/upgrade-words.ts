@@ -1,5 +1,6 @@
 import type { CheckResult, Plan, PlanNode } from '../../engine/plan';
 import type { PreparedUpgrade } from '../../engine/prepare/upgrade';
+import { wordOf } from '../terminal/words';
 
 /** Nodes that a question names one by one. */
 const NAMED = 12;
@@ -14,10 +15,12 @@ export function question({ plan, asked }: Pick<PreparedUpgrade, 'plan' | 'asked'
   const nodes = changing.length === 1 ? '1 node' : `${String(changing.length)} nodes`;
   const without = plan.options.backup === 'none' ? ' without a backup' : '';
   const unknown = asked ? NOT_THERE : NOT_KNOWN;
+  const word = wordOf(plan.package);
   return [
     plan.production
       ? `${plan.cluster} is a production cluster. Upgrade ${nodes} to ${to}${without}?`
       : `Upgrade ${nodes} of ${plan.cluster} to ${to}${without}?`,
+    ...(word === undefined ? [] : [`The package is taken on ${word}.`]),
     ...named(changing.map(({ name, from }) => `${name}: ${from ?? unknown} → ${to}`)),
   ].join('\n');
 }

@@ -10,6 +10,7 @@ import type { CommandContext } from '../context';
 import { formatRun } from '../format';
 import { isConfirmed, resolveUpgrade, type ResolvedUpgrade } from '../resolve';
 import { openSite, packageCache, type Site } from '../site';
+import { wordOf } from '../terminal/words';
 import { runHost } from './host';
 import { changesOf, keyOf, nothingToDo, question } from './upgrade-words';
 
@@ -131,7 +132,8 @@ export function planOptions(resolved: ResolvedUpgrade, healthStable: number | un
 }
 
 function tell(ctx: CommandContext, { plan, package: pkg }: PreparedUpgrade, ask = false): void {
-  if (pkg.reason !== undefined) ctx.face.say(pkg.reason);
+  const word = wordOf(plan.package);
+  if (pkg.reason !== undefined) ctx.face.say(`${pkg.reason}${word === undefined ? '' : `. It is taken on ${word}`}`);
   if (ask) ctx.face.plan(plan);
   else ctx.face.report(plan.checks);
 }

@@ -3,7 +3,7 @@ import type { PackageSource, Plan, PlanBackup, PlanNode } from '../../engine/pla
 import { glyphs, paint, tone, type Look, type Part } from './look';
 import { command, labelled } from './prose';
 import { plural, renderReport } from './report';
-import { ACTION_NOUN, versionsOf, willOf } from './words';
+import { ACTION_NOUN, versionsOf, willOf, wordOf } from './words';
 
 /** The dry run: what the run would do, wave by wave, node by node, step by step, then the report of the checks. */
 export function renderPlan(plan: Plan, look: Look): string[] {
@@ -35,12 +35,14 @@ export function renderPlan(plan: Plan, look: Look): string[] {
 function facts(plan: Plan): (readonly [string, string])[] {
   const { options, point } = plan;
   const pack = plan.package;
+  const word = wordOf(pack);
   return [
     ...(pack
       ? ([
           ['package', `${pack.product} ${pack.version}, ${formatSize(pack.size)}, ${sourceWords(pack.source)}`],
           ['sha256', pack.sha256],
           ...(pack.signedBy === undefined ? [] : [['signed by', pack.signedBy] as const]),
+          ...(word === undefined ? [] : [['taken on', word] as const]),
         ] as const)
       : []),
     ...(plan.action === 'upgrade'

@@ -26,6 +26,14 @@ export const DOING: Readonly<Record<StepName, string>> = {
   unlock: 'unlocking',
 };
 
+/** Whose word a package is taken on where nothing vouches for it; undefined: something does, or it was given here. */
+export function wordOf(pack: Plan['package']): string | undefined {
+  if (!pack?.word) return undefined;
+  const { node, user } = pack.word;
+  const who = user === undefined ? `the word of ${node}` : `the word of ${user} on ${node}, whose file it is`;
+  return `${who}: neither a signature nor --sha256 vouches for it`;
+}
+
 /** What a step will do, for the dry run. */
 export function willOf(action: Action, step: StepName): string {
   return (action === 'restore' ? WILL_IN_RESTORE[step] : undefined) ?? WILL[step];

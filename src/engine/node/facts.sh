@@ -1,6 +1,6 @@
 # shellcheck shell=sh disable=SC2154
 # Everything that the checks want to know of a node, in one go. Writes nothing.
-# STATE COMMANDS PATHS word…      COMMANDS names of commands, then PATHS paths whose free space is asked for
+# STATE COMMANDS PATHS word…      COMMANDS names or paths of programs, then PATHS paths whose free space is asked for
 
 # name=value lines, values with or without quotes (os-release(5)). Read as data, never sourced.
 os_release() {
@@ -164,7 +164,10 @@ login_user
 [ ! -d /run/systemd/system ] || kills_user_processes
 state_facts
 while [ "$commands" -gt 0 ]; do
-  if command -v "$1" >/dev/null 2>&1; then emit has "$1"; fi
+  case $1 in
+    /*) if [ -f "$1" ] && [ -x "$1" ]; then emit has "$1"; fi ;;
+    *) if command -v "$1" >/dev/null 2>&1; then emit has "$1"; fi ;;
+  esac
   commands=$((commands - 1))
   shift
 done

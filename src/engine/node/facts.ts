@@ -23,7 +23,7 @@ export interface GatheredFacts extends NodeFacts {
 
 export interface FactsRequest {
   readonly stateDir: string | undefined;
-  /** Commands that the package needs, and others of interest. */
+  /** Commands that the package needs, and others of interest; with a slash: programs by their path. */
   readonly commands?: readonly string[];
   /** Paths whose free space is of interest, besides the state directory and the login user's home. `~` is the latter. */
   readonly paths?: readonly string[];
@@ -36,7 +36,7 @@ export interface FactsRequest {
  */
 export async function gatherFacts(connection: NodeConnection, request: FactsRequest): Promise<GatheredFacts> {
   const { stateDir, commands = [], paths = [], signal } = request;
-  const words = commands.filter((each) => /^[A-Za-z0-9._+-]{1,100}$/.test(each));
+  const words = commands.filter((each) => /^[A-Za-z0-9._+-]{1,100}$|^\/[^\0\n]{1,255}$/.test(each));
   const from = wallClock();
   const entries = await ask(connection, {
     text: `${reporting}\n${gathering}`,

@@ -1,3 +1,4 @@
+import { line } from '../../base/text';
 import type { NodeConnection } from '../../ssh/connection';
 import { ask, broken, type Entries } from '../../ssh/script';
 import text from './packages.sh';
@@ -55,6 +56,44 @@ export async function digestOnNode(connection: NodeConnection, path: string, sig
   const digest = entries.required('digest');
   if (!/^[0-9a-f]{64}$/.test(digest)) throw broken(connection.node, 'a digest is none');
   return digest;
+}
+
+/** Who can change a file on a node, as the login user sees it. */
+export interface Owners {
+  /** Without links. */
+  readonly path: string;
+  /** Name of the file's owner. */
+  readonly owner: string;
+  /** uid of the login user. */
+  readonly login: number;
+  /** The group of the login user, where nobody else is in it. */
+  readonly privateGroup: number | undefined;
+  /** The file, its directory, and so on up to `/`. */
+  readonly parts: readonly {
+    /** As `ls -l` shows it: `-rw-r--r--`. */
+    readonly mode: string;
+    readonly uid: number;
+    readonly gid: number;
+    readonly path: string;
+  }[];
+}
+
+/** @throws ClusterliftError `stage-source` where there is no such file */
+export async function ownersOf(connection: NodeConnection, path: string, signal?: AbortSignal): Promise<Owners> {
+  const entries = await ask(connection, { text, args: ['owners', path], as: 'login', ...(signal ? { signal } : {}) });
+  const parts = entries.all('part').map((told) => {
+    const match = /^([-dlbcps][-rwxsStT]{9}\S?) (\d{1,10}) (\d{1,10}) ([\s\S]+)$/.exec(told);
+    if (!match) throw broken(connection.node, 'a file has no owner');
+    return { mode: match[1] ?? '', uid: Number(match[2]), gid: Number(match[3]), path: match[4] ?? '' };
+  });
+  const group = entries.text('private-group');
+  return {
+    path: entries.required('path'),
+    owner: line(entries.text('owner') ?? '', 100),
+    login: entries.number('uid'),
+    privateGroup: group === undefined ? undefined : Number(group),
+    parts,
+  };
 }
 
 function filesOf(entries: Entries, node: string): FileOnNode[] {

@@ -1,7 +1,10 @@
 import type { NodeConnection } from '../../ssh/connection';
 import { ask } from '../../ssh/script';
 import type { Fence } from './lock';
-import text from './stage.sh';
+import hashing from './digest.sh';
+import staging from './stage.sh';
+
+const text = `${hashing}\n${staging}`;
 
 /** An image on its way to a node. */
 export interface StageTarget {

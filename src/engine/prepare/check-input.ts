@@ -2,6 +2,7 @@ import type { ClusterliftError } from '../../base/errors';
 import type { NodeFacts } from '../../cluster/facts';
 import type { Cluster, NodeModel } from '../../cluster/model';
 import type { Manifest } from '../../package/manifest';
+import type { ScriptStart } from '../../package/script-start';
 import type { ShortResult } from '../../ssh/short';
 import type { HeldLock } from '../node/lock';
 import type { AskedInstalled } from './ask-installed';
@@ -32,6 +33,8 @@ export interface CheckedPackage {
   readonly unpackedSize: number;
   readonly manifest: Manifest;
   readonly unvouched: boolean;
+  /** How its scripts are started. */
+  readonly starts: readonly ScriptStart[];
 }
 
 export interface CheckInput {

@@ -11,6 +11,7 @@ import {
   stateFindings,
   unfinishedFindings,
 } from './node-checks';
+import { brokenScripts, interpreterFindings } from './script-checks';
 import { healthFindings, packageFindings, scriptFindings } from './package-checks';
 
 /** All checks, all findings: one that fails hides no other. Pure. */
@@ -29,6 +30,7 @@ function nodeFindings(input: CheckInput, probe: NodeProbe): Finding[] {
     ...clockFindings(facts, name),
     ...stateFindings(facts, name),
     ...(input.package ? packageFindings(input.package, probe, facts) : []),
+    ...(input.package ? interpreterFindings(input.package.starts, input.package.manifest, facts, name) : []),
     ...openFindings(input, probe, facts),
     ...unfinishedFindings(probe, facts),
     ...requestFindings(facts, name),
@@ -56,6 +58,7 @@ function clusterFindings({ cluster, package: pkg, backup, primaryLeftOut }: Chec
       cluster.production ? block('plain-http', undefined, message, fix) : warn('plain-http', undefined, message, fix),
     );
   }
+  if (pkg) findings.push(...brokenScripts(pkg.starts));
   if (pkg && primaryLeftOut) findings.push(...leftOutFindings(cluster, pkg.manifest));
   return findings;
 }

@@ -131,8 +131,12 @@ export function healthFindings({ package: pkg, probes }: CheckInput, probe: Node
 export function scriptFindings(probe: NodeProbe): Finding[] {
   const { name } = probe.model;
   const findings: Finding[] = [];
-  if (probe.versionError)
-    findings.push(block(probe.versionError.code, name, probe.versionError.message, probe.versionError.hint));
+  const { versionError } = probe;
+  if (versionError) {
+    const said = (versionError.log ?? []).slice(-3).join(' / ');
+    const message = `${versionError.message}${said ? `: ${said}` : ''}`;
+    findings.push(block(versionError.code, name, message, versionError.hint));
+  }
   const { check } = probe;
   if (check && check.rc !== 0) {
     const said = lastLines(`${check.stdout}\n${check.stderr}`, 3).join(' / ');

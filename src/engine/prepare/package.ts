@@ -1,25 +1,28 @@
-import { stat } from 'node:fs/promises';
+import { rm, stat } from 'node:fs/promises';
 import { basename, resolve } from 'node:path';
 import { atMost } from '../../base/async';
 import { ClusterliftError, ExitStatus } from '../../base/errors';
 import type { RandomReader } from '../../base/reader';
 import type { Cluster } from '../../cluster/model';
-import { openPackage, type OpenPackage, type PackageInfo } from '../../package/inspect';
-import { openIso } from '../../package/iso/image';
-import { chooseNewest, digestsNeeded, type Candidate, type Installed } from '../../package/newest';
+import { openPackage, type OpenPackage } from '../../package/inspect';
+import type { Installed } from '../../package/newest';
 import { isPackageUrl, nameOfUrl, parseAddress, redactUrl } from '../../package/sources/address';
 import type { PackageCache } from '../../package/sources/cache';
 import { fetchPackage } from '../../package/sources/fetch';
-import { openFileReader, sha256OfFile } from '../../package/sources/file';
+import { openFileReader, sha256OfReader } from '../../package/sources/file';
 import { Meter } from '../../package/sources/meter';
+import { holdFile, type HeldFile } from '../../package/sources/private';
+import { SteadyReader } from '../../package/steady';
+import type { ScriptStart } from '../../package/script-start';
 import { verifyContent } from '../../package/verify';
 import type { NodeConnection } from '../../ssh/connection';
 import type { EventSink } from '../events';
 import { dropFetched, fetchOnNode } from '../node/fetch';
-import { digestOnNode, findPackage, listPackages, type FileOnNode } from '../node/packages';
-import type { PackageSource } from '../plan';
+import { digestOnNode, findPackage, type FileOnNode } from '../node/packages';
+import type { PackageSource, PackageWord } from '../plan';
 import { onNodeOf, type RunPackage } from '../runpackage';
-import { contentOf, scriptFilesOf, scriptPathsOf } from './content';
+import { contentOf } from './content';
+import { newestOn } from './newest';
 
 /** Where packages come from, and what must be true of them. */
 export interface PackageRequest {
@@ -32,7 +35,7 @@ export interface PackageRequest {
   readonly urlAuth: string | undefined;
   /** Who downloads a URL. */
   readonly fetch: 'here' | 'primary';
-  /** Is it only looked at? Then what the primary downloads is removed again. */
+  /** Is it only looked at? Then what was copied or downloaded for it is removed again. */
   readonly lookOnly: boolean;
   readonly sink: EventSink;
   readonly signal: AbortSignal;
@@ -41,25 +44,38 @@ export interface PackageRequest {
   installed(): Promise<Installed | undefined>;
 }
 
+/** Paths that a plan holds at most; a resumed run reads them from the package else. */
+const MOST_KEPT = 1000;
+
 /** A package whose every byte was verified where it lies. */
 export interface ReadyPackage extends RunPackage {
   readonly source: PackageSource;
   readonly signedBy: string | undefined;
   /** It came over plain http, and neither digest nor signature vouches for it. */
   readonly unvouched: boolean;
+  /** Whose word it is taken on, where neither signature nor `--sha256` vouches for it. */
+  readonly word: PackageWord | undefined;
   /** Why this one, when nobody named it. */
   readonly reason: string | undefined;
   /** Bytes of all files. */
   readonly unpackedSize: number;
+  /** Paths of `scriptFiles`; undefined: more than a plan should hold. */
+  readonly kept: readonly string[] | undefined;
+  /** How its scripts are started. */
+  readonly starts: readonly ScriptStart[];
 }
 
 /**
  * Gets the package and verifies the whole of it: size, digest, signature, SHA256SUMS. No byte of it runs before that.
+ * The digest is that of the very bytes that were verified.
  * @throws ClusterliftError (status 3, or 2) with the reason
  */
 export async function getPackage(request: PackageRequest): Promise<ReadyPackage> {
-  const { given } = request;
-  if (given === undefined) return newestOnPrimary(request);
+  const { given, primary } = request;
+  if (given === undefined) {
+    const newest = await newestOn(primary.connection(), request);
+    return onPrimary(request, { ...lyingOnPrimary(request, newest), ...newest });
+  }
   if (given.startsWith('node:'))
     return onPrimary(request, lyingOnPrimary(request, await mustFind(request, given.slice(5))));
   if (isPackageUrl(given)) {
@@ -71,50 +87,72 @@ export async function getPackage(request: PackageRequest): Promise<ReadyPackage>
 }
 
 async function fromFile(request: PackageRequest, path: string): Promise<ReadyPackage> {
-  const reader = await openFileReader(path);
+  const meter = meterOf(request, 'verify-package');
+  const held = await holdFile(path, request.cache.copies, { signal: request.signal });
+  const { reader, copied } = held;
+  const drop = dropCopy(held);
   try {
     const opened = await openPackage(reader, { name: basename(path), recipe: request.cluster.recipe });
-    const meter = meterOf(request, 'verify-package');
-    const sha256 = await sha256OfFile(path, {
-      signal: request.signal,
-      onProgress: (done) => {
-        meter.at(done, reader.size);
-      },
-    });
-    return await verified(request, opened, reader, {
-      sha256,
+    const onProgress = (done: number): void => {
+      meter.at(done, reader.size);
+    };
+    const sha256 = copied?.sha256 ?? (await sha256OfReader(reader, { signal: request.signal, onProgress }));
+    const ready = await verified(request, opened, reader, {
+      sha256: () => Promise.resolve(sha256),
       source: { kind: 'file', path },
       insecure: false,
-      reopen: () => openFileReader(path),
+      reopen: () => openFileReader(held.path),
     });
+    if (request.lookOnly) await drop();
+    return { ...ready, spent: drop };
+  } catch (error) {
+    await drop();
+    throw error;
   } finally {
     await reader.close();
   }
 }
 
 async function fromUrl(request: PackageRequest, url: string): Promise<ReadyPackage> {
+  const { cache, signal } = request;
   const address = parseAddress(url, request.urlAuth);
   const inspect = { name: nameOfUrl(address.url) || 'package.iso', recipe: request.cluster.recipe };
-  const fetched = await fetchPackage(address, request.cache, {
+  const fetched = await fetchPackage(address, cache, {
     inspect,
-    signal: request.signal,
+    signal,
     expectedSha256: request.sha256,
     onProgress: (progress) => {
       request.sink({ type: 'progress', node: undefined, step: 'download', ...progress });
     },
   });
-  const reader = await openFileReader(fetched.path);
+  // A cache that others can write may hold another file by now.
+  const held = await holdFile(fetched.path, cache.copies, { signal });
+  const { reader, path, copied } = held;
+  const drop = dropCopy(held);
   try {
+    if (copied && copied.sha256 !== fetched.sha256) throw digestMismatch(fetched.sha256, copied.sha256);
     const opened = await openPackage(reader, inspect);
-    return await verified(request, opened, reader, {
-      sha256: fetched.sha256,
+    const ready = await verified(request, opened, reader, {
+      sha256: () => Promise.resolve(fetched.sha256),
       source: { kind: 'url', url: redactUrl(url) },
       insecure: fetched.unvouched,
-      reopen: () => openFileReader(fetched.path),
+      reopen: () => openFileReader(path),
     });
+    if (request.lookOnly) await drop();
+    return { ...ready, spent: drop };
+  } catch (error) {
+    await drop();
+    throw error;
   } finally {
     await reader.close();
   }
+}
+
+/** A copy that was made because others can write the file lives until every node has the image. */
+function dropCopy({ path, copied }: HeldFile): () => Promise<void> {
+  return async () => {
+    if (copied) await rm(path, { force: true });
+  };
 }
 
 /** The primary downloads it itself; from then on it is a package that lies there. */
@@ -149,9 +187,9 @@ async function fromUrlOnPrimary(request: PackageRequest, url: string): Promise<R
   }
 }
 
-function lyingOnPrimary({ primary }: PackageRequest, { path }: FileOnNode, reason?: string): FoundOnPrimary {
+function lyingOnPrimary({ primary }: PackageRequest, { path }: Pick<FileOnNode, 'path'>): FoundOnPrimary {
   const source = { kind: 'node', node: primary.name, path } as const;
-  return { path, name: basename(path), source, insecure: false, reason };
+  return { path, name: basename(path), source, insecure: false };
 }
 
 interface FoundOnPrimary extends Omit<Origin, 'sha256' | 'reopen'> {
@@ -159,48 +197,24 @@ interface FoundOnPrimary extends Omit<Origin, 'sha256' | 'reopen'> {
   readonly name: string;
 }
 
+/** A node gives what it likes: what is read here is hashed here, and each node proves that it got the same. */
 async function onPrimary(request: PackageRequest, { path, name, ...origin }: FoundOnPrimary): Promise<ReadyPackage> {
-  const connection = request.primary.connection();
-  const reader = await connection.openReader(path, request.signal);
+  const { primary, signal, cluster, sha256: wanted } = request;
+  const connection = primary.connection();
+  const reader = new SteadyReader(await connection.openReader(path, signal), `${path} on ${primary.name}`);
   try {
-    const opened = await openPackage(reader, { name, recipe: request.cluster.recipe });
-    const sha256 = await digestOnNode(connection, path, request.signal);
-    return await verified(request, opened, reader, { ...origin, sha256, reopen: () => connection.openReader(path) });
+    const opened = await openPackage(reader, { name, recipe: cluster.recipe });
+    // Where nothing vouches for its content, the primary's word is all there is, and gigabytes need not come here.
+    const vouched = wanted !== undefined || opened.info.hasSums;
+    const word = { node: primary.name, ...origin.word };
+    return await verified(request, opened, reader, {
+      ...origin,
+      word,
+      sha256: () => (vouched ? reader.sha256(undefined, signal) : digestOnNode(connection, path, signal)),
+      reopen: () => connection.openReader(path),
+    });
   } finally {
     await reader.close();
-  }
-}
-
-/** Reads what each image on the primary says about itself, without fetching any of them. */
-async function newestOnPrimary(request: PackageRequest): Promise<ReadyPackage> {
-  const connection = request.primary.connection();
-  const files = await listPackages(connection, request.cluster.packageDirs, request.signal);
-  const installed = await request.installed();
-  let candidates = await Promise.all(files.map((file) => candidateOf(request, connection, file)));
-  const unsure = new Set(digestsNeeded(candidates, installed).map((each) => each.path));
-  candidates = await Promise.all(
-    candidates.map(async (each) =>
-      unsure.has(each.path) ? { ...each, sha256: await digestOnNode(connection, each.path, request.signal) } : each,
-    ),
-  );
-  const choice = chooseNewest(candidates, installed);
-  return onPrimary(request, lyingOnPrimary(request, choice.candidate, choice.reason));
-}
-
-async function candidateOf(request: PackageRequest, connection: NodeConnection, file: FileOnNode): Promise<Candidate> {
-  try {
-    const reader = await connection.openReader(file.path, request.signal);
-    try {
-      const { info } = await openPackage(reader, { name: basename(file.path), recipe: request.cluster.recipe });
-      return { ...file, read: { product: info.product, version: info.version } };
-    } finally {
-      await reader.close();
-    }
-  } catch (error) {
-    if (error instanceof ClusterliftError && error.exit === ExitStatus.refused && error.node === undefined) {
-      return { ...file, read: { error } };
-    }
-    throw error;
   }
 }
 
@@ -217,10 +231,15 @@ async function mustFind(request: PackageRequest, name: string): Promise<FileOnNo
 }
 
 interface Origin {
-  readonly sha256: string;
   readonly source: PackageSource;
   readonly insecure: boolean;
   readonly reason?: string | undefined;
+  readonly word?: PackageWord | Omit<PackageWord, 'node'> | undefined;
+  /** Nobody named it: a cluster that trusts somebody takes only what they signed. */
+  readonly mustBeSigned?: boolean | undefined;
+  /** Of the bytes that the reader gave. */
+  sha256(): Promise<string>;
+  /** Each node proves the bytes that come from there. */
   reopen(): Promise<RandomReader>;
 }
 
@@ -231,47 +250,47 @@ async function verified(
   origin: Origin,
 ): Promise<ReadyPackage> {
   const { sha256: wanted, cluster, signal } = request;
-  if (wanted !== undefined && wanted !== origin.sha256) throw digestMismatch(wanted, origin.sha256);
   const meter = meterOf(request, 'verify-package');
-  const { signedBy } = await verifyContent(image, {
+  const known = await verifyContent(image, {
     trustedSigners: cluster.upgrade.trustedSigners,
     revokedSigners: cluster.upgrade.revokedSigners,
-    requireSignature: cluster.upgrade.requireSignature,
+    requireSignature: cluster.upgrade.requireSignature || origin.mustBeSigned === true,
     signal,
     onProgress: (done, total) => {
       meter.at(done, total);
     },
   });
-  const { unpack } = await contentOf(image, reader, info.extraFiles);
-  const files = await scriptFilesOf(image, info);
+  const { signedBy } = known;
+  const { unpack, extra, files, starts } = await contentOf(image, info, known, signedBy !== undefined);
+  const sha256 = await origin.sha256();
+  if (wanted !== undefined && wanted !== sha256) throw digestMismatch(wanted, sha256);
+  const vouched = signedBy !== undefined || wanted !== undefined;
+  const paths = files.map(({ path }) => path);
   return {
     product: info.product,
     version: info.version,
     manifest: info.manifest,
     manifestValue: info.manifestValue,
-    sha256: origin.sha256,
+    sha256,
     place: 'packages',
     size: reader.size,
     source: origin.source,
     signedBy: signedBy?.name,
-    unvouched: origin.insecure && signedBy === undefined && wanted === undefined,
+    unvouched: origin.insecure && !vouched,
+    word: vouched ? undefined : wordOf(origin),
     reason: origin.reason,
     unpackedSize: unpack.bytes,
+    starts,
+    kept: paths.length > MOST_KEPT ? undefined : paths,
     onNode: onNodeOf(origin.source),
-    scriptPaths: () => Promise.resolve(scriptPathsOf(unpack, info)),
+    scriptPaths: () => Promise.resolve(paths),
     scriptFiles: () => Promise.resolve(files),
-    open: () => reopen(origin, info),
+    open: async () => ({ reader: await origin.reopen(), unpack, extra }),
   };
 }
 
-async function reopen(origin: Origin, info: PackageInfo): ReturnType<RunPackage['open']> {
-  const reader = await origin.reopen();
-  try {
-    return await contentOf(await openIso(reader), reader, info.extraFiles);
-  } catch (error) {
-    await reader.close();
-    throw error;
-  }
+function wordOf({ word }: Origin): PackageWord | undefined {
+  return word && 'node' in word ? word : undefined;
 }
 
 function meterOf({ sink }: PackageRequest, step: 'download' | 'verify-package'): Meter {

@@ -7,13 +7,15 @@ import { nameOfUrl, parseAddress } from '../../package/sources/address';
 import type { PackageCache } from '../../package/sources/cache';
 import { fetchPackage } from '../../package/sources/fetch';
 import { openFileReader } from '../../package/sources/file';
+import { SteadyReader } from '../../package/steady';
+import { verifyContent } from '../../package/verify';
 import type { NodeConnection } from '../../ssh/connection';
 import type { ShortFile } from '../../ssh/short';
 import type { EventSink } from '../events';
 import { readInstalled } from '../node/installed';
 import type { Plan, PlanInstalled, PlanNode, PlanPackage } from '../plan';
 import { onNodeOf, packageOfEach, type RunPackage } from '../runpackage';
-import { contentOf, scriptFilesOf, scriptPathsOf } from './content';
+import { contentOf, type Content } from './content';
 
 export interface ReopenRequest {
   readonly cache: PackageCache;
@@ -24,22 +26,16 @@ export interface ReopenRequest {
 }
 
 /**
- * The package of a plan, for a run that goes on. Its bytes are looked for only when a node lacks them; the plan's digest
- * pins them: whatever is found is hashed on the node before it is used.
+ * The package of a plan, for a run that goes on. Its bytes are looked for only when a node lacks them. The plan's digest
+ * pins them: whatever is found is hashed here before anything in it is believed, and on the node before it is used.
  */
 export async function reopenPackage(plan: Plan, request: ReopenRequest): Promise<RunPackage> {
   const pinned = plan.package;
   if (!pinned) throw noPackage(plan.run);
   if (plan.action !== 'upgrade') return installed(plan, pinned, request);
   const manifest = manifestOf(pinned.manifest);
-  let content:
-    | Promise<{
-        content: Awaited<ReturnType<RunPackage['open']>>;
-        files: Awaited<ReturnType<RunPackage['scriptFiles']>>;
-        paths: string[];
-      }>
-    | undefined;
-  const opened = (): NonNullable<typeof content> => (content ??= open(plan, pinned, request));
+  let content: Promise<Reopened> | undefined;
+  const opened = (): Promise<Reopened> => (content ??= open(plan, pinned, request));
   return Promise.resolve({
     product: pinned.product,
     version: pinned.version,
@@ -49,9 +45,9 @@ export async function reopenPackage(plan: Plan, request: ReopenRequest): Promise
     manifest,
     manifestValue: pinned.manifest,
     onNode: onNodeOf(pinned.source),
-    scriptPaths: async () => (await opened()).paths,
+    scriptPaths: async () => pinned.kept ?? (await opened()).files.map(({ path }) => path),
     scriptFiles: async () => (await opened()).files,
-    open: async () => (await opened()).content,
+    open: opened,
   });
 }
 
@@ -99,13 +95,30 @@ function installedOn(
   };
 }
 
-async function open(plan: Plan, pinned: PlanPackage, request: ReopenRequest) {
-  const reader = await find(plan, pinned, request);
-  if (reader.size !== pinned.size) throw changed(pinned);
-  const { recipe } = manifestOf(pinned.manifest);
-  const { info, image } = await openPackage(reader, { name: nameOf(pinned), recipe });
-  const content = await contentOf(image, reader, info.extraFiles);
-  return { content, files: await scriptFilesOf(image, info), paths: scriptPathsOf(content.unpack, info) };
+/** Who signed was settled when the plan was made. */
+const UNASKED = { trustedSigners: [], revokedSigners: [], requireSignature: false } as const;
+
+interface Reopened extends Content {
+  readonly reader: RandomReader;
+}
+
+/** Structure, scripts and modes come from bytes with the plan's digest: what is unpacked is what was planned. */
+async function open(plan: Plan, pinned: PlanPackage, request: ReopenRequest): Promise<Reopened> {
+  const name = nameOf(pinned);
+  const reader = new SteadyReader(await find(plan, pinned, request), name);
+  try {
+    if (reader.size !== pinned.size) throw changed(pinned);
+    const { recipe } = manifestOf(pinned.manifest);
+    const { info, image } = await openPackage(reader, { name, recipe });
+    const { signal } = request;
+    const known = await verifyContent(image, { ...UNASKED, signal });
+    const content = await contentOf(image, info, known, pinned.signedBy !== undefined);
+    if ((await reader.sha256(undefined, signal)) !== pinned.sha256) throw changed(pinned);
+    return { ...content, reader };
+  } catch (error) {
+    await reader.close();
+    throw error;
+  }
 }
 
 async function find(plan: Plan, { source, sha256 }: PlanPackage, request: ReopenRequest): Promise<RandomReader> {

@@ -16,6 +16,7 @@ import { checkAll } from './checks';
 import { blocksOf, judged, warn, type Finding } from './findings';
 import { getPackage, type ReadyPackage } from './package';
 import { planUpgrade } from './plan';
+import { wantedBy } from './script-checks';
 import { askPackage, askWhatIsInstalled, probeNodes, type ProbeRequest } from './probe';
 
 export interface PrepareUpgrade {
@@ -102,7 +103,7 @@ function probingOf(request: PrepareUpgrade, pkg: ReadyPackage): ProbeRequest & {
     nodes,
     package: pkg,
     action: 'check',
-    commands: pkg.manifest.needs.commands,
+    commands: [...pkg.manifest.needs.commands, ...wantedBy(pkg.starts)],
     paths: [],
     signal,
     connect: (node) => request.connect(node),

@@ -103,6 +103,12 @@ export class IsoImage {
     return Buffer.concat(parts);
   }
 
+  /** The first bytes of a file, at most so many. */
+  async readStart(file: IsoEntry, most: number): Promise<Uint8Array> {
+    const [first] = file.extents;
+    return first ? readExactly(this.reader, first.offset, Math.min(most, first.length)) : new Uint8Array();
+  }
+
   /** The bytes of a file in pieces of at most 256 KiB. */
   async *stream(file: IsoEntry): AsyncGenerator<Uint8Array> {
     for (const { offset, length } of file.extents) {

@@ -29,12 +29,15 @@ const PART_AGE = 7 * 86_400_000;
 /** Downloaded packages of this user by digest. Another process may use it at the same time. */
 export class PackageCache {
   readonly downloads: string;
+  /** Of local packages that others could change; see `holdFile`. */
+  readonly copies: string;
   private readonly images: string;
 
   /** @param directory as `cacheHome()` gives it */
   constructor(directory: string) {
     this.images = join(directory, 'packages');
     this.downloads = join(directory, 'downloads');
+    this.copies = join(directory, 'copies');
   }
 
   path(sha256: string): string {
@@ -47,16 +50,18 @@ export class PackageCache {
    */
   async find(sha256: string, options: HashOptions = {}): Promise<string | undefined> {
     if (!/^[0-9a-f]{64}$/.test(sha256)) return undefined;
-    const path = this.path(sha256);
-    const found = await stat(path).catch(() => undefined);
-    if (found?.isFile() !== true) return undefined;
-    if ((await sha256OfFile(path, options)) !== sha256) {
-      await this.remove(sha256);
-      return undefined;
+    for (const path of [this.path(sha256), join(this.copies, `${sha256}.iso`)]) {
+      const found = await stat(path).catch(() => undefined);
+      if (found?.isFile() !== true) continue;
+      if ((await sha256OfFile(path, options)) !== sha256) {
+        await rm(path, { force: true });
+        continue;
+      }
+      const now = new Date(wallClock());
+      await utimes(path, now, now).catch(() => undefined);
+      return path;
     }
-    const now = new Date(wallClock());
-    await utimes(path, now, now).catch(() => undefined);
-    return path;
+    return undefined;
   }
 
   /** What was once fetched from an address. Ask the server whether it is still that before using it. */

@@ -19,7 +19,8 @@ export async function openFileReader(path: string): Promise<RandomReader> {
   }
 }
 
-class FileReader implements RandomReader {
+/** Reads through a handle, which `close` closes. */
+export class FileReader implements RandomReader {
   constructor(
     private readonly handle: FileHandle,
     readonly size: number,
@@ -63,7 +64,7 @@ export async function sha256OfFile(path: string, options: HashOptions = {}): Pro
 }
 
 /** SHA-256 of all that a reader holds, in hex. */
-async function sha256OfReader(reader: RandomReader, { onProgress, signal }: HashOptions = {}): Promise<string> {
+export async function sha256OfReader(reader: RandomReader, { onProgress, signal }: HashOptions = {}): Promise<string> {
   const hash = createHash('sha256');
   for (let done = 0; done < reader.size;) {
     signal?.throwIfAborted();
@@ -76,7 +77,7 @@ async function sha256OfReader(reader: RandomReader, { onProgress, signal }: Hash
   return hash.digest('hex');
 }
 
-async function openFile(path: string): Promise<FileHandle> {
+export async function openFile(path: string): Promise<FileHandle> {
   try {
     return await open(path, 'r');
   } catch (error) {
@@ -96,7 +97,7 @@ export function codeOf(error: unknown): string | undefined {
   return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined;
 }
 
-function unreadable(path: string, why: string, cause?: unknown): ClusterliftError {
+export function unreadable(path: string, why: string, cause?: unknown): ClusterliftError {
   return new ClusterliftError({
     code: 'package-unreadable',
     message: `${path} cannot be read: ${why}`,

@@ -1,4 +1,5 @@
 import { strict as assert } from 'node:assert';
+import type { ClusterliftError } from '../../../src/base/errors';
 import type { NodeFacts } from '../../../src/cluster/facts';
 import { checkClusters } from '../../../src/cluster/load';
 import type { Cluster } from '../../../src/cluster/model';
@@ -8,7 +9,9 @@ import type { CheckedPackage, CheckInput, NodeProbe } from '../../../src/engine/
 import { checkAll } from '../../../src/engine/prepare/checks';
 import { blocksOf } from '../../../src/engine/prepare/findings';
 import { installedPackage } from '../../../src/engine/prepare/installed';
+import { versionScriptFailed } from '../../../src/engine/version';
 import { manifestOf } from '../../../src/package/manifest';
+import { scriptStart } from '../../../src/package/script-start';
 import { nodeModel } from './plans';
 
 const OLD = '20260101T000000Z-test-aaaa';
@@ -87,6 +90,31 @@ describe('the checks', () => {
     assert.match(found?.message ?? '', /ends with status 3: no database/);
   });
 
+  it('name the interpreter that a node lacks, before anything is stopped', () => {
+    const of = (path: string, text: string, commands: Record<string, boolean> = {}): string[] =>
+      checked({ facts: { commands } }, [], { ...PACKAGE, starts: [scriptStart(path, Buffer.from(text))] })
+        .filter(({ code }) => code === 'script-interpreter')
+        .map(({ level, node, path: about, message }) => `${level} ${node ?? 'all'} ${about ?? ''}: ${message}`);
+    assert.deepEqual(of('bin/upgrade', '#!/bin/sh\n', { '/bin/sh': true }), []);
+    assert.deepEqual(of('bin/upgrade', '#!/usr/bin/perl\n', { '/usr/bin/perl': false }), [
+      'block n1 bin/upgrade: bin/upgrade needs /usr/bin/perl to start, and n1 does not have it as a program',
+    ]);
+    assert.equal(of('bin/stop', '#!/usr/bin/env python3\n', { '/usr/bin/env': true }).length, 1);
+    assert.equal(of('bin/start', '#!/usr/bin/perl\n')[0]?.startsWith('block'), true);
+    assert.equal(of('bin/start', '#!/opt/acme/bin/python\n')[0]?.startsWith('warn'), true, 'the upgrade may bring it');
+    assert.equal(of('bin/upgrade', '#!/opt/acme/bin/python\n')[0]?.startsWith('block'), true);
+    assert.match(of('bin/upgrade', '#!/bin/sh\r\ntrue\r\n')[0] ?? '', /^block all bin\/upgrade: .*CR LF/);
+    assert.deepEqual(of('bin/upgrade', 'true\n'), []);
+  });
+
+  it('tell what a version script said when it failed', () => {
+    const wishes = { provision: false, reboot: false, messages: [], ignored: [] };
+    const result = { name: 'version', rc: 1, stdout: '', stderr: 'cat: /opt/v: No such file\n', wishes };
+    const versionError = versionScriptFailed(result, 'n1');
+    const told = checked({ facts: {}, versionError }).find(({ code }) => code === 'version-script');
+    assert.match(told?.message ?? '', /status 1 on n1: cat: \/opt\/v: No such file$/);
+  });
+
   it('block another product, whatever the version script prints', () => {
     const products = [product('other', 'done', OLD)];
     for (const version of [undefined, '1.0']) {
@@ -101,27 +129,32 @@ interface Situation {
   readonly facts: Partial<NodeFacts>;
   readonly lock?: HeldLock;
   readonly version?: string | undefined;
+  readonly versionError?: ClusterliftError;
 }
 
-function probeOf({ facts, lock, version }: Situation): NodeProbe {
+function probeOf({ facts, lock, version, versionError }: Situation): NodeProbe {
   return {
     model: nodeModel('n1'),
     error: undefined,
     facts: { ...FACTS, ...facts },
     lock,
     version,
-    versionError: undefined,
+    versionError,
     check: undefined,
     healthy: undefined,
   };
 }
 
-function input(overrides: readonly string[]): CheckInput {
-  return { cluster: CLUSTER, probes: [], package: PACKAGE, backup: 'none', primaryLeftOut: false, overrides };
+function input(overrides: readonly string[], pkg: CheckedPackage = PACKAGE): CheckInput {
+  return { cluster: CLUSTER, probes: [], package: pkg, backup: 'none', primaryLeftOut: false, overrides };
 }
 
-function checked(situation: Situation, overrides: readonly string[] = []): ReturnType<typeof checkAll> {
-  return checkAll({ ...input(overrides), probes: [probeOf(situation)] });
+function checked(
+  situation: Situation,
+  overrides: readonly string[] = [],
+  pkg: CheckedPackage = PACKAGE,
+): ReturnType<typeof checkAll> {
+  return checkAll({ ...input(overrides, pkg), probes: [probeOf(situation)] });
 }
 
 function codes(situation: Situation): string[] {
@@ -171,6 +204,7 @@ const PACKAGE: CheckedPackage = {
   unpackedSize: 1000,
   manifest: manifestOf(MANIFEST),
   unvouched: false,
+  starts: [],
 };
 
 const CLUSTER = clusterOf('{ "clusters": { "test": { "nodes": [{ "name": "n1", "host": "10.0.0.1" }] } } }');

@@ -139,20 +139,56 @@ underBothShells('Unpacking an image', (place) => {
     assert.equal(existsSync(directory), false);
     await unpackImage(node, target, plan, []);
     assert.equal(existsSync(join(directory, 'upgrade.json')), true);
-    assert.deepEqual((await readdir(join(directory, '..'))).sort(), ['files', 'image.iso']);
+    assert.deepEqual((await readdir(join(directory, '..'))).sort(), ['files', 'image.iso', 'unpacked']);
   });
 
-  it('fails when the files do not fit SHA256SUMS', async () => {
-    const { node } = place();
-    const sums = `${'0'.repeat(64)}  upgrade.json\n`;
+  it('fails when a file is not the one that was verified, whatever its name, and leaves nothing', async () => {
+    const { node, stateDir } = place();
+    const files = { plain: 'text', 'back\\slash': 'text', "it's $(a) blank": 'text' };
     const made = await makePackage({
       version: '1.0',
       scripts: { version: 'x', upgrade: 'x' },
-      files: { SHA256SUMS: sums },
+      files,
+      flavour: 'builtin',
     });
     const { plan, target, directory } = await staged(place(), made);
-    await assert.rejects(unpackImage(node, target, plan, []), (e) => hasCode(e, 'unpack-failed'));
-    assert.equal(existsSync(directory), false);
+    for (const path of Object.keys(files)) {
+      const lied = plan.files.map((each) => ({
+        ...each,
+        sha256: createHash('sha256')
+          .update(each.path === path ? 'other' : 'text')
+          .digest('hex'),
+      }));
+      const only = { ...plan, files: lied.filter((each) => each.path in files) };
+      await assert.rejects(unpackImage(node, target, only, []), (e) => hasCode(e, 'unpack-failed'), path);
+      assert.equal(existsSync(directory), false);
+    }
+    const right = createHash('sha256').update('text').digest('hex');
+    const proven = plan.files.map((each) => (each.path in files ? { ...each, sha256: right } : each));
+    await unpackImage(node, target, { ...plan, files: proven }, []);
+    assert.equal(await readFile(join(directory, 'back\\slash'), 'utf8'), 'text');
+    assert.deepEqual((await readdir(join(stateDir, 'packages', made.sha256))).sort(), [
+      'files',
+      'image.iso',
+      'unpacked',
+    ]);
+  });
+
+  it('makes the files again when the same image is unpacked by another plan', async () => {
+    const { node } = place();
+    const made = await makePackage({ version: '1.0', scripts: { version: 'x', upgrade: 'x' } });
+    const { plan, target, directory } = await staged(place(), made);
+    const recipe = (content: string) => [{ path: '.clusterlift/upgrade', content }];
+    await unpackImage(node, target, plan, recipe('first'));
+    await writeFile(join(directory, 'left'), 'here');
+    await unpackImage(node, target, plan, recipe('first'));
+    assert.equal(existsSync(join(directory, 'left')), true, 'the same plan changes nothing');
+    await unpackImage(node, target, plan, recipe('second'));
+    assert.equal(await readFile(join(directory, '.clusterlift/upgrade'), 'utf8'), 'second');
+    const modes = plan.files.map((each) => ({ ...each, mode: each.path === 'bin/upgrade' ? 0o644 : each.mode }));
+    await unpackImage(node, target, { ...plan, files: modes }, recipe('second'));
+    assert.equal((await stat(join(directory, 'bin/upgrade'))).mode & 0o777, 0o644);
+    assert.equal(existsSync(join(directory, 'left')), false);
   });
 
   it('needs a staged image', async () => {

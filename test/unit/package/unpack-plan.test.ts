@@ -45,10 +45,10 @@ describe('the plan for unpacking', () => {
     const lines = [...planLines(plan)].join('').split('\n');
     const start = bytes.indexOf('2'.repeat(3000));
     assert.equal(lines[0], 'd 755 b');
-    assert.ok(lines.includes('f 644 0 - b/a\\0040b'));
-    assert.ok(lines.includes(`f 755 3000 ${String(start)}:3000 b/two`));
+    assert.ok(lines.includes('f 644 0 - - b/a\\0040b'));
+    assert.ok(lines.includes(`f 755 3000 ${String(start)}:3000 - b/two`));
     assert.ok(
-      lines.some((each) => /^f 400 1 \d+:1 one$/.test(each)),
+      lines.some((each) => /^f 400 1 \d+:1 - one$/.test(each)),
       'readable for its owner',
     );
     assert.equal(plan.bytes, 3001);
@@ -68,9 +68,9 @@ describe('the plan for unpacking', () => {
       await promisify(execFile)('xorriso', ['-as', 'mkisofs', '-R', '-quiet', '-o', image, tree]);
       const plan = await unpackPlan(await openIso(memoryReader(await readFile(image))));
       const script = `set -e; mkdir "$2"; cd "$2"
-        while read -r kind one two three four; do case $kind in
+        while read -r kind one two three four five; do case $kind in
           d) p=$(printf '%b' "$two"); mkdir -p "$p"; chmod "$one" "$p" ;;
-          f) p=$(printf '%b' "$four"); : > "$p"
+          f) p=$(printf '%b' "$five"); : > "$p"
              case $three in -) ;; *) dd if="$1" bs=1 skip="\${three%:*}" count="\${three#*:}" 2>/dev/null > "$p";; esac; chmod "$one" "$p" ;;
           l) ln -s "$(printf '%b' "$one")" "$(printf '%b' "$two")" ;;
         esac; done`;
