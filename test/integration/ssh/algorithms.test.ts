@@ -146,8 +146,9 @@ describe('old SSH algorithms on a real server', function () {
             resolve(keys as ParsedKey[]);
           });
         });
+        assert.ok(key);
         const error = await new Promise((resolve) => {
-          agent.sign(key!, Buffer.from('data'), { hash: 'sha1' } as SigningRequestOptions, (problem) => {
+          agent.sign(key, Buffer.from('data'), { hash: 'sha1' } as SigningRequestOptions, (problem) => {
             resolve(problem);
           });
         });
