@@ -24,7 +24,7 @@ describe('a plan that others made old', function () {
     needsLab(this);
   });
   beforeEach(async () => {
-    lab = await acmeCluster([{}, {}]);
+    lab = await acmeCluster([{}, {}], { backup: { paths: ['/etc/acme', '/opt/acme'] } });
     n1 = lab.node('n1');
     n2 = lab.node('n2');
   });
