@@ -8,7 +8,7 @@ import type { StepView } from './view';
  */
 
 /** Code of that; lib.sh refuses with it, too. */
-export const STATE_LOST = 'state-lost';
+const STATE_LOST = 'state-lost';
 
 /** What is on the node for the steps to come, and gone with the directory. */
 const BROUGHT: ReadonlySet<string> = new Set(['stage', 'unpack']);

@@ -145,6 +145,7 @@ open_jobs() {
 }
 
 # A state directory of somebody else is a finding, not a refusal; nothing in it is read.
+# shellcheck disable=SC2034
 STATE_ANY=yes
 state_path "$1"
 commands=$2
