@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import * as z from 'zod';
 import { ClusterliftError, ExitStatus } from '../base/errors';
 import { line } from '../base/text';
+import { formatDuration } from '../base/units';
 import { NAME } from '../cluster/names';
 import { canonicalJson, sha256Hex } from './canonical';
 
@@ -141,6 +142,16 @@ export function readPointId(id: string): { readonly cluster: string; readonly cr
   const created = id.replace(/^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z.*$/, '$1-$2-$3T$4:$5:$6.000Z');
   if (Number.isNaN(Date.parse(created))) return undefined;
   return { cluster: id.slice('20261122T201755Z-'.length, -'-4f2a9c'.length), created };
+}
+
+/**
+ * When a point was made and how long ago, for people: `made 2026-11-22 20:17 UTC, 3h04m ago`. It goes by the clock of this
+ * machine, so nothing is decided by it; a time to come says that the age is not known.
+ */
+export function madeWords(created: string, now: number): string {
+  const age = now - Date.parse(created);
+  const ago = age >= 0 ? `${formatDuration(age)} ago` : 'its age is not known';
+  return `made ${created.slice(0, 16).replace('T', ' ')} UTC, ${ago}`;
 }
 
 /** The bytes of a `point.json` or `status.json`, and their digest. */

@@ -21,8 +21,8 @@ export interface PointsInUse {
 const MAY_BE_MAKING = 24 * 3_600_000;
 
 /**
- * Keeps the newest `keep` usable points of a cluster, whatever an open run refers to, the last verified one, and whatever
- * cannot be judged because a node is away. Broken points do not count, and go when something usable is kept.
+ * Keeps the newest `keep` usable backups of a cluster, whatever an open run refers to, the last verified one, and whatever
+ * cannot be judged because a node is away. The points of one run are one backup: single nodes may have newer parts. Broken points do not count, and go when something usable is kept.
  * @param keep at least 1
  * @throws ClusterliftError `keep-number`
  */
@@ -36,14 +36,16 @@ export function planClean(
   const lastVerified = newestFirst.find((each) => each.state.kind === 'verified');
   const kept: { point: ListedPoint; why: string }[] = [];
   const remove: ListedPoint[] = [];
-  let usable = 0;
+  // By backup: how many newer ones there are, and itself.
+  const rank = new Map<string, number>();
+  const backupOf = ({ id, point }: ListedPoint): string => point?.run ?? id;
   const reason = (point: ListedPoint): string | undefined => {
     if (used.has(point.id) || runs.has(point.point?.run ?? '')) return 'an open run refers to it';
     switch (point.state.kind) {
       case 'verified':
       case 'complete':
-        if (usable <= keep) return `it is one of the last ${keep}`;
-        return point === lastVerified ? 'it is the last verified one' : undefined;
+        if ((rank.get(backupOf(point)) ?? 0) <= keep) return `it is one of the last ${keep}`;
+        return lastVerified && backupOf(point) === backupOf(lastVerified) ? 'it is the last verified one' : undefined;
       case 'incomplete':
         return `${point.state.nodes.join(', ')} cannot be asked`;
       case 'creating':
@@ -53,7 +55,8 @@ export function planClean(
     }
   };
   for (const point of newestFirst) {
-    if (point.state.kind === 'verified' || point.state.kind === 'complete') usable++;
+    const usable = point.state.kind === 'verified' || point.state.kind === 'complete';
+    if (usable && !rank.has(backupOf(point))) rank.set(backupOf(point), rank.size + 1);
     const why = reason(point);
     if (why === undefined) remove.unshift(point);
     else kept.unshift({ point, why });

@@ -53,6 +53,7 @@ function jumpOf(node: NodeJson, cluster: ClusterJson): string | undefined {
 
 function upgradeOf(json: ClusterJson['upgrade']): UpgradeDefaults {
   const stable = json?.health?.stable;
+  const maxAge = json?.backupMaxAge;
   const backup = json?.backup ?? 'none';
   return {
     mode: json?.mode ?? 'fast',
@@ -61,6 +62,7 @@ function upgradeOf(json: ClusterJson['upgrade']): UpgradeDefaults {
     maxFailures: String(json?.maxFailures ?? 0),
     onFailure: json?.onFailure ?? 'stop',
     healthStable: stable === undefined ? undefined : parseDuration(stable),
+    backupMaxAge: maxAge === undefined ? undefined : parseDuration(maxAge),
     trustedSigners: json?.trustedSigners ?? [],
     revokedSigners: json?.revokedSigners ?? [],
     requireSignature: json?.requireSignature ?? false,

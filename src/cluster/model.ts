@@ -31,6 +31,8 @@ export interface UpgradeDefaults {
   readonly onFailure: OnFailure;
   /** Milliseconds a node must stay healthy; undefined: the manifest's. */
   readonly healthStable: number | undefined;
+  /** Milliseconds; a part that is older when its node is stopped is taken once more. */
+  readonly backupMaxAge: number | undefined;
   /** Lines as `parseSigner` reads them. */
   readonly trustedSigners: readonly string[];
   /** Such lines, or fingerprints. */

@@ -112,6 +112,11 @@ const upgrade = z
         'must be the name of a backup location, or "none"',
         'Location of the backup before each upgrade, or "none" (default): there is no way back.',
       ).optional(),
+      backupMaxAge: text(
+        DURATION,
+        'must be a duration such as "15m" or "2h"',
+        'A node whose part of the backup is older when its turn comes is backed up once more before it is stopped. Default: 15m.',
+      ).optional(),
       batch: batch.optional(),
       maxFailures: z
         .union([z.int().min(0), z.string().regex(FAILURES)], {

@@ -16,10 +16,12 @@ import { fenceOf, lockAll, unlockAll } from './locks';
 import { markPoint } from './mark';
 import { beatLock } from './node/lock';
 import { mustNotBeOvertaken } from './overtaken';
-import type { PlanBackup } from './plan';
+import { nodeClock } from './age';
+import type { PlanBackup, PlanPoint } from './plan';
 import { packageOn, type RunPackage } from './runpackage';
 import { ATTEMPT_LOST, runStep } from './steps';
 import { backupNode, insistOnServer, insistWithServer, storeOf } from './store';
+import type { PointView } from './events';
 import { stepOf } from './view';
 
 /** Parts are taken and read back on so many nodes at once. */
@@ -59,49 +61,66 @@ export async function backUp(ctx: RunContext, pkg: RunPackage | undefined): Prom
   const { backup } = ctx.plan;
   if (!backup || isVerified(ctx)) return;
   await ctx.record({ type: 'phase', phase: 'backup' });
+  await makeVerified(ctx, { backup, pkg, planned: storeOf(ctx).planned, lane: 'main', of: {} });
+}
+
+/** A point that a run makes: the one of its plan, or one on the way (lane `fresh`). */
+export interface Making {
+  readonly planned: PlanPoint;
+  readonly backup: PlanBackup;
+  readonly pkg: RunPackage | undefined;
+  readonly lane: 'main' | 'fresh';
+  /** What its entries in the journal say of it. */
+  readonly of: { readonly node?: string; readonly undo?: boolean };
+  /** Its steps are done once more, whatever was done before. */
+  readonly again?: boolean;
+}
+
+/** Takes all parts of a point and reads them back. @throws ClusterliftError the first failure; then what was made is gone */
+export async function makeVerified(ctx: RunContext, making: Making): Promise<void> {
   try {
-    const read = await makePoint(ctx, backup, pkg);
-    if (read) await verifyAll(ctx, read);
+    const read = await makePoint(ctx, making);
+    if (read) await verifyAll(ctx, read, Object.keys(read.point.nodes), making);
   } catch (error) {
     ctx.signal.throwIfAborted();
-    await discard(ctx);
+    await discard(ctx, making);
     throw error;
   }
 }
 
-/** @returns undefined: stopped before all parts were taken */
-async function makePoint(
+/** The point of a making, as far as it is. */
+function madeBy(
   ctx: RunContext,
-  backup: PlanBackup,
-  pkg: RunPackage | undefined,
-): Promise<ReadPoint | undefined> {
-  const { store, planned } = storeOf(ctx);
+  { planned, of: { node, undo } }: Pick<Making, 'planned' | 'of'>,
+): PointView | undefined {
+  const point = node !== undefined ? ctx.view.renewed[node] : undo ? ctx.view.undo : ctx.view.point;
+  return point?.id === planned.id ? point : undefined;
+}
+
+/** @returns undefined: stopped before all parts were taken */
+async function makePoint(ctx: RunContext, making: Making): Promise<ReadPoint | undefined> {
+  const { planned, backup, of } = making;
+  const { store } = storeOf(ctx);
   const { id, location } = planned;
-  if (!ctx.view.point) await ctx.record({ type: 'point', id, location, state: 'creating' });
+  if (!madeBy(ctx, making)) await ctx.record({ type: 'point', id, location, state: 'creating', ...of });
   const names = Object.keys(backup.nodes);
   const throttle = new Throttle(ctx.plan.options.limitRate);
-  const parts = await whileWanted(ctx, names, 'backup', (name) =>
-    takePart(ctx, backup, packageOn(pkg, name), name, throttle),
-  );
+  const parts = await whileWanted(ctx, names, making, 'backup', (name) => takePart(ctx, making, name, throttle));
   if (!parts) return undefined;
-  const point = await pointOf(ctx, backup, pkg, id, parts);
+  const point = await pointOf(ctx, backup, making.pkg, id, parts);
   // From here on it is a point: whoever was taken over meanwhile completes none.
   await onAll(ctx, names, (name) => stillOurs(ctx, name));
   const nodes = names.map((name) => backupNode(ctx, name));
   const sha256 = await insistOnServer(ctx, () => completePoint(store, point, nodes));
-  await ctx.record({ type: 'point', id, location, state: 'complete', sha256 });
+  await ctx.record({ type: 'point', id, location, state: 'complete', sha256, ...of });
   return { point, sha256, status: undefined, parts: {} };
 }
 
 /** One node's part as a step: what it is stands in the journal, so that a resumed run does not take it again. */
-async function takePart(
-  ctx: RunContext,
-  backup: PlanBackup,
-  pkg: RunPackage | undefined,
-  name: string,
-  throttle: Throttle,
-): Promise<Part> {
-  const { store, planned } = storeOf(ctx);
+async function takePart(ctx: RunContext, making: Making, name: string, throttle: Throttle): Promise<Part> {
+  const { planned, backup, lane, again } = making;
+  const pkg = packageOn(making.pkg, name);
+  const { store } = storeOf(ctx);
   const own = backup.nodes[name];
   const scope = own?.own ?? backup;
   const quiet = scope.quiet && pkg ? quietOf(ctx, pkg, name) : undefined;
@@ -110,12 +129,15 @@ async function takePart(
   const data = await runStep(ctx, {
     node: name,
     step: 'backup',
+    lane,
     repeatable: true,
+    ...(again ? { again } : {}),
     run: async (attempt) => {
       last = attempt;
-      const step = taskStep(ctx, pkg, name, attempt);
+      const step = taskStep(ctx, pkg, lane, name, attempt);
       // The attempt before died with its node, perhaps while the application stood still.
       if (attempt > 1 && quiet && pkg) await runAgain(ctx, pkg, 'start', step);
+      const clock = await nodeClock(ctx, name);
       const part = await insistWithServer(ctx, name, () =>
         store.createPart({
           point: planned.id,
@@ -135,23 +157,23 @@ async function takePart(
           signal: ctx.signal,
         }),
       );
-      return { part: JSON.stringify(part) };
+      return { part: JSON.stringify(part), clock };
     },
   }).catch(async (error: unknown) => {
     // Its job starts the application however it ends, but not when its node dies under it.
     if (quiet && pkg && hasCode(error, ATTEMPT_LOST))
-      await runAgain(ctx, pkg, 'start', taskStep(ctx, pkg, name, last + 1)).catch(() => undefined);
+      await runAgain(ctx, pkg, 'start', taskStep(ctx, pkg, lane, name, last + 1)).catch(() => undefined);
     throw error;
   });
   return partSchema.parse(JSON.parse(String(data['part'])));
 }
 
-function taskStep(ctx: RunContext, pkg: RunPackage | undefined, name: string, attempt: number) {
+function taskStep(ctx: RunContext, pkg: RunPackage | undefined, lane: Making['lane'], name: string, attempt: number) {
   const directory = pkg ? directoryOf(ctx, pkg, name) : '';
   return {
     node: name,
     step: 'backup',
-    lane: 'main',
+    lane,
     attempt,
     timeout: pkg?.manifest.timeouts.backup ?? 2 * 3_600_000,
     env: environmentOf(ctx, name, 'backup', directory),
@@ -166,29 +188,30 @@ function quietOf(ctx: RunContext, pkg: RunPackage, name: string): Quiet {
 export async function verifyAll(
   ctx: RunContext,
   read: ReadPoint,
-  names: readonly string[] = Object.keys(read.point.nodes),
+  names: readonly string[],
+  making: Pick<Making, 'planned' | 'lane' | 'of' | 'again'> = { planned: storeOf(ctx).planned, lane: 'main', of: {} },
 ): Promise<void> {
-  const { store, planned } = storeOf(ctx);
-  const { id, location } = planned;
+  const { store } = storeOf(ctx);
+  const { id, location } = making.planned;
   const nodes = names.map((name) => backupNode(ctx, name));
   const verdicts: Record<string, PartVerdict> = {};
   const keep = (): Promise<unknown> =>
     insistOnServer(ctx, () => recordVerdicts(store, read, nodes, verdicts, ctx.services.by, new Date(wallClock())));
   let all: unknown;
   try {
-    all = await whileWanted(ctx, names, 'verify-backup', (name) =>
-      verifyPart(ctx, read, name, (verdict) => (verdicts[name] = verdict)),
+    all = await whileWanted(ctx, names, making, 'verify-backup', (name) =>
+      verifyPart(ctx, read, name, making, (verdict) => (verdicts[name] = verdict)),
     );
   } catch (error) {
     ctx.signal.throwIfAborted();
     if (hasCode(error, 'backup-broken')) {
       await keep().catch(() => undefined);
-      await ctx.record({ type: 'point', id, location, state: 'broken' });
+      await ctx.record({ type: 'point', id, location, state: 'broken', ...making.of });
     }
     throw error;
   }
   await keep();
-  if (all) await ctx.record({ type: 'point', id, location, state: 'verified' });
+  if (all) await ctx.record({ type: 'point', id, location, state: 'verified', ...making.of });
 }
 
 /** Reads one part back as a step. The verdict is told also when it was found in an earlier life of the run. */
@@ -196,6 +219,7 @@ async function verifyPart(
   ctx: RunContext,
   read: ReadPoint,
   name: string,
+  { lane, again }: Pick<Making, 'lane' | 'again'>,
   tell: (verdict: PartVerdict) => void,
 ): Promise<void> {
   const { store } = storeOf(ctx);
@@ -209,7 +233,9 @@ async function verifyPart(
     await runStep(ctx, {
       node: name,
       step: 'verify-backup',
+      lane,
       repeatable: true,
+      ...(again ? { again } : {}),
       run: async () => {
         const options = { signal: ctx.signal, onProgress };
         verdict = await insistWithServer(ctx, name, () =>
@@ -228,13 +254,12 @@ async function verifyPart(
 }
 
 /** A point that is not complete is of no use to anybody. What cannot be removed now is never listed as usable, and `clean` removes it. */
-async function discard(ctx: RunContext): Promise<void> {
-  const { store, planned } = storeOf(ctx);
-  if (ctx.view.point?.state !== 'creating') return;
-  const names = Object.keys(ctx.plan.backup?.nodes ?? {});
-  const nodes = names.map((name) => backupNode(ctx, name));
-  const signal = AbortSignal.any([ctx.signal, abortAfter(30_000, () => new Error('late'))]);
-  await store.removePoint(planned.id, nodes, signal).catch(() => undefined);
+async function discard(ctx: RunContext, making: Making): Promise<void> {
+  const { store } = storeOf(ctx);
+  if (madeBy(ctx, making)?.state !== 'creating') return;
+  const nodes = Object.keys(making.backup.nodes).map((name) => backupNode(ctx, name));
+  const signal = AbortSignal.any([ctx.signal, abortAfter(30_000, () => new Error('no answer'))]);
+  await store.removePoint(making.planned.id, nodes, signal).catch(() => undefined);
 }
 
 async function stillOurs(ctx: RunContext, name: string): Promise<void> {
@@ -245,11 +270,12 @@ async function stillOurs(ctx: RunContext, name: string): Promise<void> {
 async function whileWanted<R>(
   ctx: RunContext,
   names: readonly string[],
+  { lane }: Pick<Making, 'lane'>,
   step: 'backup' | 'verify-backup',
   work: (name: string) => Promise<R>,
 ): Promise<R[] | undefined> {
   const results = await onAll(ctx, names, async (name) => {
-    const wanted = !ctx.view.stopRequested || stepOf(ctx.nodeView(name), step) !== undefined;
+    const wanted = !ctx.view.stopRequested || stepOf(ctx.nodeView(name), step, lane) !== undefined;
     return wanted ? { value: await work(name) } : undefined;
   });
   const done = results.filter((result) => result !== undefined);

@@ -1,3 +1,4 @@
+import { wallClock } from '../base/clock';
 import { recordVerdicts } from '../backup/points';
 import type { ReadPoint } from '../backup/store';
 import { errorRecord, type RunContext } from './context';
@@ -22,10 +23,12 @@ const BAD_POINT: ReadonlySet<string> = new Set([
 /**
  * Nobody is offered a point as verified of which a part was just found missing or damaged: the journal says so, and the point
  * itself where it can. Nothing happens for any other error.
+ * @param id the point; undefined: that of the plan
  * @param node whose part it is; undefined: the point as a whole
  */
 export async function tellBroken(
   ctx: RunContext,
+  id: string | undefined,
   read: ReadPoint | undefined,
   node: string | undefined,
   error: unknown,
@@ -33,14 +36,16 @@ export async function tellBroken(
   const { code, message } = errorRecord(error);
   const { store, planned } = storeOf(ctx);
   if (!BAD_PART.has(code) && !BAD_POINT.has(code)) return;
-  await ctx.record({ type: 'point', id: planned.id, location: planned.location, state: 'broken' });
+  const own = node !== undefined && id !== undefined && ctx.view.renewed[node]?.id === id ? { node } : {};
+  const { location } = planned;
+  await ctx.record({ type: 'point', id: id ?? planned.id, location, state: 'broken', ...own });
   if (!read || node === undefined || !BAD_PART.has(code)) return;
   const nodes = Object.keys(read.point.nodes)
     .filter((name) => ctx.plan.nodes.some((each) => each.name === name))
     .map((name) => backupNode(ctx, name));
   const verdicts = { [node]: { result: 'broken', reason: message } } as const;
   const keep = (): Promise<unknown> =>
-    insistOnServer(ctx, () => recordVerdicts(store, read, nodes, verdicts, ctx.services.by, new Date()));
+    insistOnServer(ctx, () => recordVerdicts(store, read, nodes, verdicts, ctx.services.by, new Date(wallClock())));
   // The journal has it; what cannot be written beside the point is found again by whoever uses it.
   await keep().catch(() => undefined);
   ctx.signal.throwIfAborted();

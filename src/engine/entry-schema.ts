@@ -21,7 +21,7 @@ const error = z.object({
 const key = {
   node,
   step: z.enum(STEPS),
-  lane: z.enum(['main', 'rollback']),
+  lane: z.enum(['main', 'rollback', 'fresh']),
   attempt: z.number().int().min(1).max(1000),
 };
 const outcome = z.enum([
@@ -57,7 +57,14 @@ const SCHEMAS: Readonly<Record<RunEvent['type'], z.ZodType>> = {
   'stop.requested': z.object({ by: text }),
   'budget.exceeded': z.object({ failed: count, unknown: count, allowed: count }),
   warning: z.object({ node: node.optional(), code: text, message: text }),
-  point: z.object({ id: text, location: text, state: text, sha256: text.optional() }),
+  point: z.object({
+    id: text,
+    location: text,
+    state: text,
+    sha256: text.optional(),
+    node: node.optional(),
+    undo: z.boolean().optional(),
+  }),
   committed: z.object({}),
   'run.finished': z.object({
     outcome: z.enum([

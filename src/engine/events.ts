@@ -63,8 +63,11 @@ export type StepData = Readonly<Record<string, string | number | boolean | reado
 export type Phase =
   'prepare' | 'lock' | 'stage' | 'backup' | 'change' | 'provision' | 'health' | 'commit' | 'rollback' | 'unlock';
 
-/** Rolling back walks the bracket's steps a second time; `lane` keeps the two apart. */
-export type Lane = 'main' | 'rollback';
+/**
+ * Rolling back walks the bracket's steps a second time; `lane` keeps the two apart. `fresh`: a backup on the way, of a node
+ * right before its change.
+ */
+export type Lane = 'main' | 'rollback' | 'fresh';
 
 /** Names one act: a step of a node, in a lane, the n-th try. Jobs on the node carry the same name. */
 export interface StepKey {
@@ -117,6 +120,10 @@ export type RunEvent =
       readonly location: string;
       readonly state: 'creating' | 'complete' | 'verified' | 'broken';
       readonly sha256?: string;
+      /** It is of this node alone: its part of the run's point had become too old. */
+      readonly node?: string;
+      /** What was there before a restore. */
+      readonly undo?: boolean;
     }
   | { readonly type: 'committed' }
   | {
@@ -126,6 +133,14 @@ export type RunEvent =
       readonly nodes: Readonly<Record<string, NodeResult>>;
     }
   | { readonly type: 'run.abandoned'; readonly reason: string; readonly by: string };
+
+/** A restore point as far as the journal has told of it. */
+export interface PointView {
+  readonly id: string;
+  readonly location: string;
+  readonly state: string;
+  readonly sha256: string | undefined;
+}
 
 export type LiveEvent =
   | {

@@ -128,6 +128,8 @@ export interface PlanOptions {
   readonly giveUp: number;
   readonly healthStable: number | undefined;
   readonly limitRate: number | undefined;
+  /** A part that is older when its node is stopped is taken once more; undefined (an older plan): 15 minutes. */
+  readonly backupMaxAge?: number | undefined;
   readonly distribution: 'auto' | 'direct' | 'relay';
   readonly provisionMode: Mode;
 }

@@ -1,4 +1,5 @@
 import { ClusterliftError, ExitStatus } from '../base/errors';
+import { ageOf, wallClock } from '../base/clock';
 import { partOf } from '../backup/points';
 import {
   bringPart as bringToNode,
@@ -9,12 +10,13 @@ import {
   type RestoreContext,
 } from '../backup/restore';
 import type { ReadPoint } from '../backup/store';
+import { ageOfPart, isRenewed, partStep } from './age';
 import { runAgain } from './again';
 import { meterOf } from './backup';
 import { outcomeOf } from './bracket';
 import { errorRecord, type RunContext } from './context';
 import { directoryOf, environmentOf } from './environment';
-import type { Lane } from './events';
+import type { Lane, StepData } from './events';
 import { waitUntilHealthy } from './health';
 import { keepInstalled } from './installed';
 import { recordOf, scriptJob, taskRunner } from './jobstep';
@@ -131,9 +133,24 @@ async function swap(ctx: RunContext, way: WayBack, node: string): Promise<void> 
       const { phase } = await insistWithServer(ctx, node, () => restoreState(context), giveUp);
       // Done by a job whose end nobody heard of.
       if (phase !== 'in') await insistWithServer(ctx, node, () => restoreNode(context), giveUp);
-      return { paths: partOf(way.read.point, node).paths.map((each) => each.path) };
+      return { paths: partOf(way.read.point, node).paths.map((each) => each.path), ...(await stateOf(ctx, way, node)) };
     },
   });
+}
+
+/** Of when the state is that a node has now; the age as far as it is known. */
+async function stateOf(ctx: RunContext, way: WayBack, node: string): Promise<StepData> {
+  const point = way.read.point.id;
+  if (ctx.plan.action !== 'restore') {
+    const taken = partStep(ctx.nodeView(node), isRenewed(ctx, node))?.startedAt ?? way.read.point.created;
+    const age = await ageOfPart(ctx, node);
+    return { point, taken, ...(age === undefined ? {} : { age }) };
+  }
+  const taken = way.read.point.created;
+  const made = Date.parse(taken);
+  const now = wallClock();
+  // A time to come says that one of two clocks is wrong.
+  return { point, taken, ...(made <= now ? { age: ageOf(made) } : {}) };
 }
 
 /**

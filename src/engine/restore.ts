@@ -69,7 +69,7 @@ async function bring(ctx: RunContext, way: WayBack): Promise<void> {
         await bringPart(ctx, way, name);
       } catch (error) {
         ctx.signal.throwIfAborted();
-        await tellBroken(ctx, way.read, name, error);
+        await tellBroken(ctx, undefined, way.read, name, error);
         throw error;
       }
     },

@@ -1,10 +1,16 @@
 import { mapLimit } from '../base/async';
 import { ClusterliftError, ExitStatus, hasCode } from '../base/errors';
+import type { Point } from '../backup/point';
+import { partOf } from '../backup/points';
+import { probe } from '../backup/probe';
 import type { ReadPoint } from '../backup/store';
 import { jobStatus } from '../ssh/jobs';
+import { ageOfPart, ageWords, isRenewed, partStep } from './age';
+import { onAll } from './backup';
 import { tellBroken } from './badpart';
 import { outcomeOf } from './bracket';
 import { errorRecord, type RunContext } from './context';
+import { mayGoBack, onItsWayBack } from './oldbackup';
 import { budgetAllows } from './order';
 import { isOvertaken, tally } from './outcome';
 import { provisionAfterRollback } from './provision';
@@ -12,7 +18,7 @@ import { bringPart, dropPart, proveRestored, putBack, type WayBack } from './put
 import type { RunPackage } from './runpackage';
 import { startAgain } from './startagain';
 import { jobId } from './steps';
-import { readPinned } from './store';
+import { backupNode, readPinned } from './store';
 import { bracketBegun, stepOf, type NodeView } from './view';
 
 /** A node that was given up once is not waited for as long again. Milliseconds. */
@@ -31,60 +37,111 @@ export function rollbackIsDue(ctx: RunContext): boolean {
 }
 
 /**
- * Brings every node whose bracket began back to the run's own restore point, those that began last first. No node is stopped
+ * Brings every node whose bracket began back to its part of the run's backup, those that began last first. No node is stopped
  * for it before all of them have their part, read and found good.
  */
 export async function rollBack(ctx: RunContext, pkg: RunPackage): Promise<void> {
   await ctx.record({ type: 'phase', phase: 'rollback' });
-  let way: WayBack;
+  let ways: Ways;
   try {
-    way = { read: await readPoint(ctx), pkg, lane: 'rollback' };
-    await bringParts(ctx, way);
+    ways = await waysBack(ctx, pkg);
+    await bringParts(ctx, ways);
   } catch (error) {
     ctx.signal.throwIfAborted();
     return cannotBegin(ctx, pkg, error);
   }
   for (const batch of backwards(ctx)) {
-    await Promise.all(batch.map((name) => rollBackNode(ctx, way, name)));
+    await Promise.all(batch.map((name) => rollBackNode(ctx, ways.get(name), name)));
   }
   const all = begun(ctx).every(({ outcome }) => outcome === 'rolled-back');
   if (all) await provisionAfterRollback(ctx, pkg);
 }
 
-async function readPoint(ctx: RunContext): Promise<ReadPoint> {
+/** By node; those that go back. */
+type Ways = ReadonlyMap<string, WayBack>;
+
+/** Each node's own newest part: that of the run's point, or one that it got right before its stop. */
+async function waysBack(ctx: RunContext, pkg: RunPackage): Promise<Ways> {
+  const names = begun(ctx)
+    .filter(({ outcome }) => outcome !== 'rolled-back')
+    .map(({ name }) => name);
+  const going = await onAll(ctx, names, (name) => mayGoBack(ctx, pkg, name));
+  const back = names.filter((_, index) => going[index]);
+  const renewed = back.filter((name) => isRenewed(ctx, name));
+  const shared = renewed.length < back.length ? await readPoint(ctx) : undefined;
+  const own = await onAll(ctx, renewed, (name) => readPoint(ctx, name));
+  return new Map(
+    back.flatMap((name): [string, WayBack][] => {
+      const read = renewed.includes(name) ? own[renewed.indexOf(name)] : shared;
+      return read ? [[name, { read, pkg, lane: 'rollback' }]] : [];
+    }),
+  );
+}
+
+/** @param node whose renewed part it is; undefined: the point of all */
+async function readPoint(ctx: RunContext, node?: string): Promise<ReadPoint> {
+  const point = node === undefined ? undefined : ctx.view.renewed[node];
   try {
-    return await readPinned(ctx);
+    return await readPinned(ctx, point && node !== undefined ? { ...point, nodes: [node] } : undefined);
   } catch (error) {
     ctx.signal.throwIfAborted();
-    await tellBroken(ctx, undefined, undefined, error);
+    await tellBroken(ctx, point?.id, undefined, node, error);
     throw error;
   }
 }
 
 /**
- * Brings all parts to their nodes. A node that is away or still busy is no reason to leave the others as they are: it is asked
- * again in its turn. Once a node is on its way back, the others follow it as far as each can.
+ * Brings all parts to their nodes, and tells how old each is. A node that is away or still busy is no reason to leave the others
+ * as they are: it is asked again in its turn. Once a node is on its way back, the others follow it as far as each can.
  * @throws ClusterliftError why a part cannot be used; what was brought is gone again
  */
-async function bringParts(ctx: RunContext, way: WayBack): Promise<void> {
-  const waiting = begun(ctx).filter(({ outcome }) => outcome !== 'rolled-back');
-  const results = await mapLimit(waiting, AT_ONCE, async ({ name }) => {
+async function bringParts(ctx: RunContext, ways: Ways): Promise<void> {
+  const waiting = [...ways];
+  const results = await mapLimit(waiting, AT_ONCE, async ([name, way]) => {
     await nothingRuns(ctx, name);
     demandPart(ctx, way, name);
     await bringPart(ctx, way, name, Math.min(PATIENCE, ctx.giveUp));
+    await tellAge(ctx, way, name);
   });
   ctx.signal.throwIfAborted();
   const bad = results.flatMap((result, index) => {
-    const name = waiting[index]?.name;
-    return result.status === 'fulfilled' || name === undefined || isOfTheNode(result.reason)
+    const [name, way] = waiting[index] ?? [];
+    return result.status === 'fulfilled' || name === undefined || !way || isOfTheNode(result.reason)
       ? []
-      : [{ name, error: result.reason as unknown }];
+      : [{ name, way, error: result.reason as unknown }];
   });
-  for (const { name, error } of bad) await tellBroken(ctx, way.read, name, error);
+  for (const { name, way, error } of bad) await tellBroken(ctx, way.read.point.id, way.read, name, error);
   const [first] = bad;
   if (!first || begun(ctx).some(onItsWayBack)) return;
-  await Promise.all(waiting.map(({ name }) => dropPart(ctx, way, name)));
+  await Promise.all(waiting.map(([name, way]) => dropPart(ctx, way, name)));
   throw first.error;
+}
+
+/** Before anything is lost: how old is what comes back, and what was written since? */
+async function tellAge(ctx: RunContext, { read: { point } }: WayBack, node: string): Promise<void> {
+  if (onItsWayBack(ctx.nodeView(node))) return;
+  const step = partStep(ctx.nodeView(node), isRenewed(ctx, node));
+  const taken = step?.startedAt ?? point.created;
+  const age = await ageOfPart(ctx, node);
+  const written = await writtenSince(ctx, point, node, taken);
+  const message = `goes back to its backup of ${ageWords(taken, age)}; written since, by the upgrade as well: ${written}`;
+  await ctx.record({ type: 'warning', node, code: 'rollback-loses', message });
+}
+
+async function writtenSince(ctx: RunContext, point: Point, node: string, taken: string): Promise<string> {
+  const paths = partOf(point, node).paths.map(({ path }) => path);
+  try {
+    const seen = await probe(backupNode(ctx, node), paths, undefined, new Date(taken), ctx.signal);
+    const some = seen.paths.filter(({ changed }) => changed !== undefined && changed > 0);
+    if (some.length === 0) return 'nothing';
+    return some
+      .map(({ path, changed = 0 }) => `${String(changed)}${changed >= 10_000 ? ' or more' : ''} in ${path}`)
+      .join(', ');
+  } catch (error) {
+    ctx.signal.throwIfAborted();
+    if (error instanceof ClusterliftError) return 'not known';
+    throw error;
+  }
 }
 
 /** What is seen to be gone need not be fetched to know it; what was brought before counts. */
@@ -104,10 +161,6 @@ function demandPart(ctx: RunContext, { read: { point, parts } }: WayBack, node: 
 /** It says something about this node only, and may pass. */
 function isOfTheNode(error: unknown): boolean {
   return hasCode(error, 'node-unknown') || hasCode(error, 'job-running');
-}
-
-function onItsWayBack({ outcome, steps }: NodeView): boolean {
-  return outcome === 'rolled-back' || steps.some(({ lane, step }) => lane === 'rollback' && step === 'stop');
 }
 
 /**
@@ -142,8 +195,8 @@ function backwards(ctx: RunContext): string[][] {
     .filter((batch) => batch.length > 0);
 }
 
-async function rollBackNode(ctx: RunContext, way: WayBack, name: string): Promise<void> {
-  if (ctx.nodeView(name).outcome === 'rolled-back') return;
+async function rollBackNode(ctx: RunContext, way: WayBack | undefined, name: string): Promise<void> {
+  if (!way || ctx.nodeView(name).outcome === 'rolled-back') return;
   try {
     await nothingRuns(ctx, name);
     await bringPart(ctx, way, name);

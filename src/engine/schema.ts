@@ -94,6 +94,7 @@ const planSchema = z.object({
     giveUp: z.number().positive(),
     healthStable: optional(z.number().nonnegative()),
     limitRate: optional(z.number().positive()),
+    backupMaxAge: optional(z.number().nonnegative()),
     distribution: z.enum(['auto', 'direct', 'relay']),
     provisionMode: z.enum(['serial', 'fast']),
   }),

@@ -20,6 +20,8 @@ export interface Act {
   run(attempt: number, intent: StepData): Promise<StepData>;
   /** True: an attempt that died with its node may be followed by another one without asking a person. */
   readonly repeatable: boolean;
+  /** It is done once more, also where it was done, or failed, before. */
+  readonly again?: boolean;
   /** Waits until no other node is in a step (a jump node that reboots). */
   readonly alone?: boolean;
 }
@@ -37,9 +39,12 @@ const MOST_ATTEMPTS = 3;
 export async function runStep(ctx: RunContext, act: Act): Promise<StepData> {
   const lane = act.lane ?? 'main';
   const prior = stepOf(ctx.nodeView(act.node), act.step, lane);
-  if (prior?.state === 'done') return prior.data ?? {};
-  if (prior?.state === 'failed') throw errorOf(prior, act.node);
-  const fresh = !prior || prior.decision === 'retry';
+  const over = prior?.state === 'done' || prior?.state === 'failed';
+  if (prior && over && !act.again) {
+    if (prior.state === 'done') return prior.data ?? {};
+    throw errorOf(prior, act.node);
+  }
+  const fresh = !prior || over || prior.decision === 'retry';
   let attempt = (prior?.attempt ?? 0) + (fresh ? 1 : 0);
   if (fresh) await begin(ctx, act, attempt);
   const enter = act.alone ? ctx.gate.exclusive.bind(ctx.gate) : ctx.gate.shared.bind(ctx.gate);
@@ -136,5 +141,5 @@ function restoreError({ status, ...record }: ErrorRecord, node?: string, step?: 
 /** The name of a job on the node: `<run>.<node>.<step>.<attempt>` (design 6). */
 export function jobId(run: string, node: string, step: StepName, lane: Lane, attempt: number): string {
   const safe = node.replace(/[^A-Za-z0-9_-]/g, '_');
-  return `${run}.${safe}.${lane === 'rollback' ? 'rollback-' : ''}${step}.${String(attempt)}`;
+  return `${run}.${safe}.${lane === 'main' ? '' : `${lane}-`}${step}.${String(attempt)}`;
 }

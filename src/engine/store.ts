@@ -88,11 +88,19 @@ async function whileServerReturns<T>(
   }
 }
 
-/** The restore point of the run, exactly the one that was planned or made. @throws ClusterliftError `point-changed`, … */
-export async function readPinned(ctx: RunContext): Promise<ReadPoint> {
+/**
+ * The restore point of the run, exactly the one that was planned or made.
+ * @param own another point that the run made, and the nodes that it is of
+ * @throws ClusterliftError `point-changed`, …
+ */
+export async function readPinned(
+  ctx: RunContext,
+  own?: { readonly id: string; readonly sha256: string | undefined; readonly nodes: readonly string[] },
+): Promise<ReadPoint> {
   const { store, planned } = storeOf(ctx);
-  const read = await insistOnServer(ctx, () => store.readPoint(planned.id, backupNodes(ctx), ctx.signal));
-  demandDigest(read, planned.sha256 ?? ctx.view.point?.sha256, 'the journal of the run');
+  const nodes = own ? own.nodes.map((name) => backupNode(ctx, name)) : backupNodes(ctx);
+  const read = await insistOnServer(ctx, () => store.readPoint(own?.id ?? planned.id, nodes, ctx.signal));
+  demandDigest(read, own ? own.sha256 : (planned.sha256 ?? ctx.view.point?.sha256), 'the journal of the run');
   return read;
 }
 

@@ -8,6 +8,7 @@ import { budgetAllows } from './order';
 import { isGood, isOvertaken, tally } from './outcome';
 import { mustNotBeOvertaken } from './overtaken';
 import { provisionIfAsked } from './provision';
+import { renewPart } from './renew';
 import { rollBack, rollbackIsDue } from './rollback';
 import type { RunPackage } from './runpackage';
 import { proveTogether } from './settle';
@@ -53,12 +54,17 @@ async function changeInBatches(ctx: RunContext, pkg: RunPackage): Promise<void> 
     const open = batch.filter((name) => ctx.nodeView(name).outcome === undefined);
     // A begun bracket is always finished; a new one needs leave.
     const todo = open.filter((name) => bracketBegun(ctx.nodeView(name)) || mayBegin(ctx));
-    await Promise.all(todo.map((name) => upgradeNode(ctx, pkg, name)));
+    await Promise.all(todo.map((name) => upgradeInTurn(ctx, pkg, name)));
     await tellBudget(ctx);
   }
   for (const name of ctx.plan.batches.flat()) {
     if (ctx.nodeView(name).outcome === undefined) await ctx.finishNode(name, 'not-started');
   }
+}
+
+async function upgradeInTurn(ctx: RunContext, pkg: RunPackage, name: string): Promise<void> {
+  if (!bracketBegun(ctx.nodeView(name)) && !(await renewPart(ctx, pkg, name))) return;
+  await upgradeNode(ctx, pkg, name);
 }
 
 /** May another node be begun: nobody asked to stop, the way back is verified, and the failure budget holds? */

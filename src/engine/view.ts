@@ -7,6 +7,7 @@ import type {
   NodeOutcome,
   NodeResult,
   Phase,
+  PointView,
   RunOutcome,
   StepData,
 } from './events';
@@ -25,6 +26,8 @@ export interface StepView {
   readonly attempt: number;
   readonly state: StepState;
   readonly startedAt: string;
+  /** In which life of the run it began: how often the run had been resumed by then. */
+  readonly life: number;
   readonly ms: number | undefined;
   readonly overdue: boolean;
   /** Written with the intent. */
@@ -79,9 +82,15 @@ export interface RunView {
   readonly budget: { readonly failed: number; readonly unknown: number; readonly allowed: number } | undefined;
   readonly overrides: readonly string[];
   readonly warnings: readonly { readonly node: string | undefined; readonly code: string; readonly message: string }[];
-  readonly point:
-    | { readonly id: string; readonly location: string; readonly state: string; readonly sha256: string | undefined }
-    | undefined;
+  readonly point: PointView | undefined;
+  /** Newer parts of single nodes, by node. */
+  readonly renewed: Readonly<Record<string, PointView>>;
+  /** What was there before a restore. */
+  readonly undo: PointView | undefined;
+  /** How often the run was resumed. */
+  readonly life: number;
+  /** The last life that a person ended: since then the cluster worked on. -1: none. */
+  readonly stoppedIn: number;
   readonly outcome: RunOutcome | undefined;
   readonly exit: ExitStatus | undefined;
   readonly results: Readonly<Record<string, NodeResult>> | undefined;
@@ -128,6 +137,10 @@ export function emptyView(plan: Plan): RunView {
     overrides: [],
     warnings: [],
     point: undefined,
+    renewed: {},
+    undo: undefined,
+    life: 0,
+    stoppedIn: -1,
     outcome: undefined,
     exit: undefined,
     results: undefined,
@@ -183,15 +196,7 @@ export function fold(view: RunView, event: Event | JournalEntry): RunView {
     case 'warning':
       return { ...seen, warnings: [...view.warnings, { node: event.node, code: event.code, message: event.message }] };
     case 'point':
-      return {
-        ...seen,
-        point: {
-          id: event.id,
-          location: event.location,
-          state: event.state,
-          sha256: event.sha256 ?? view.point?.sha256,
-        },
-      };
+      return withPoint(seen, event);
     case 'committed':
       return { ...seen, committed: true };
     case 'run.finished':
@@ -200,6 +205,7 @@ export function fold(view: RunView, event: Event | JournalEntry): RunView {
         state: 'finished',
         outcome: event.outcome,
         exit: event.status,
+        stoppedIn: event.outcome === 'stopped' ? view.life : view.stoppedIn,
         results: event.nodes,
         finishedAt: time,
         progress: undefined,
@@ -213,6 +219,16 @@ export function fold(view: RunView, event: Event | JournalEntry): RunView {
       event satisfies never;
       return seen;
   }
+}
+
+/** A point keeps its digest; a renewed part that has another id is another point. */
+function withPoint(view: RunView, event: Extract<Event, { type: 'point' }>): RunView {
+  const { id, location, state, node, undo } = event;
+  const before = node !== undefined ? view.renewed[node] : undo ? view.undo : view.point;
+  const sha256 = event.sha256 ?? (before?.id === id ? before.sha256 : undefined);
+  const point = { id, location, state, sha256 };
+  if (node !== undefined) return { ...view, renewed: { ...view.renewed, [node]: point } };
+  return undo ? { ...view, undo: point } : { ...view, point };
 }
 
 function ownerOf(event: { epoch: number; host: string; pid: number }): Pick<RunView, 'epoch' | 'owner'> {
@@ -235,6 +251,7 @@ function reopened(view: RunView): RunView {
   return {
     ...view,
     state: 'running',
+    life: view.life + 1,
     stopRequested: false,
     budget: undefined,
     outcome: undefined,
@@ -271,7 +288,7 @@ type NodeEvent = Extract<
 >;
 
 function onNode(view: RunView, event: NodeEvent, time: string | undefined): RunView {
-  return withNode(view, event.node, (node) => foldNode(node, event, time));
+  return withNode(view, event.node, (node) => foldNode(node, event, time, view.life));
 }
 
 function withNode(view: RunView, name: string, change: (node: NodeView) => NodeView): RunView {
@@ -281,7 +298,7 @@ function withNode(view: RunView, name: string, change: (node: NodeView) => NodeV
   return next === node ? view : { ...view, nodes: { ...view.nodes, [name]: next } };
 }
 
-function foldNode(node: NodeView, event: NodeEvent, time: string | undefined): NodeView {
+function foldNode(node: NodeView, event: NodeEvent, time: string | undefined, life: number): NodeView {
   switch (event.type) {
     case 'step.started': {
       const begun: StepView = {
@@ -290,6 +307,7 @@ function foldNode(node: NodeView, event: NodeEvent, time: string | undefined): N
         attempt: event.attempt,
         state: 'running',
         startedAt: time ?? '',
+        life,
         ms: undefined,
         overdue: false,
         intent: event.data,

@@ -24,7 +24,7 @@ export async function provision(ctx: CommandContext, mode: Mode | undefined, opt
     const { plan, package: pkg } = await prepareProvision({
       cluster,
       nodes,
-      options: planOptions(resolved, cluster.upgrade.healthStable),
+      options: planOptions(resolved, cluster.upgrade),
       overrides: options.override ?? [],
       command: formatRun({ kind: 'provision', ...words, options }),
       signal: AbortSignal.any([ctx.stop, ctx.detach]),

@@ -1,4 +1,5 @@
 import { ClusterliftError, ExitStatus } from '../../base/errors';
+import type { UpgradeDefaults } from '../../cluster/model';
 import { findLocation } from '../../backup/location';
 import type { NodeResult } from '../../engine/events';
 import { startRun } from '../../engine/run';
@@ -109,7 +110,7 @@ async function prepare(
     nodes,
     given: command.package,
     sha256: resolved.sha256,
-    options: planOptions(resolved, cluster.upgrade.healthStable),
+    options: planOptions(resolved, cluster.upgrade),
     batch: resolved.batch,
     overrides: resolved.overrides,
     store: resolved.backup === 'none' ? undefined : site.openStore(findLocation(resolved.backup, site.file.locations)),
@@ -126,9 +127,13 @@ async function prepare(
   });
 }
 
-export function planOptions(resolved: ResolvedUpgrade, healthStable: number | undefined): PlanOptions {
+export function planOptions(
+  resolved: ResolvedUpgrade,
+  { healthStable, backupMaxAge }: Pick<UpgradeDefaults, 'healthStable' | 'backupMaxAge'>,
+): PlanOptions {
   const { mode, backup, maxFailures, onFailure, giveUp, limitRate, distribution } = resolved;
-  return { mode, backup, maxFailures, onFailure, giveUp, healthStable, limitRate, distribution, provisionMode: mode };
+  const own = { mode, backup, maxFailures, onFailure, giveUp, limitRate, distribution };
+  return { ...own, healthStable, backupMaxAge, provisionMode: mode };
 }
 
 function tell(ctx: CommandContext, { plan, package: pkg }: PreparedUpgrade, ask = false): void {

@@ -82,7 +82,11 @@ function rollBack(view: RunView): Exit[] {
     return [{ name: 'roll back', command: undefined, why }];
   }
   const command = `clusterlift backup restore ${point.id} --location ${point.location} --cluster ${view.plan.cluster}`;
-  return [{ name: 'roll back', command, why: 'puts back what the backup holds' }];
+  const newer = Object.entries(view.renewed).flatMap(([node, { id, state }]) =>
+    state === 'verified' ? [`${node}: ${id}`] : [],
+  );
+  const also = newer.length > 0 ? ` (newer parts of single nodes: ${newer.join(', ')})` : '';
+  return [{ name: 'roll back', command, why: `puts back what the backup holds${also}` }];
 }
 
 function onlyNodes(plan: Plan, names: readonly string[]): string {

@@ -1,8 +1,9 @@
 import { leftBy, type Application, type Files, type Left } from '../../engine/application';
 import type { Action } from '../../engine/plan';
-import type { RunView } from '../../engine/view';
-import { glyphs, tone, type Look, type Part } from './look';
-import { finding } from './prose';
+import { stepOf, type RunView } from '../../engine/view';
+import { formatDuration } from '../../base/units';
+import { glyphs, paint, tone, type Look, type Part } from './look';
+import { finding, labelled } from './prose';
 
 /** What stands above everything else in a report: nodes whose application the run stopped and that did not end well. */
 export function leftLines(view: RunView, look: Look): string[] {
@@ -10,6 +11,28 @@ export function leftLines(view: RunView, look: Look): string[] {
   return leftBy(view).flatMap((left) =>
     finding(markOf(left, look), leftWords(left, action), `application-${left.application}`, look),
   );
+}
+
+/** Of when the files are that nodes were put back to, and how old that was at the time. */
+export function putBackLines(view: RunView, look: Look): string[] {
+  const lane = view.plan.action === 'restore' ? 'main' : 'rollback';
+  const words = new Map<string, string[]>();
+  for (const { name } of view.plan.nodes) {
+    const node = Object.hasOwn(view.nodes, name) ? view.nodes[name] : undefined;
+    if (node?.outcome !== 'rolled-back' && node?.outcome !== 'restored') continue;
+    const { taken, age, point } = stepOf(node, 'restore', lane)?.data ?? {};
+    if (typeof taken !== 'string') continue;
+    const when = `${taken.slice(0, 16).replace('T', ' ')} UTC`;
+    const old = typeof age === 'number' ? `${formatDuration(age)} old then` : 'its age is not known';
+    const state = `as of ${when}, ${old} (${String(point)})`;
+    words.set(state, [...(words.get(state) ?? []), name]);
+  }
+  if (words.size === 0) return [];
+  const title = paint(
+    [tone('warn', `${glyphs(look).warning} Put back; what was written since then is not there`)],
+    look,
+  );
+  return [title, ...[...words].flatMap(([state, names]) => labelled(`${names.join(', ')}:`, state, look))];
 }
 
 function leftWords({ node, application, files }: Left, action: Action): string {

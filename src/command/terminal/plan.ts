@@ -1,5 +1,7 @@
+import { wallClock } from '../../base/clock';
 import { formatDuration, formatSize } from '../../base/units';
-import type { PackageSource, Plan, PlanBackup, PlanNode } from '../../engine/plan';
+import { madeWords, readPointId } from '../../backup/point';
+import type { Action, PackageSource, Plan, PlanBackup, PlanNode, PlanPoint } from '../../engine/plan';
 import { glyphs, paint, tone, type Look, type Part } from './look';
 import { command, labelled } from './prose';
 import { plural, renderReport } from './report';
@@ -51,10 +53,16 @@ function facts(plan: Plan): (readonly [string, string])[] {
           ['backup', backupWords(options.backup)],
         ] as const)
       : []),
-    ...(point ? ([['restore point', `${point.id} in ${point.location}`]] as const) : []),
+    ...(point ? ([['restore point', pointWords(plan.action, point)]] as const) : []),
     ...(plan.backup ? [['saved', pathWords(plan.backup)] as const] : []),
     ...(plan.action === 'upgrade' ? [['failures', budgetWords(plan)] as const] : []),
   ];
+}
+
+/** Of the point that a restore goes back to, its age counts. */
+function pointWords(action: Action, { id, location }: PlanPoint): string {
+  const created = action === 'restore' ? readPointId(id)?.created : undefined;
+  return `${id} in ${location}${created === undefined ? '' : `, ${madeWords(created, wallClock())}`}`;
 }
 
 function pathWords({ paths, exclude, quiet }: PlanBackup): string {

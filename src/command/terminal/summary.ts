@@ -1,6 +1,6 @@
 import { currentStep, type NodeView, type RunView, type StepView } from '../../engine/view';
 import { exitsOf, versionsNow } from './exits';
-import { leftLines } from './left';
+import { leftLines, putBackLines } from './left';
 import { glyphs, paint, tone, type Look, type Part } from './look';
 import { command, finding, labelled, quoted } from './prose';
 import { fits, renderTable, type Column, type Row } from './table';
@@ -18,6 +18,7 @@ export function renderSummary(view: RunView, place: SummaryPlace, look: Look): s
   const sections = [
     leftLines(view, look),
     table(view, place, look),
+    putBackLines(view, look),
     failures(view, look),
     mixedVersions(view, look),
     waysOn(view, look),

@@ -9,6 +9,7 @@ import type { PointsModel } from '../points/model';
 import type { TerminalDeps } from '../runs/terminal';
 import type { ClusterliftTasks } from '../tasks/provider';
 import { tell } from '../tell';
+import { ago } from '../views/words';
 
 const { l10n } = vscode;
 
@@ -16,6 +17,12 @@ export interface ActDeps {
   readonly points: PointsModel;
   readonly tasks: ClusterliftTasks;
   readonly terminal: TerminalDeps;
+}
+
+/** Time and age: a person must see what it would lose. */
+function whenWords(created: string): string {
+  const time = Date.parse(created);
+  return Number.isNaN(time) ? line(created, 80) : `${new Date(time).toLocaleString()} (${ago(time)})`;
 }
 
 /**
@@ -54,7 +61,7 @@ export async function actOn(
     )
     .join('\n');
   const yes = await confirmed(ref, {
-    message: l10n.t('Roll back {0} to {1}?', ref.label, new Date(point.created).toLocaleString()),
+    message: l10n.t('Roll back {0} to {1}?', ref.label, whenWords(point.created)),
     detail: `${versions}\n\n${l10n.t('What was written below the backed-up paths since then is lost.')}`,
     button: l10n.t('Roll Back'),
   });

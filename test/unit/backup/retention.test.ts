@@ -4,6 +4,7 @@ import { hasCode } from '../../../src/base/errors';
 import { planClean } from '../../../src/backup/retention';
 import type { PointState } from '../../../src/backup/state';
 import type { ListedPoint } from '../../../src/backup/store';
+import { samplePoint } from './sample';
 
 const NOW = new Date('2026-11-22T20:00:00Z');
 
@@ -45,6 +46,18 @@ describe('cleaning a location', () => {
   it('never removes a point that an open run refers to', () => {
     const points = [point(1, 'verified'), point(2, 'verified'), point(3, 'verified')];
     assert.deepEqual(removed(points, 1, [points[0]?.id ?? '']), [2]);
+  });
+
+  it('counts the points of one run as one backup, which is kept or removed as a whole', () => {
+    const ofRun = (day: number, run: string): ListedPoint => ({
+      ...point(day, 'verified'),
+      point: samplePoint(['n1'], { run }),
+    });
+    const points = [ofRun(1, 'a'), ofRun(2, 'a'), ofRun(3, 'b'), ofRun(4, 'b'), ofRun(5, 'b'), ofRun(6, 'c')];
+    assert.deepEqual(removed(points, 3), []);
+    assert.deepEqual(removed(points, 2), [1, 2]);
+    assert.deepEqual(removed(points, 1), [1, 2, 3, 4, 5]);
+    assert.deepEqual(removed(points.slice(2), 1), [3, 4, 5]);
   });
 
   it('counts no broken point, and removes it when a verified one is there', () => {

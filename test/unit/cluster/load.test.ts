@@ -71,6 +71,7 @@ describe('clusters.json', () => {
       maxFailures: '0',
       onFailure: 'stop',
       healthStable: undefined,
+      backupMaxAge: undefined,
       trustedSigners: [],
       revokedSigners: [],
       requireSignature: false,

@@ -1,5 +1,7 @@
+import { wallClock } from '../../../base/clock';
 import type { ExitStatus } from '../../../base/errors';
 import { findLocation } from '../../../backup/location';
+import { madeWords, readPointId } from '../../../backup/point';
 import type { Plan, PlanOptions } from '../../../engine/plan';
 import { prepareBackup } from '../../../engine/prepare/backup';
 import { prepareRestore } from '../../../engine/prepare/restore';
@@ -87,5 +89,7 @@ function planOptions({ giveUp, limitRate }: Options, backup: string): PlanOption
 function question(plan: Plan): string {
   const nodes = plan.nodes.map(({ name, from, to }) => `${name} ${from ?? '?'} → ${to ?? 'not installed'}`);
   const shown = nodes.length > 6 ? [...nodes.slice(0, 6), `… ${String(nodes.length - 6)} more`] : nodes;
-  return `Restore ${plan.cluster} to the state of ${plan.point?.id ?? ''}? ${shown.join(', ')}. What was written since is lost.`;
+  const id = plan.point?.id ?? '';
+  const made = madeWords(readPointId(id)?.created ?? plan.created, wallClock());
+  return `Restore ${plan.cluster} to the state of ${id}, ${made}? ${shown.join(', ')}. What was written since is lost.`;
 }
