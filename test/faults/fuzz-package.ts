@@ -211,7 +211,8 @@ export async function readAsPackage(image: Buffer, size: number): Promise<string
     const { info, image: iso } = await openPackage(boundedReader(image, size), { name: 'fuzz.iso' });
     const plan = await unpackPlan(iso);
     checkPlan(plan, size);
-    if (plan.bytes < 4 * image.length) await verifyContent(iso, { trustedSigners: [], revokedSigners: [], requireSignature: false });
+    if (plan.bytes < 4 * image.length)
+      await verifyContent(iso, { trustedSigners: [], revokedSigners: [], requireSignature: false });
     return info.version === '' ? 'no-version' : 'ok';
   } catch (error) {
     if (error instanceof ClusterliftError && error.exit === 3 && error.message !== '' && error.hint !== '')
