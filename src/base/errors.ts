@@ -59,10 +59,23 @@ export class ClusterliftError extends Error {
     return new ClusterliftError({ ...this.detail(), node: this.node ?? node, step: this.step ?? step });
   }
 
+  /** The same error of a run: commands in its hint can be pasted. */
+  of(run: string): ClusterliftError {
+    return new ClusterliftError({ ...this.detail(), hint: hintFor(this.hint, run, this.node ?? '') });
+  }
+
   detail(): ErrorDetail {
     const { code, message, hint, exit, node, step, log, at, cause } = this;
     return { code, message, hint, exit, node, step, log, at, cause };
   }
+}
+
+/** Hints are written where the run is not known: in their commands `RUN` stands for its id, `NODE=` for the node. */
+export function hintFor(hint: string, run: string, node: string): string {
+  return hint.replace(/`[^`]*`/g, (command) => {
+    const named = command.replace(/\bRUN\b/g, run);
+    return node === '' ? named : named.replace(/\bNODE=/g, `${node}=`);
+  });
 }
 
 /** Is this our error with that code? */

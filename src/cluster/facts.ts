@@ -31,6 +31,8 @@ export interface NodeFacts {
   readonly openRuns: readonly string[];
   /** `<epoch> <run>` of the run that last began to change something there; undefined: none that said so. */
   readonly changed?: string | undefined;
+  /** The run that locked the node last; undefined: none ever did. */
+  readonly lastClaim?: string | undefined;
 }
 
 export type OpenJobState = 'unclaimed' | 'running' | 'dead' | 'other-boot';

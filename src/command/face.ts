@@ -106,9 +106,10 @@ export class Face {
     if (checks.length > 0) this.say(...renderReport(checks, this.look()));
   }
 
-  plan(plan: Plan): void {
-    if (this.#json) this.#json.row({ type: 'plan', ...plan });
-    else this.say(...renderPlan(plan, this.look()));
+  /** @param use `asked`: a question about it follows; then it goes to people only */
+  plan(plan: Plan, use: 'dry-run' | 'asked' = 'dry-run'): void {
+    if (this.#json && use === 'dry-run') this.#json.row({ type: 'plan', ...plan });
+    else this.say(...renderPlan(plan, this.look(), use));
   }
 
   /** The table, the failures and the ways on, once the run has ended. */

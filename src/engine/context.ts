@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { sleep } from '../base/async';
 import { monotonic } from '../base/clock';
-import { ClusterliftError, ExitStatus, hasCode, messageOf } from '../base/errors';
+import { ClusterliftError, ExitStatus, hasCode, hintFor, messageOf } from '../base/errors';
 import type { Store } from '../backup/store';
 import type { BackupLocation } from '../cluster/model';
 import type { Asker, NodeConnection } from '../ssh/connection';
@@ -73,16 +73,24 @@ export class RunContext {
   mirrorNow: ((node: string) => Promise<void>) | undefined;
   /** Tells this process's claims from anybody else's, so that a claim may be repeated. */
   readonly token = randomBytes(8).toString('hex');
+  /** An earlier process worked on the run. */
+  readonly resumed: boolean;
 
   constructor(
-    readonly plan: Plan,
+    plan: Plan,
     readonly folder: string,
     readonly services: RunServices,
     private readonly journal: Journal,
     entries: readonly JournalEntry[] = [],
   ) {
     this.#view = entries.reduce<RunView>((view, entry) => fold(view, entry), emptyView(plan));
+    this.resumed = entries.length > 0;
     this.epoch = this.#view.epoch + 1;
+  }
+
+  /** Without the nodes that a person left out. */
+  get plan(): Plan {
+    return this.#view.plan;
   }
 
   get view(): RunView {
@@ -108,7 +116,7 @@ export class RunContext {
   /** Writes a fact, folds it, tells it. Rejects when it could not be written: then the act must not happen. */
   async record(event: RunEvent): Promise<void> {
     this.signal.throwIfAborted();
-    const entry = await this.journal.append(event);
+    const entry = await this.journal.append(withRun(event, this.plan.run));
     this.#view = fold(this.#view, entry);
     this.services.sink(entry);
   }
@@ -207,6 +215,15 @@ export class RunContext {
   async close(): Promise<void> {
     await Promise.allSettled([...this.#connections.values()].map((each) => each.close()));
   }
+}
+
+/** The hint of an error with the id of the run: what it names can be pasted then. */
+function withRun(event: RunEvent, run: string): RunEvent {
+  if (!('error' in event)) return event;
+  return {
+    ...event,
+    error: { ...event.error, hint: hintFor(event.error.hint, run, 'node' in event ? event.node : '') },
+  };
 }
 
 /** Is it only that the node cannot be asked now? */

@@ -42,6 +42,13 @@ const owner = { host: text, pid: count, epoch: count };
 const SCHEMAS: Readonly<Record<RunEvent['type'], z.ZodType>> = {
   'run.started': z.object({ ...owner, run: text, action: text, cluster: text, plan: text }),
   'run.resumed': z.object(owner),
+  'run.adopted': z.object({
+    ...owner,
+    by: text,
+    configFile: text,
+    unasked: z.array(node).max(10_000),
+    places: z.record(node, text),
+  }),
   phase: z.object({ phase: text }),
   'step.started': z.object({ ...key, data: data.optional() }),
   'step.finished': z.discriminatedUnion('result', [
@@ -52,6 +59,9 @@ const SCHEMAS: Readonly<Record<RunEvent['type'], z.ZodType>> = {
   'step.overdue': z.object({ ...key, afterMs: count }),
   request: z.object({ node, kind: z.enum(['provision', 'reboot', 'message']), text: text.optional() }),
   'node.finished': z.object({ node, outcome, from: text.optional(), to: text.optional(), error: error.optional() }),
+  'node.moved': z.object({ node, place: text, by: text }),
+  'node.reinstalled': z.object({ node, by: text }),
+  'node.left-out': z.object({ node, by: text }),
   override: z.object({ code: text, by: text }),
   decision: z.object({ ...key, choice: z.enum(['retry', 'done', 'failed']), by: text }),
   'stop.requested': z.object({ by: text }),

@@ -90,6 +90,20 @@ export type RunEvent =
       readonly epoch: number;
     }
   | { readonly type: 'run.resumed'; readonly host: string; readonly pid: number; readonly epoch: number }
+  /** Taken from the nodes by another machine. */
+  | {
+      readonly type: 'run.adopted';
+      readonly host: string;
+      readonly pid: number;
+      readonly epoch: number;
+      readonly by: string;
+      /** The clusters.json that counts from now on. */
+      readonly configFile: string;
+      /** Nodes that could not be asked: each must vouch for the run before anything is done there. */
+      readonly unasked: readonly string[];
+      /** Where each node was reached (`placeOf`). */
+      readonly places: Readonly<Record<string, string>>;
+    }
   | { readonly type: 'phase'; readonly phase: Phase }
   /** The intent: written and synced before the act. */
   | ({ readonly type: 'step.started'; readonly data?: StepData } & StepKey)
@@ -109,6 +123,12 @@ export type RunEvent =
       readonly to?: string | undefined;
       readonly error?: ErrorRecord;
     }
+  /** A person goes on with a node at another address: it must vouch for the run before anything is done there. */
+  | { readonly type: 'node.moved'; readonly node: string; readonly place: string; readonly by: string }
+  /** A node keeps nothing of the run, and a person vouches for it: it is as if nothing was done there. */
+  | { readonly type: 'node.reinstalled'; readonly node: string; readonly by: string }
+  /** A person goes on without a node that is no longer in clusters.json: from now on the run does not know it. */
+  | { readonly type: 'node.left-out'; readonly node: string; readonly by: string }
   | { readonly type: 'override'; readonly code: string; readonly by: string }
   | ({ readonly type: 'decision'; readonly choice: 'retry' | 'done' | 'failed'; readonly by: string } & StepKey)
   | { readonly type: 'stop.requested'; readonly by: string }

@@ -29,12 +29,8 @@ export async function refuseRun(ctx: RunContext, error: unknown): Promise<void> 
     }
   }
   await unlockAll(ctx);
-  await ctx.record({
-    type: 'run.finished',
-    outcome: isOld ? 'overtaken' : 'failed',
-    status: statusOf(error),
-    nodes: nodeResults(ctx.view),
-  });
+  const outcome = isOld ? 'overtaken' : ctx.resumed && !hasFailed(ctx) ? 'stopped' : 'failed';
+  await ctx.record({ type: 'run.finished', outcome, status: statusOf(error), nodes: nodeResults(ctx.view) });
   throw withDown(ctx, error);
 }
 
@@ -46,6 +42,13 @@ function withDown(ctx: RunContext, error: unknown): unknown {
   const names = down.map(({ node }) => node).join(', ');
   const message = `The application is down on ${names}: it was stopped for the backup and did not start. ${error.message}`;
   return new ClusterliftError({ ...error.detail(), message });
+}
+
+/** What keeps a resumed run from beginning, such as a node that is away, is no end of it: it can be resumed again. */
+function hasFailed(ctx: RunContext): boolean {
+  return Object.values(ctx.view.nodes).some(({ steps }) =>
+    steps.some(({ step, state }) => state === 'failed' && step !== 'lock'),
+  );
 }
 
 /** Nothing was changed, so an unknown outcome is none: it only could not begin. */

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { open, type FileHandle } from 'node:fs/promises';
+import { basename, dirname } from 'node:path';
 import { wallClock } from '../base/clock';
 import { ClusterliftError, ExitStatus, messageOf } from '../base/errors';
 import { entryProblem } from './entry-schema';
@@ -132,6 +133,16 @@ export interface ParsedJournal {
  * @throws ClusterliftError `journal-broken` with the line number, `journal-newer`
  */
 export function parseJournal(text: string, path: string): ParsedJournal {
+  const parsed = readableJournal(text, path);
+  if (parsed.problem) throw parsed.problem;
+  return parsed;
+}
+
+/** The same up to the first line that cannot be trusted, and why it cannot. */
+export function readableJournal(
+  text: string,
+  path: string,
+): ParsedJournal & { readonly problem: ClusterliftError | undefined } {
   const entries: JournalEntry[] = [];
   let goodBytes = 0;
   let prev = FIRST_PREV;
@@ -139,15 +150,39 @@ export function parseJournal(text: string, path: string): ParsedJournal {
   const lines = text.split('\n');
   lines.pop();
   for (const line of lines) {
-    const number = entries.length + 1;
-    const entry = parseEntry(line, path, number);
-    if (entry.seq !== number || entry.prev !== prev) throw broken(path, number, 'a line is missing or was changed');
+    const entry = entryOf(line, path, entries.length + 1, prev);
+    if (entry instanceof ClusterliftError) return { entries, goodBytes, lastLine, problem: entry };
     entries.push(entry);
     prev = sha256(line);
     lastLine = line;
     goodBytes += Buffer.byteLength(line) + 1;
   }
-  return { entries, goodBytes, lastLine };
+  return { entries, goodBytes, lastLine, problem: undefined };
+}
+
+/** The text with more lines after it, chained as `append` does it. */
+export function extendedJournal(text: string, path: string, events: readonly RunEvent[]): string {
+  const { entries, lastLine, goodBytes } = parseJournal(text, path);
+  let seq = entries.length;
+  let prev = lastLine === undefined ? FIRST_PREV : sha256(lastLine);
+  const time = new Date(wallClock()).toISOString();
+  const lines = events.map((event) => {
+    const line = JSON.stringify({ seq: ++seq, time, prev, ...event });
+    prev = sha256(line);
+    return `${line}\n`;
+  });
+  return Buffer.from(text).subarray(0, goodBytes).toString() + lines.join('');
+}
+
+function entryOf(line: string, path: string, number: number, prev: string): JournalEntry | ClusterliftError {
+  try {
+    const entry = parseEntry(line, path, number);
+    if (entry.seq === number && entry.prev === prev) return entry;
+    return broken(path, number, 'a line is missing or was changed');
+  } catch (error) {
+    if (error instanceof ClusterliftError) return error;
+    throw error;
+  }
 }
 
 function parseEntry(line: string, path: string, number: number): JournalEntry {
@@ -169,10 +204,12 @@ function parseEntry(line: string, path: string, number: number): JournalEntry {
 }
 
 function broken(path: string, line: number, why: string): ClusterliftError {
+  // Journals lie in the folder of their run.
+  const run = basename(dirname(path));
   return new ClusterliftError({
     code: 'journal-broken',
     message: `The journal ${path} cannot be trusted: line ${String(line)}: ${why}`,
-    hint: 'Read the copy on the nodes with `clusterlift resume RUN --from-nodes`, or close the run with `clusterlift runs abandon RUN`.',
+    hint: `Read the copy on the nodes with \`clusterlift resume ${run} --from-nodes\`, or close the run with \`clusterlift runs abandon ${run}\`.`,
     exit: ExitStatus.unknown,
     ...(line > 0 ? { at: { file: path, line, column: 1 } } : {}),
   });

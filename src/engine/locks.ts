@@ -8,6 +8,7 @@ import { takeAll } from './locking';
 import { tellLost } from './lost';
 import { beatLock, lockedBy, releaseLock, takeLock, type Fence, type HeldLock, type TakeResult } from './node/lock';
 import { stepOf } from './view';
+import { vouchedFor } from './holders';
 
 /** How long a node may be away while nothing has been changed yet. Milliseconds. */
 const PATIENCE = 60_000;
@@ -87,19 +88,21 @@ async function take(ctx: RunContext, name: string, offers: Offers, takeOver?: He
   const result = await ctx.insist(
     name,
     (connection) =>
-      takeLock(connection, {
-        stateDir: ctx.node(name).stateDir,
-        run: plan.run,
-        me: self(),
-        token: ctx.token,
-        user: ctx.services.by,
-        command: plan.command,
-        leastEpoch: ctx.epoch,
-        lockedIn: ctx.nodeView(name).lockedIn,
-        trying: names(ctx).length > 1,
-        signal: ctx.signal,
-        ...(takeOver ? { takeOver } : {}),
-      }),
+      vouchedFor(ctx, name, connection, () =>
+        takeLock(connection, {
+          stateDir: ctx.node(name).stateDir,
+          run: plan.run,
+          me: self(),
+          token: ctx.token,
+          user: ctx.services.by,
+          command: plan.command,
+          leastEpoch: ctx.epoch,
+          lockedIn: ctx.nodeView(name).lockedIn,
+          trying: names(ctx).length > 1,
+          signal: ctx.signal,
+          ...(takeOver ? { takeOver } : {}),
+        }),
+      ),
     PATIENCE,
   );
   if (result.kind !== 'held' || takeOver || !(await offers.mayTakeOver(name, result))) return result;

@@ -1,10 +1,9 @@
-import { open } from 'node:fs/promises';
+import { open, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { atMost } from '../base/async';
 import { every } from '../base/clock';
 import type { RunContext } from './context';
 import { mirrorPiece } from './node/mirror';
-import { planText } from './runs';
 import { isResumable, stepOf } from './view';
 
 /** Milliseconds between two rounds while the run is on. */
@@ -30,7 +29,8 @@ export function keepMirrors(ctx: RunContext): { stop: () => Promise<void> } {
       stateDir: ctx.node(name).stateDir,
       run: ctx.plan.run,
       epoch: ctx.epoch,
-      plan: offset === 0 ? planText(ctx.plan) : undefined,
+      // As it lies here, byte for byte: whoever adopts the run compares the copies.
+      plan: offset === 0 ? await readFile(join(ctx.folder, 'plan.json'), 'utf8') : undefined,
       offset,
       journal,
       closed: !isResumable(ctx.view),

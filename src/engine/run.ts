@@ -1,4 +1,5 @@
 import { atMost } from '../base/async';
+import { ClusterliftError } from '../base/errors';
 import { self } from '../base/process';
 import { runBackup } from './backup';
 import { RunContext, type RunServices } from './context';
@@ -54,17 +55,27 @@ export async function startRun(host: RunHost, plan: Plan): Promise<RunView> {
   });
 }
 
+/** What a person says to a run that is gone on with. */
+export interface Resumption {
+  readonly decisions: readonly Decision[];
+  readonly overrides: readonly string[];
+  /** Nodes that are reached at another address by now. */
+  readonly moved: readonly { readonly node: string; readonly place: string }[];
+  /** Nodes that the run goes on without. */
+  readonly leftOut: readonly string[];
+  /** The plan with the nodes as clusters.json has them today. */
+  today(plan: Plan): Plan;
+}
+
 /** Goes on with a run that nobody works on. @throws ClusterliftError `run-owned`, `run-closed`, and as `startRun` */
-export async function resumeRun(
-  host: RunHost,
-  run: string,
-  decisions: readonly Decision[],
-  overrides: readonly string[],
-): Promise<RunView> {
+export async function resumeRun(host: RunHost, run: string, by: Resumption): Promise<RunView> {
+  const { decisions, overrides, moved, leftOut } = by;
   const owned = await host.runs.take(run);
-  return work(host, owned, async (ctx) => {
+  return work(host, { ...owned, plan: by.today(owned.plan) }, async (ctx) => {
     const { host: machine, pid } = self();
     await ctx.record({ type: 'run.resumed', host: machine, pid, epoch: ctx.epoch });
+    for (const node of leftOut) await ctx.record({ type: 'node.left-out', node, by: host.by });
+    for (const each of moved) await ctx.record({ type: 'node.moved', ...each, by: host.by });
     for (const code of overrides) await ctx.record({ type: 'override', code, by: host.by });
     await applyDecisions(ctx, decisions);
   });
@@ -96,9 +107,11 @@ async function work(host: RunHost, owned: OwnedRun, open: (ctx: RunContext) => P
   const mirrors = keepMirrors(ctx);
   try {
     await open(ctx);
-    await act(ctx, () => host.openPackage(owned.plan));
+    await act(ctx, () => host.openPackage(ctx.plan));
     await closeOlder(host.runs, ctx.view);
     return ctx.view;
+  } catch (error) {
+    throw error instanceof ClusterliftError ? error.of(owned.plan.run) : error;
   } finally {
     host.stop.removeEventListener('abort', onStop);
     locks.stop();

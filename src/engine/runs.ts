@@ -1,11 +1,11 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { link, mkdir, open, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { wallClock } from '../base/clock';
-import { ClusterliftError, ExitStatus } from '../base/errors';
+import { ClusterliftError, ExitStatus, hasCode } from '../base/errors';
 import { liveness, self, type ProcessIdentity } from '../base/process';
 import type { JournalEntry } from './events';
-import { Journal, parseJournal } from './journal';
+import { extendedJournal, Journal, parseJournal, readableJournal } from './journal';
 import type { Plan } from './plan';
 import { parsePlan } from './schema';
 import { viewOf, type RunView } from './view';
@@ -26,10 +26,21 @@ export interface RunRecord {
   readonly view: RunView;
   /** The process that works on it, if there was ever one. */
   readonly owner: ProcessIdentity | undefined;
-  readonly state: 'live' | 'interrupted' | 'finished' | 'undecided' | 'abandoned' | 'elsewhere';
+  readonly state: 'live' | 'interrupted' | 'finished' | 'undecided' | 'abandoned' | 'elsewhere' | 'damaged';
+  /** Why its journal cannot be trusted: the view ends before that line. */
+  readonly problem?: ClusterliftError | undefined;
   /** The question that a live run puts to people just now, in words; a foreign text. */
   readonly waitingFor?: string | undefined;
 }
+
+/** A run folder whose plan is damaged, or of a later version. */
+export interface UnreadableRun {
+  readonly run: string;
+  readonly folder: string;
+  readonly problem: unknown;
+}
+
+const RUN_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]*$/;
 
 /** A run folder that this process owns, open for writing. */
 export interface OwnedRun {
@@ -45,7 +56,7 @@ export class Runs {
   constructor(private readonly home: string) {}
 
   folder(run: string): string {
-    if (!/^[A-Za-z0-9][A-Za-z0-9._-]*$/.test(run)) throw unknownRun(run);
+    if (!RUN_NAME.test(run)) throw unknownRun(run);
     return join(this.home, 'runs', run);
   }
 
@@ -80,25 +91,70 @@ export class Runs {
     });
   }
 
-  /** Puts a run that was read from a node into its folder, if it is not here yet. */
-  async adopt(planSource: string, journalText: string): Promise<void> {
-    const folder = this.folder(parsePlan(planSource, 'the plan on the node').run);
-    await mkdir(folder, { recursive: true, mode: 0o700 });
-    await writeSynced(join(folder, 'plan.json'), planSource);
-    const { goodBytes } = parseJournal(journalText, 'the journal on the node');
-    await writeSynced(join(folder, 'journal.jsonl'), Buffer.from(journalText).subarray(0, goodBytes));
+  /**
+   * Puts a run that the nodes vouch for into its folder. What is here is never overwritten: a damaged journal is kept
+   * beside the new one.
+   * @throws ClusterliftError `run-here`, `run-owned`, `plan-changed` when the plan here is another one
+   */
+  async adopt(run: string, plan: string, journal: string): Promise<void> {
+    const folder = this.folder(run);
+    if (await this.mayAdopt(run)) return putNew(folder, run, plan, journal);
+    const release = await own(folder);
+    try {
+      if ((await readFile(join(folder, 'plan.json'), 'utf8')) !== plan) throw planChanged(run);
+      await keepAside(join(folder, 'journal.jsonl'));
+      await writeSynced(join(folder, 'journal.jsonl'), journal);
+    } finally {
+      await release();
+    }
   }
 
-  /** One run, read only. @throws ClusterliftError `run-unknown`, `journal-broken` */
+  /**
+   * May the run be taken from the nodes: it is not here, or its journal here is damaged and nobody works on it?
+   * @returns true: it is not here
+   * @throws ClusterliftError `run-here`, `run-owned`
+   */
+  async mayAdopt(run: string): Promise<boolean> {
+    const folder = this.folder(run);
+    const names = await readdir(folder).catch(() => undefined);
+    if (names === undefined) return true;
+    const record = await this.read(run);
+    if (record.state === 'live' || record.state === 'elsewhere') throw owned(folder, record.owner);
+    if (record.problem === undefined) throw runHere(run);
+    return false;
+  }
+
+  /**
+   * Closes a run whose journal is damaged, after its last good line. The damaged journal is kept beside the new one.
+   * @throws ClusterliftError `run-owned`
+   */
+  async closeDamaged(run: string, reason: string, by: string): Promise<void> {
+    const folder = this.folder(run);
+    const path = join(folder, 'journal.jsonl');
+    const release = await own(folder);
+    try {
+      const text = await readFile(path, 'utf8');
+      const good = Buffer.from(text).subarray(0, readableJournal(text, path).goodBytes).toString();
+      await keepAside(path);
+      await writeSynced(path, extendedJournal(good, path, [{ type: 'run.abandoned', reason, by }]));
+    } finally {
+      await release();
+    }
+  }
+
+  /** One run, read only; of a damaged journal the lines before the damage. @throws ClusterliftError `run-unknown`, `plan-invalid` */
   async read(run: string): Promise<RunRecord> {
     const folder = this.folder(run);
     const { plan } = await readPlan(folder, run);
     const text = await readFile(join(folder, 'journal.jsonl'), 'utf8').catch(() => '');
-    const view = viewOf(plan, parseJournal(text, join(folder, 'journal.jsonl')).entries);
-    const owner = (await owners(folder)).at(-1)?.identity;
-    const state = stateOf(view, owner);
+    const { entries, problem } = readableJournal(text, join(folder, 'journal.jsonl'));
+    const view = viewOf(plan, entries);
+    const last = (await owners(folder)).at(-1);
+    const owner = last?.identity;
+    const state = problem && (!last || last.released) ? 'damaged' : stateOf(view, owner, problem !== undefined);
     const waitingFor = state === 'live' ? await readFile(join(folder, WAITING), 'utf8').catch(() => '') : '';
-    return { run, folder, plan, view, owner, state, ...(waitingFor === '' ? {} : { waitingFor }) };
+    const more = { ...(waitingFor === '' ? {} : { waitingFor }), ...(problem ? { problem } : {}) };
+    return { run, folder, plan, view, owner, state, ...more };
   }
 
   /** The journal of a run, read only. */
@@ -107,11 +163,27 @@ export class Runs {
     return parseJournal(await readFile(path, 'utf8').catch(() => ''), path);
   }
 
-  /** All runs that can be read, oldest first; folders that cannot are left out. */
+  /** All runs whose plan can be read, oldest first. */
   async list(): Promise<RunRecord[]> {
-    const names = await readdir(join(this.home, 'runs')).catch(() => []);
-    const records = await Promise.all(names.sort().map((name) => this.read(name).catch(() => undefined)));
-    return records.filter((record) => record !== undefined);
+    return (await this.#all()).filter((each) => 'plan' in each);
+  }
+
+  /** The runs whose plan cannot be read. */
+  async unreadable(): Promise<UnreadableRun[]> {
+    return (await this.#all()).filter((each): each is UnreadableRun => !('plan' in each));
+  }
+
+  async #all(): Promise<(RunRecord | UnreadableRun)[]> {
+    const names = (await readdir(join(this.home, 'runs')).catch(() => [])).filter((name) => RUN_NAME.test(name));
+    const all = await Promise.all(
+      names.sort().map((run) =>
+        this.read(run).catch((error: unknown): UnreadableRun | undefined =>
+          // A folder without a plan is no run: nothing was begun.
+          hasCode(error, 'run-unknown') ? undefined : { run, folder: this.folder(run), problem: error },
+        ),
+      ),
+    );
+    return all.filter((each) => each !== undefined);
   }
 
   /** Removes the folder of a closed run. */
@@ -139,7 +211,8 @@ function sha256(text: string): string {
   return createHash('sha256').update(text).digest('hex');
 }
 
-function stateOf(view: RunView, owner: ProcessIdentity | undefined): RunRecord['state'] {
+function stateOf(view: RunView, owner: ProcessIdentity | undefined, damaged: boolean): RunRecord['state'] {
+  if (damaged) return owner && liveness(owner) === 'alive' ? 'live' : 'damaged';
   if (view.state === 'abandoned') return 'abandoned';
   if (view.state === 'finished') return view.outcome === 'unknown' ? 'undecided' : 'finished';
   const alive = owner ? liveness(owner) : 'dead';
@@ -154,6 +227,27 @@ async function readPlan(folder: string, run: string): Promise<{ plan: Plan; dige
     throw unknownRun(run);
   }
   return { plan: parsePlan(text, join(folder, 'plan.json')), digest: sha256(text) };
+}
+
+/** Whole or not at all: two that adopt at once do not mix. */
+async function putNew(folder: string, run: string, plan: string, journal: string): Promise<void> {
+  const temporary = join(dirname(folder), `.adopt-${String(process.pid)}-${randomBytes(4).toString('hex')}`);
+  await mkdir(temporary, { recursive: true, mode: 0o700 });
+  try {
+    await writeSynced(join(temporary, 'plan.json'), plan);
+    await writeSynced(join(temporary, 'journal.jsonl'), journal);
+    await rename(temporary, folder);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    throw code === 'ENOTEMPTY' || code === 'EEXIST' || code === 'EPERM' ? runHere(run) : error;
+  } finally {
+    await rm(temporary, { recursive: true, force: true });
+  }
+  await syncDirectory(dirname(folder));
+}
+
+async function keepAside(path: string): Promise<void> {
+  await rename(path, `${path}.damaged-${new Date(wallClock()).toISOString().replace(/[-:.]/g, '')}`);
 }
 
 interface OwnerFile {
@@ -247,17 +341,27 @@ function unknownRun(run: string): ClusterliftError {
   return new ClusterliftError({
     code: 'run-unknown',
     message: `There is no run "${run}" here`,
-    hint: 'List the runs with `clusterlift runs`; a run of another machine is found with `clusterlift resume RUN --from-nodes`.',
+    hint: 'List the runs with `clusterlift runs`; a run of another machine is found with `clusterlift resume --from-nodes`.',
     exit: ExitStatus.usage,
   });
 }
 
+function runHere(run: string): ClusterliftError {
+  return new ClusterliftError({
+    code: 'run-here',
+    message: `Run ${run} is known on this machine; it is not overwritten by what the nodes keep`,
+    hint: `Go on with it: \`clusterlift resume ${run}\`.`,
+    exit: ExitStatus.refused,
+  });
+}
+
 function owned(folder: string, by: ProcessIdentity | undefined): ClusterliftError {
+  const run = basename(folder);
   const who = by ? `process ${String(by.pid)} on ${by.host}` : 'another process';
   return new ClusterliftError({
     code: 'run-owned',
     message: `The run in ${folder} is worked on by ${who}`,
-    hint: 'Follow it with `clusterlift attach RUN`, or ask it to stop with `clusterlift stop RUN`.',
+    hint: `Follow it with \`clusterlift attach ${run}\`, or ask it to stop with \`clusterlift stop ${run}\`.`,
     exit: ExitStatus.locked,
   });
 }
@@ -266,7 +370,7 @@ function planChanged(run: string): ClusterliftError {
   return new ClusterliftError({
     code: 'plan-changed',
     message: `The plan of run ${run} is not the one that its journal began with`,
-    hint: 'Do not go on with it: close it with `clusterlift runs abandon RUN` and look at the nodes with `clusterlift status`.',
+    hint: `Do not go on with it: close it with \`clusterlift runs abandon ${run}\` and look at the nodes with \`clusterlift status\`.`,
     exit: ExitStatus.unknown,
   });
 }

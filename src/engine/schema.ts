@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { POINT_ID } from '../backup/point';
 import { ClusterliftError, ExitStatus } from '../base/errors';
+import { NAME } from '../cluster/names';
 import { STEPS, type Plan } from './plan';
 
 /**
@@ -9,12 +10,7 @@ import { STEPS, type Plan } from './plan';
  */
 
 const text = z.string().max(20_000);
-const name = z
-  .string()
-  .min(1)
-  .max(255)
-  // eslint-disable-next-line no-control-regex -- control characters are what is refused
-  .regex(/^[^\u0000-\u001f/]+$/u);
+const name = z.string().regex(NAME);
 const optional = <T extends z.ZodType>(type: T): z.ZodOptional<T> => type.optional();
 
 const model = z.object({
@@ -46,7 +42,7 @@ const planSchema = z.object({
   run: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,200}$/),
   created: text,
   action: z.enum(['upgrade', 'provision', 'backup', 'restore']),
-  cluster: text,
+  cluster: name,
   configFile: text,
   production: z.boolean(),
   primary: name,
@@ -175,7 +171,7 @@ function invalid(where: string, why: string, cause: unknown): ClusterliftError {
   return new ClusterliftError({
     code: 'plan-invalid',
     message: `The plan ${where} cannot be used: ${why}`,
-    hint: 'Close the run with `clusterlift runs abandon RUN` and look at the nodes with `clusterlift status`.',
+    hint: 'The run cannot be gone on with. Look at the nodes with `clusterlift status`, and start a new upgrade.',
     exit: ExitStatus.unknown,
     cause,
   });

@@ -13,7 +13,7 @@ import { unpackImage } from './node/unpack';
 import type { PackageContent, RunPackage } from './runpackage';
 import { Relay, RelayBroken } from './relay';
 import { runStep } from './steps';
-import { stepOf, type NodeView } from './view';
+import { bracketBegun, stepOf, type NodeView } from './view';
 
 /** Images travel to so many nodes at once: enough to fill an uplink, few enough that each one moves. */
 const AT_ONCE = 8;
@@ -44,8 +44,12 @@ export async function stageEverywhere(ctx: RunContext, pkg: RunPackage): Promise
 /** The same for nodes that lost the image with their state directory: without it they cannot go on, and the others can. */
 export async function stageAgain(ctx: RunContext, pkg: RunPackage): Promise<void> {
   const isOpen = ({ outcome, steps }: NodeView): boolean => outcome === undefined && !steps.some(isLost);
+  // Also a node that was reinstalled while others had begun, or of which nobody knows that it has the image.
   const isWanting = (node: NodeView): boolean =>
-    (['stage', 'unpack'] as const).some((step) => stepOf(node, step)?.state === 'running');
+    (['stage', 'unpack'] as const).some((step) => {
+      const state = stepOf(node, step)?.state;
+      return state === 'running' || (state === undefined && !bracketBegun(node));
+    });
   const nodes = changing(ctx).filter((name) => isOpen(ctx.nodeView(name)) && isWanting(ctx.nodeView(name)));
   if (nodes.length === 0) return;
   try {

@@ -11,6 +11,7 @@ import type {
   RunOutcome,
   StepData,
 } from './events';
+import { adoptedView, freshNode, isLocked, lockedBy, movedNode, proven, withoutNode } from './membership';
 import type { Plan, StepName } from './plan';
 
 /**
@@ -70,6 +71,12 @@ export interface NodeView {
 export interface RunView {
   readonly run: string;
   readonly plan: Plan;
+  /** The clusters.json that says how the nodes are reached. */
+  readonly configFile: string;
+  /** Nodes that must vouch for the run before anything is done there. */
+  readonly unproven: readonly string[];
+  /** Where nodes are that were not there when the plan was made (`placeOf`). */
+  readonly places: Readonly<Record<string, string>>;
   readonly state: 'running' | 'finished' | 'abandoned';
   readonly phase: Phase;
   readonly epoch: number;
@@ -125,6 +132,9 @@ export function emptyView(plan: Plan): RunView {
   return {
     run: plan.run,
     plan,
+    configFile: plan.configFile,
+    unproven: [],
+    places: {},
     state: 'running',
     phase: 'prepare',
     epoch: 0,
@@ -167,6 +177,14 @@ export function fold(view: RunView, event: Event | JournalEntry): RunView {
       return { ...seen, ...ownerOf(event), startedAt: view.startedAt ?? time };
     case 'run.resumed':
       return reopened({ ...seen, ...ownerOf(event) });
+    case 'run.adopted':
+      return adoptedView({ ...seen, ...ownerOf(event), configFile: event.configFile }, event);
+    case 'node.moved':
+      return movedNode(seen, event.node, event.place);
+    case 'node.reinstalled':
+      return freshNode(seen, event.node);
+    case 'node.left-out':
+      return withoutNode(seen, event.node);
     case 'phase':
       return {
         ...seen,
@@ -182,7 +200,7 @@ export function fold(view: RunView, event: Event | JournalEntry): RunView {
     case 'node.finished':
     case 'output':
     case 'link':
-      return onNode(seen, event, time);
+      return onNode(isLocked(event) ? proven(seen, event.node) : seen, event, time);
     case 'progress':
       return event.node === undefined
         ? { ...seen, progress: progressOf(event) }
@@ -361,11 +379,6 @@ function foldNode(node: NodeView, event: NodeEvent, time: string | undefined, li
     case 'output':
       return node;
   }
-}
-
-function lockedBy(event: Extract<Event, { type: 'step.finished' }>): Pick<NodeView, 'lockedIn'> {
-  const epoch = event.step === 'lock' && event.result === 'done' ? event.data?.['epoch'] : undefined;
-  return typeof epoch === 'number' ? { lockedIn: epoch } : {};
 }
 
 function withStep(

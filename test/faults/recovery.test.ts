@@ -282,7 +282,7 @@ describe('recovery', function () {
       command.kill();
       await command.done;
       const elsewhere = { XDG_STATE_HOME: `${lab.home}/other-state` };
-      const resumed = start(lab, ['resume', String(id), '--from-nodes', '--override', 'stale-lock'], {
+      const resumed = start(lab, ['resume', String(id), '--from-nodes', '--yes'], {
         env: elsewhere,
       });
       await resumed.waitFor('run.resumed');

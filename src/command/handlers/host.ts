@@ -2,7 +2,8 @@ import type { Plan } from '../../engine/plan';
 import type { RunHost } from '../../engine/run';
 import type { RunPackage } from '../../engine/runpackage';
 import type { CommandContext } from '../context';
-import type { Site } from '../site';
+import type { ReopenRequest } from '../../engine/prepare/reopen';
+import { packageCache, type Site } from '../site';
 
 /** What the engine needs of a command to work on a run. */
 export function runHost(
@@ -21,5 +22,17 @@ export function runHost(
     by: ctx.by,
     openPackage,
     control: (run) => ctx.live.serve(run),
+  };
+}
+
+/** Where the package of a run that is gone on with is looked for. */
+export function reopenRequest(ctx: CommandContext, site: Pick<Site, 'connect'>): ReopenRequest {
+  return {
+    cwd: ctx.cwd,
+    cache: packageCache(ctx),
+    urlAuth: ctx.secrets.get('url-auth'),
+    sink: ctx.face.sink,
+    signal: AbortSignal.any([ctx.stop, ctx.detach]),
+    connect: (node) => site.connect(node.model),
   };
 }

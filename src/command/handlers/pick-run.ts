@@ -31,3 +31,12 @@ export async function pickRun(
     exit: ExitStatus.usage,
   });
 }
+
+export function runClosed(run: string): ClusterliftError {
+  return new ClusterliftError({
+    code: 'run-closed',
+    message: `Run ${run} has ended; there is nothing to go on with`,
+    hint: 'See how it ended with `clusterlift runs`, and start a new upgrade: nodes that are at the target are skipped.',
+    exit: ExitStatus.usage,
+  });
+}

@@ -1,37 +1,54 @@
-import { ClusterliftError, ExitStatus } from '../../base/errors';
+import { ClusterliftError, ExitStatus, hasCode } from '../../base/errors';
+import { overriddenNode } from '../../base/overrides';
+import { didYouMean } from '../../base/suggest';
+import { chooseCluster, findClustersFile } from '../../cluster/find';
+import { loadClusters } from '../../cluster/load';
+import type { Cluster } from '../../cluster/model';
 import { reopenPackage } from '../../engine/prepare/reopen';
+import { planToday } from '../../engine/prepare/today';
 import { resumeRun } from '../../engine/run';
-import { isResumable } from '../../engine/view';
+
+import { bracketBegun, isResumable, stepOf, type RunView } from '../../engine/view';
 import type { Options } from '../command';
 import type { CommandContext } from '../context';
-import { connections, packageCache } from '../site';
+import { connections } from '../site';
 import { adoptFromNodes } from './adopt';
-import { runHost } from './host';
-import { pickRun } from './pick-run';
+import { settleChanges } from './changes';
+import { reopenRequest, runHost } from './host';
+import { pickRun, runClosed } from './pick-run';
 
 /** `resume [<run>]`: goes on with a run that nobody works on, from its journal, asking the nodes first. */
 export async function resume(ctx: CommandContext, name: string | undefined, options: Options): Promise<ExitStatus> {
   ctx.face.expectRun();
-  if (options.fromNodes) await adoptFromNodes(ctx, name, options);
-  const record = await pickRun(ctx.runs, name, 'resume', ({ view, state }) => state !== 'live' && isResumable(view));
-  const { plan, view } = record;
-  if (!isResumable(view)) throw closed(record.run);
-  const decisions = (options.decide ?? []).map(({ node, answer }) => ({ node, choice: answer }));
-  const models = plan.nodes.map((node) => node.model);
-  const site = connections(ctx, { file: plan.configFile, cluster: plan.cluster }, models, options);
+  const given = options.fromNodes ? await adoptFromNodes(ctx, name, options) : name;
+  const record = await pickRun(
+    ctx.runs,
+    given,
+    'resume',
+    ({ view, state }) => state !== 'live' && state !== 'abandoned' && isResumable(view),
+  );
+  const { view } = record;
+  if (record.problem) throw record.problem;
+  if (!isResumable(view)) throw runClosed(record.run);
+  demandKnownNodes(view, options);
+  const cluster = await clusterToday(ctx, view, options);
+  const { moved, leftOut } = await settleChanges(ctx, view, cluster, options);
+  const site = connections(ctx, { file: cluster.file, cluster: cluster.name }, cluster.nodes, options);
   try {
+    const plan = planToday(view.plan, cluster);
+    const request = reopenRequest(ctx, site);
+    const pkg = plan.package && (await reopenPackage(plan, request));
+    if (pkg && needsPackage(view)) await pkg.scriptFiles();
     const { entries } = await ctx.runs.entries(record.run);
-    ctx.face.begin(plan, entries);
-    const host = runHost(ctx, site, (of) =>
-      reopenPackage(of, {
-        cache: packageCache(ctx),
-        urlAuth: ctx.secrets.get('url-auth'),
-        sink: ctx.face.sink,
-        signal: AbortSignal.any([ctx.stop, ctx.detach]),
-        connect: (node) => site.connect(node.model),
-      }),
-    );
-    const after = await resumeRun({ ...host, giveUp: options.giveUp }, record.run, decisions, options.override ?? []);
+    ctx.face.begin(planToday(record.plan, cluster), entries);
+    const host = runHost(ctx, site, () => (pkg ? Promise.resolve(pkg) : Promise.reject(new Error('no package'))));
+    const after = await resumeRun({ ...host, giveUp: options.giveUp }, record.run, {
+      decisions: (options.decide ?? []).map(({ node, answer }) => ({ node, choice: answer })),
+      overrides: options.override ?? [],
+      moved,
+      leftOut,
+      today: (planned) => planToday(planned, cluster),
+    });
     ctx.face.summary(after, record.folder);
     return after.exit ?? ExitStatus.unknown;
   } finally {
@@ -39,11 +56,56 @@ export async function resume(ctx: CommandContext, name: string | undefined, opti
   }
 }
 
-function closed(run: string): ClusterliftError {
-  return new ClusterliftError({
-    code: 'run-closed',
-    message: `Run ${run} has ended; there is nothing to go on with`,
-    hint: 'See how it ended with `clusterlift runs`, and start a new upgrade: nodes that are at the target are passed over.',
+/**
+ * The cluster of a run as its clusters.json has it today: the file that the run was started with, or `--config`.
+ * @throws ClusterliftError `config-gone`, `cluster-gone`, and those of a file with errors
+ */
+async function clusterToday(ctx: CommandContext, view: RunView, options: Options): Promise<Cluster> {
+  const { env, cwd, platform } = ctx;
+  const config = options.config ?? view.configFile;
+  try {
+    const { path } = await findClustersFile({ env, cwd, platform, config });
+    return chooseCluster(await loadClusters(path), view.plan.cluster);
+  } catch (error) {
+    if (options.config === undefined && hasCode(error, 'config-missing')) throw configGone(view.run, config);
+    if (hasCode(error, 'cluster-unknown')) throw clusterGone(view, config);
+    throw error;
+  }
+}
+
+/** @throws ClusterliftError `usage-unknown-node` of an override that names no node of the run */
+function demandKnownNodes({ plan }: RunView, { override = [] }: Options): void {
+  const names = plan.nodes.map(({ name }) => name);
+  const strange = override.map(overriddenNode).find((node) => node !== undefined && !names.includes(node));
+  if (strange === undefined) return;
+  throw new ClusterliftError({
+    code: 'usage-unknown-node',
+    message: `run ${plan.run} has no node "${strange}"`,
+    hint: didYouMean(strange, names, `Nodes: ${names.slice(0, 20).join(', ')}.`),
     exit: ExitStatus.usage,
+  });
+}
+
+/** Does a node lack what the run brings? It is looked for first: without it nothing is begun, and the run stays open. */
+function needsPackage({ plan, nodes, committed }: RunView): boolean {
+  if (plan.action !== 'upgrade' || committed || Object.values(nodes).some(bracketBegun)) return false;
+  return plan.nodes.some(({ name, action }) => action === 'change' && stepOf(nodes[name], 'unpack')?.state !== 'done');
+}
+
+function configGone(run: string, path: string): ClusterliftError {
+  return new ClusterliftError({
+    code: 'config-gone',
+    message: `Run ${run} was started with ${path}, and that file is gone`,
+    hint: `Give the file that has its nodes now: \`clusterlift resume ${run} --config FILE\`.`,
+    exit: ExitStatus.refused,
+  });
+}
+
+function clusterGone({ run, plan }: RunView, path: string): ClusterliftError {
+  return new ClusterliftError({
+    code: 'cluster-gone',
+    message: `Run ${run} is about the cluster ${plan.cluster}, which is not in ${path} any more`,
+    hint: `Put it back, or give another file with --config; or close the run with \`clusterlift runs abandon ${run}\`.`,
+    exit: ExitStatus.refused,
   });
 }

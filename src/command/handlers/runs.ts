@@ -1,4 +1,5 @@
-import { ClusterliftError, ExitStatus } from '../../base/errors';
+import { ClusterliftError, ExitStatus, messageOf } from '../../base/errors';
+import { line } from '../../base/text';
 import type { RunRecord } from '../../engine/runs';
 import { abandonRun } from '../../engine/abandon';
 import { isResumable } from '../../engine/view';
@@ -13,17 +14,32 @@ export async function listRuns(ctx: CommandContext, run: string | undefined): Pr
     const record = await ctx.runs.read(run);
     if (ctx.face.json) ctx.face.list([rowOf(record)], () => []);
     else ctx.face.summary(record.view, record.folder);
+    if (record.problem) ctx.face.error(record.problem);
     return ExitStatus.ok;
   }
   const records = await ctx.runs.list();
-  ctx.face.list(records.map(rowOf), (look) => renderRuns(records, look));
+  const unreadable = await ctx.runs.unreadable();
+  const rows = [
+    ...records.map(rowOf),
+    ...unreadable.map((each) => ({ ...each, state: 'damaged', problem: why(each) })),
+  ];
+  ctx.face.list(rows, (look) => [
+    ...(records.length > 0 || unreadable.length === 0 ? renderRuns(records, look) : []),
+    ...unreadable.map((each) => `${each.run} cannot be read: ${why(each)}`),
+  ]);
   return ExitStatus.ok;
 }
 
-function rowOf({ run, folder, plan, view, state, waitingFor }: RunRecord): object {
+function why({ problem }: { readonly problem?: unknown }): string {
+  return line(messageOf(problem));
+}
+
+function rowOf(record: RunRecord): object {
+  const { run, folder, plan, view, state, waitingFor } = record;
   return {
     run,
     state,
+    ...(record.problem ? { problem: why(record) } : {}),
     waitingFor,
     action: plan.action,
     cluster: plan.cluster,
@@ -42,11 +58,13 @@ function rowOf({ run, folder, plan, view, state, waitingFor }: RunRecord): objec
 /** `runs abandon <run>`: closes a run that nobody works on; the nodes stay as they are. */
 export async function abandon(ctx: CommandContext, run: string, options: Options): Promise<ExitStatus> {
   const record = await ctx.runs.read(run);
-  if (!isResumable(record.view)) throw closed(run);
+  if (!isResumable(record.view) && !record.problem) throw closed(run);
   await ctx.face.confirm(
     `Close run ${run} of ${record.plan.cluster}? Its nodes stay as they are, and it cannot be gone on with.`,
   );
-  await abandonRun(ctx.runs, run, options.reason ?? 'abandoned by a person', ctx.by);
+  const reason = options.reason ?? 'abandoned by a person';
+  if (record.problem) await ctx.runs.closeDamaged(run, reason, ctx.by);
+  else await abandonRun(ctx.runs, run, reason, ctx.by);
   ctx.face.say(`Run ${run} is closed. Look at the nodes with: clusterlift status --cluster ${record.plan.cluster}`);
   return ExitStatus.ok;
 }

@@ -81,12 +81,18 @@ function rollBack(view: RunView): Exit[] {
       : 'this run made no backup: there is no restore point to go back to';
     return [{ name: 'roll back', command: undefined, why }];
   }
-  const command = `clusterlift backup restore ${point.id} --location ${point.location} --cluster ${view.plan.cluster}`;
+  const command = `clusterlift backup restore ${point.id} --location ${point.location} --cluster ${view.plan.cluster}${configOf(view.plan)}`;
   const newer = Object.entries(view.renewed).flatMap(([node, { id, state }]) =>
     state === 'verified' ? [`${node}: ${id}`] : [],
   );
   const also = newer.length > 0 ? ` (newer parts of single nodes: ${newer.join(', ')})` : '';
   return [{ name: 'roll back', command, why: `puts back what the backup holds${also}` }];
+}
+
+/** The file that the run was started with, as it was written; nothing where it was found. */
+function configOf({ command }: Plan): string {
+  const [given = ''] = / --config[ =](?:'(?:[^']|'\\'')*'|[^' ]\S*)/.exec(command) ?? [];
+  return given;
 }
 
 function onlyNodes(plan: Plan, names: readonly string[]): string {

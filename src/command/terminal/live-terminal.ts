@@ -222,6 +222,10 @@ function kept(event: Event | JournalEntry): string | undefined {
     case 'step.finished':
       return event.result === 'done' ? undefined : plainLines(event);
     case 'run.resumed':
+    case 'run.adopted':
+    case 'node.moved':
+    case 'node.reinstalled':
+    case 'node.left-out':
     case 'step.overdue':
     case 'decision':
     case 'override':

@@ -25,6 +25,14 @@ function sentence(event: Event | JournalEntry): string | undefined {
       return `run ${line(event.run)}: ${event.action} of ${line(event.cluster)} begins`;
     case 'run.resumed':
       return `run resumed by ${line(event.host)}, process ${String(event.pid)}`;
+    case 'run.adopted':
+      return `run taken from its nodes by ${line(event.by)}${event.unasked.length === 0 ? '' : `; not asked: ${line(event.unasked.join(', '))}`}`;
+    case 'node.moved':
+      return `${line(event.node)}: gone on with at its new address, by ${line(event.by)}`;
+    case 'node.reinstalled':
+      return `${line(event.node)}: keeps nothing of the run, begun again by ${line(event.by)}`;
+    case 'node.left-out':
+      return `${line(event.node)}: left out by ${line(event.by)}, it is not in clusters.json`;
     case 'phase':
       return `phase: ${PHASE[event.phase]}`;
     case 'step.started':

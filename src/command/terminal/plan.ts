@@ -1,14 +1,17 @@
 import { wallClock } from '../../base/clock';
 import { formatDuration, formatSize } from '../../base/units';
 import { madeWords, readPointId } from '../../backup/point';
-import type { Action, PackageSource, Plan, PlanBackup, PlanNode, PlanPoint } from '../../engine/plan';
+import type { Action, Plan, PlanBackup, PlanNode, PlanPoint } from '../../engine/plan';
 import { glyphs, paint, tone, type Look, type Part } from './look';
 import { command, labelled } from './prose';
 import { plural, renderReport } from './report';
-import { ACTION_NOUN, versionsOf, willOf, wordOf } from './words';
+import { ACTION_NOUN, sourceWords, versionsOf, willOf, wordOf } from './words';
 
-/** The dry run: what the run would do, wave by wave, node by node, step by step, then the report of the checks. */
-export function renderPlan(plan: Plan, look: Look): string[] {
+/**
+ * What the run would do, wave by wave, node by node, step by step, then the report of the checks.
+ * @param use `asked`: the person is asked next whether to go on; else nothing follows
+ */
+export function renderPlan(plan: Plan, look: Look, use: 'dry-run' | 'asked' = 'dry-run'): string[] {
   const marks = glyphs(look);
   const versions = versionsOf(plan, marks.arrow);
   const skipped = plan.nodes.filter((node) => node.action === 'skip');
@@ -28,6 +31,12 @@ export function renderPlan(plan: Plan, look: Look): string[] {
     '',
     ...renderReport(plan.checks, look),
     '',
+    ...(use === 'asked' ? [] : renderEnd(plan, look)),
+  ];
+}
+
+function renderEnd(plan: Plan, look: Look): string[] {
+  return [
     ...(plan.checks.some((check) => check.level === 'block' && !check.overridden)
       ? [paint([tone('dim', 'Nothing was changed.')], look)]
       : [paint([tone('dim', 'Nothing was changed. To run it:')], look), command(plan.command)]),
@@ -89,18 +98,6 @@ function wavesWords(plan: Plan): string {
   return sizes.length <= 1
     ? 'parallel: all nodes at once'
     : `in ${String(sizes.length)} waves of ${sizes.join(', ')} nodes`;
-}
-
-/** Where a package comes from, for people. */
-function sourceWords(source: PackageSource): string {
-  switch (source.kind) {
-    case 'file':
-      return source.path;
-    case 'node':
-      return `${source.path} on ${source.node}`;
-    case 'url':
-      return source.on ? `${source.url}, downloaded by ${source.on.node}` : source.url;
-  }
 }
 
 function renderWave(plan: Plan, wave: readonly string[], index: number, look: Look): string[] {

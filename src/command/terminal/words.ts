@@ -1,6 +1,7 @@
+import { line } from '../../base/text';
 import { formatDuration } from '../../base/units';
 import type { NodeOutcome, Phase, RunOutcome } from '../../engine/events';
-import type { Action, Plan, PlanNode, StepName } from '../../engine/plan';
+import type { Action, PackageSource, Plan, PlanNode, StepName } from '../../engine/plan';
 import { currentStep, type NodeView, type RunView } from '../../engine/view';
 import type { Glyphs, Tone } from './look';
 
@@ -198,4 +199,16 @@ export function countWords(words: Iterable<string>): string {
     .sort(([, a], [, b]) => b - a)
     .map(([word, count]) => `${String(count)} ${word}`)
     .join(', ');
+}
+
+/** Where a package comes from, for people. */
+export function sourceWords(source: PackageSource): string {
+  switch (source.kind) {
+    case 'file':
+      return line(source.path);
+    case 'node':
+      return `${line(source.path)} on ${line(source.node)}`;
+    case 'url':
+      return source.on ? `${line(source.url)}, downloaded by ${line(source.on.node)}` : line(source.url);
+  }
 }

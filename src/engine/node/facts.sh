@@ -191,4 +191,5 @@ for run in "$S"/runs/*; do
 done
 emit_file changed "$S/lock/changed" 400
 epoch_now
+if [ "$EPOCH" != 0 ]; then emit_file last-claim "$S/lock/e$EPOCH/run" 300; fi
 if [ "$EPOCH" != 0 ] && [ ! -e "$S/lock/e$EPOCH/released" ]; then report held; fi

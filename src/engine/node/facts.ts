@@ -94,6 +94,7 @@ export function parseFacts(
     })),
     openRuns: entries.all('open-run').map((each) => line(each, 300)),
     changed: changedBy(entries),
+    lastClaim: lineOf(entries.text('last-claim')),
     lock: entries.text('result') === 'held' ? heldOf(entries) : undefined,
   };
 }
@@ -102,6 +103,10 @@ export function parseFacts(
 export function changedBy(entries: Entries): string | undefined {
   const text = (entries.text('changed') ?? '').trim();
   return /^\d{1,15} [A-Za-z0-9][A-Za-z0-9._-]{0,200}$/.test(text) ? text : undefined;
+}
+
+function lineOf(text: string | undefined): string | undefined {
+  return text === undefined ? undefined : line(text, 300);
 }
 
 /** Entries that belong together: each begins with `key` and goes up to the next one. */

@@ -6,16 +6,6 @@
 # read STATE RUN
 # used STATE            the restore points that open runs name, and the run that holds the lock
 
-# emit_whole KEY PATH MAX: a file as an entry, without holding it in a variable.
-emit_whole() {
-  [ -f "$2" ] || return 0
-  whole=$(($(wc -c <"$2")))
-  [ "$whole" -le "$3" ] || whole=$3
-  printf '%s %s\n' "$1" "$whole"
-  head -c "$whole" "$2"
-  echo
-}
-
 # A run that was taken over is written by the later epoch only, whoever holds the lock by now.
 own_mirror() {
   last=0

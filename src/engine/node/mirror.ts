@@ -2,7 +2,10 @@ import { POINT_ID } from '../../backup/point';
 import type { NodeConnection } from '../../ssh/connection';
 import { ask } from '../../ssh/script';
 import { checkedRun } from './lock';
-import text from './mirror.sh';
+import mirroring from './mirror.sh';
+import whole from './whole.sh';
+
+const text = `${whole}\n${mirroring}`;
 
 /** A piece of a run's journal on its way to a node. */
 export interface MirrorPiece {
@@ -75,7 +78,7 @@ export async function pointsUsed(
 }
 
 /**
- * Plan and journal as a node has them, for `resume --from-nodes`. To be checked like any foreign data.
+ * Plan and journal as a node has them. To be checked like any foreign data.
  * @throws ClusterliftError `run-unknown`
  */
 export async function readMirror(

@@ -32,7 +32,7 @@ function nodeFindings(input: CheckInput, probe: NodeProbe): Finding[] {
     ...(input.package ? packageFindings(input.package, probe, facts) : []),
     ...(input.package ? interpreterFindings(input.package.starts, input.package.manifest, facts, name) : []),
     ...openFindings(input, probe, facts),
-    ...unfinishedFindings(probe, facts),
+    ...unfinishedFindings(input, probe, facts),
     ...requestFindings(facts, name),
     ...healthFindings(input, probe),
     ...scriptFindings(probe),

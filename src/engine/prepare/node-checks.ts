@@ -108,9 +108,10 @@ function lockFindings(input: CheckInput, held: HeldLock, node: string): Finding[
 
 /**
  * Runs that the node has never seen the end of. Told, not refused: what they left is in the versions that were asked for.
- * The holder of the lock is told as such, and a later run that ended well has settled what was before it.
+ * The holder of the lock is told as such, and a later run that ended well has settled what was before it. One node may
+ * tell any run: to take it from the nodes is offered only where all of them were locked last by it.
  */
-export function unfinishedFindings({ model, lock }: NodeProbe, facts: NodeFacts): Finding[] {
+export function unfinishedFindings({ probes }: CheckInput, { model, lock }: NodeProbe, facts: NodeFacts): Finding[] {
   const settled = facts.products
     .flatMap(({ record }) => (record === undefined ? [] : [parseRecord(record)]))
     .flatMap((record) => (record?.state === 'done' ? [record.run] : []))
@@ -122,7 +123,9 @@ export function unfinishedFindings({ model, lock }: NodeProbe, facts: NodeFacts)
         'unfinished-run',
         model.name,
         `Run ${run} began on ${model.name}, and ${model.name} has not seen its end`,
-        `Go on with it: \`clusterlift resume ${run}\` (from another machine with --from-nodes); a new run goes on from what it left.`,
+        probes.every((probe) => probe.facts?.lastClaim === run)
+          ? `Go on with it: \`clusterlift resume ${run}\` (from another machine with --from-nodes); a new run goes on from what it left.`
+          : `A new run goes on from what it left. If this machine started it: \`clusterlift resume ${run}\`.`,
       ),
     );
 }

@@ -1,5 +1,5 @@
-import { basename } from 'node:path';
-import { ClusterliftError, ExitStatus } from '../../base/errors';
+import { basename, join } from 'node:path';
+import { ClusterliftError, ExitStatus, hasCode } from '../../base/errors';
 import type { RandomReader } from '../../base/reader';
 import { openPackage } from '../../package/inspect';
 import { manifestOf } from '../../package/manifest';
@@ -18,6 +18,8 @@ import { onNodeOf, packageOfEach, type RunPackage } from '../runpackage';
 import { contentOf, type Content } from './content';
 
 export interface ReopenRequest {
+  /** Where a file is looked for that is not at its place. */
+  readonly cwd: string;
   readonly cache: PackageCache;
   readonly urlAuth: string | undefined;
   readonly sink: EventSink;
@@ -104,16 +106,15 @@ interface Reopened extends Content {
 
 /** Structure, scripts and modes come from bytes with the plan's digest: what is unpacked is what was planned. */
 async function open(plan: Plan, pinned: PlanPackage, request: ReopenRequest): Promise<Reopened> {
-  const name = nameOf(pinned);
-  const reader = new SteadyReader(await find(plan, pinned, request), name);
+  const { signal } = request;
+  const { recipe } = manifestOf(pinned.manifest);
+  const reader = await openPinned(plan, pinned, request);
   try {
-    if (reader.size !== pinned.size) throw changed(pinned);
-    const { recipe } = manifestOf(pinned.manifest);
-    const { info, image } = await openPackage(reader, { name, recipe });
-    const { signal } = request;
-    const known = await verifyContent(image, { ...UNASKED, signal });
-    const content = await contentOf(image, info, known, pinned.signedBy !== undefined);
-    if ((await reader.sha256(undefined, signal)) !== pinned.sha256) throw changed(pinned);
+    const content = await demandPinned(plan.run, pinned, reader, signal, async () => {
+      const { info, image } = await openPackage(reader, { name: nameOfPackage(pinned), recipe });
+      const known = await verifyContent(image, { ...UNASKED, signal });
+      return contentOf(image, info, known, pinned.signedBy !== undefined);
+    });
     return { ...content, reader };
   } catch (error) {
     await reader.close();
@@ -121,7 +122,43 @@ async function open(plan: Plan, pinned: PlanPackage, request: ReopenRequest): Pr
   }
 }
 
-async function find(plan: Plan, { source, sha256 }: PlanPackage, request: ReopenRequest): Promise<RandomReader> {
+/**
+ * The package of a plan, wherever it is found; `demandPinned` says whether it is the same.
+ * @throws ClusterliftError `package-missing`, `package-changed`, and those of a node or a server that cannot be asked
+ */
+export async function openPinned(plan: Plan, pinned: PlanPackage, request: ReopenRequest): Promise<SteadyReader> {
+  const reader = new SteadyReader(await find(plan, pinned, request), nameOfPackage(pinned));
+  if (reader.size === pinned.size) return reader;
+  await reader.close();
+  throw packageChanged(plan.run, pinned);
+}
+
+/**
+ * What is read of the bytes of a plan's package, once their digest is the plan's.
+ * @throws ClusterliftError `package-changed`, else what `read` throws
+ */
+export async function demandPinned<T>(
+  run: string,
+  pinned: PlanPackage,
+  reader: SteadyReader,
+  signal: AbortSignal,
+  read: () => Promise<T>,
+): Promise<T> {
+  const [result] = await Promise.allSettled([read()]);
+  signal.throwIfAborted();
+  const refused = result.status === 'fulfilled' || hasStatus(result.reason, ExitStatus.refused);
+  // Another file is another file, whatever else is wrong with it.
+  if (refused && (await reader.sha256(undefined, signal)) !== pinned.sha256) throw packageChanged(run, pinned);
+  if (result.status === 'rejected') throw result.reason;
+  return result.value;
+}
+
+function hasStatus(error: unknown, status: ExitStatus): boolean {
+  return error instanceof ClusterliftError && error.exit === status;
+}
+
+async function find(plan: Plan, pinned: PlanPackage, request: ReopenRequest): Promise<RandomReader> {
+  const { source, sha256 } = pinned;
   const cached = await request.cache.find(sha256, { signal: request.signal });
   if (cached !== undefined) return openFileReader(cached);
   const there = onNodeOf(source);
@@ -132,7 +169,7 @@ async function find(plan: Plan, { source, sha256 }: PlanPackage, request: Reopen
   }
   switch (source.kind) {
     case 'file':
-      return openFileReader(source.path);
+      return openFileHere(plan.run, source.path, request.cwd);
     case 'url': {
       const { path } = await fetchPackage(parseAddress(source.url, request.urlAuth), request.cache, {
         signal: request.signal,
@@ -148,16 +185,37 @@ async function find(plan: Plan, { source, sha256 }: PlanPackage, request: Reopen
   }
 }
 
+/** Where it was, else in the current folder: another machine may have it at another place. */
+async function openFileHere(run: string, path: string, cwd: string): Promise<RandomReader> {
+  for (const each of [path, join(cwd, basename(path))]) {
+    try {
+      return await openFileReader(each);
+    } catch (error) {
+      if (!hasCode(error, 'package-not-found')) throw error;
+    }
+  }
+  throw fileMissing(run, path);
+}
+
 /** What a recipe took product and version from. */
-function nameOf({ source }: PlanPackage): string {
+export function nameOfPackage({ source }: PlanPackage): string {
   return source.kind === 'url' ? nameOfUrl(source.url) : basename(source.path);
 }
 
-function changed({ source }: PlanPackage): ClusterliftError {
+function packageChanged(run: string, { source }: PlanPackage): ClusterliftError {
   return new ClusterliftError({
     code: 'package-changed',
     message: `The package is not the one of the plan any more (${source.kind === 'url' ? source.url : source.path})`,
-    hint: 'Put the same file back where it was, then resume; or close the run with `clusterlift runs abandon RUN`.',
+    hint: `Put the same file back, then \`clusterlift resume ${run}\`; or close the run with \`clusterlift runs abandon ${run}\`.`,
+    exit: ExitStatus.refused,
+  });
+}
+
+function fileMissing(run: string, path: string): ClusterliftError {
+  return new ClusterliftError({
+    code: 'package-missing',
+    message: `The package of run ${run} is not here: there is no file ${path}`,
+    hint: `Put the same file there, or into the current folder, then \`clusterlift resume ${run}\`.`,
     exit: ExitStatus.refused,
   });
 }
@@ -166,7 +224,7 @@ function noPackage(run: string): ClusterliftError {
   return new ClusterliftError({
     code: 'package-missing',
     message: `The package of run ${run} cannot be found again`,
-    hint: 'Close the run with `clusterlift runs abandon RUN` and start the upgrade anew.',
+    hint: `Close the run with \`clusterlift runs abandon ${run}\` and start the upgrade again.`,
     exit: ExitStatus.refused,
   });
 }

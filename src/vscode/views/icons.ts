@@ -31,7 +31,7 @@ export const ASKS = new ThemeIcon('question', WARN);
 export function runIcon({ state, view, waitingFor }: Pick<RunRecord, 'state' | 'view' | 'waitingFor'>): ThemeIcon {
   if (state === 'live') return waitingFor === undefined ? BUSY : ASKS;
   if (state === 'abandoned') return new ThemeIcon('circle-slash', DIM);
-  if (state === 'interrupted' || state === 'undecided') return new ThemeIcon('question', WARN);
+  if (state === 'interrupted' || state === 'undecided' || state === 'damaged') return new ThemeIcon('question', WARN);
   if (state === 'elsewhere') return new ThemeIcon('remote', DIM);
   switch (view.outcome) {
     case 'succeeded':

@@ -216,6 +216,7 @@ function contextOf({ state, view }: RunRecord): string {
     case 'live':
       return 'run.live';
     case 'interrupted':
+    case 'damaged':
       return 'run.interrupted';
     case 'undecided':
       return 'run.undecided';

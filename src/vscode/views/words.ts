@@ -80,6 +80,8 @@ export function outcomeWords({ state, view, waitingFor }: Pick<RunRecord, 'state
       return view.stopRequested ? l10n.t('stopping') : l10n.t('running');
     case 'interrupted':
       return l10n.t('interrupted');
+    case 'damaged':
+      return l10n.t('journal damaged');
     case 'elsewhere':
       return l10n.t('on another machine');
     case 'abandoned':

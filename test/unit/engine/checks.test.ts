@@ -36,6 +36,18 @@ describe('the checks', () => {
     assert.deepEqual(codes({ facts: { openRuns: ['2026 x; rm -rf ~'] } }), ['no-backup']);
   });
 
+  it('offer to take a run from the nodes only where all of them were locked last by it', () => {
+    const fixes = (...claims: (string | undefined)[]): string[] => {
+      const probes = claims.map((lastClaim) => probeOf({ facts: { openRuns: [OLD], lastClaim } }));
+      const input = { cluster: CLUSTER, probes, package: undefined, backup: 'x', primaryLeftOut: false, overrides: [] };
+      return checkAll(input).map(({ fix }) => fix);
+    };
+    for (const fix of fixes(OLD, OLD)) assert.match(fix, /--from-nodes/);
+    for (const claims of [[undefined], [NEW], [OLD, undefined], [OLD, NEW]]) {
+      for (const fix of fixes(...claims)) assert.doesNotMatch(fix, /--from-nodes/);
+    }
+  });
+
   it('do not name a run twice that holds the lock, nor one that a later run has settled', () => {
     assert.deepEqual(codes({ facts: { openRuns: [OLD] }, lock: held() }), ['locked', 'no-backup']);
     const later = product('acme', 'done', NEW);

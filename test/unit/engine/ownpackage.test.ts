@@ -116,6 +116,7 @@ describe('what a node keeps is for that node only', () => {
       const read = parsePlan(JSON.stringify(which), 'here');
       const pkg = await reopenPackage(read, {
         cache: new PackageCache('/nowhere'),
+        cwd: '/',
         urlAuth: undefined,
         sink: () => undefined,
         signal: new AbortController().signal,

@@ -54,6 +54,51 @@ describe('the view of a run', () => {
     assert.equal(currentStep(view.nodes['n1'] ?? assert.fail()), undefined);
   });
 
+  it('forgets a node that was left out, for good', () => {
+    const view = viewOf(
+      plan,
+      entries([started('n3', 'upgrade'), { type: 'node.left-out', node: 'n3', by: 'x' }, started('n3', 'start')]),
+    );
+    assert.deepEqual(Object.keys(view.nodes), ['n1', 'n2']);
+    assert.deepEqual(
+      view.plan.nodes.map(({ name }) => name),
+      ['n1', 'n2'],
+    );
+    assert.deepEqual(view.plan.batches, [['n1', 'n2']]);
+  });
+
+  it('knows which nodes have yet to vouch for the run, and takes none of them for locked', () => {
+    const adopted = {
+      type: 'run.adopted',
+      host: 'h',
+      pid: 1,
+      epoch: 3,
+      by: 'x',
+      configFile: '/c',
+      places: {},
+    } as const;
+    const locked = [started('n2', 'lock'), done('n2', 'lock')];
+    let view = viewOf(plan, entries([...locked, { ...adopted, unasked: ['n2'] }]));
+    assert.deepEqual([view.unproven, view.epoch, view.configFile], [['n2'], 3, '/c']);
+    assert.equal(stepOf(view.nodes['n2'], 'lock'), undefined);
+    view = viewOf(plan, entries([...locked, { ...adopted, unasked: ['n2'] }, ...locked]));
+    assert.deepEqual(view.unproven, []);
+    view = viewOf(plan, entries([...locked, { type: 'node.moved', node: 'n2', place: 'there', by: 'x' }]));
+    assert.deepEqual([view.unproven, view.places], [['n2'], { n2: 'there' }]);
+  });
+
+  it('begins again on a node that was reinstalled', () => {
+    const lock = started('n1', 'lock');
+    const view = viewOf(
+      plan,
+      entries([done('n1', 'stage'), started('n1', 'upgrade'), lock, { type: 'node.reinstalled', node: 'n1', by: 'x' }]),
+    );
+    assert.deepEqual(
+      view.nodes['n1']?.steps.map(({ step }) => step),
+      ['lock'],
+    );
+  });
+
   it('knows the nodes that another try is for: those short of the target, else all', () => {
     const all = (...outcomes: readonly NodeOutcome[]): string[] =>
       nodesToRetry(

@@ -168,7 +168,7 @@ export class Scene {
     });
   }
 
-  finish(outcome: 'succeeded' | 'failed', status: ExitStatus): this {
+  finish(outcome: 'succeeded' | 'stopped' | 'failed', status: ExitStatus): this {
     return this.fact({ type: 'run.finished', outcome, status, nodes: {} });
   }
 

@@ -77,6 +77,15 @@ describe('the summary of a run', () => {
     assert.deepEqual(versionsNow(scene.view).get('unknown'), ['node3']);
   });
 
+  it('goes on with a run that was stopped; the way back names the same file', () => {
+    const command = "clusterlift upgrade x.iso serial --config '/srv/my clusters.json' --yes";
+    const point = { type: 'point', id: '20261122T201755Z-ab12', location: 'nightly', state: 'verified' } as const;
+    const scene = new Scene(planOf(['a', 'b'], { command })).fact(point).finish('stopped', 1);
+    const lines = renderSummary(scene.view, place, look).join('\n');
+    assert.match(lines, /clusterlift resume 20261122T201755Z-staging-4f2a\n/);
+    assert.match(lines, /backup restore \S+ --location nightly --cluster staging --config '\/srv\/my clusters.json'\n/);
+  });
+
   it('says that nothing was to be done', () => {
     const scene = new Scene(planOf(['a'])).fact({
       type: 'node.finished',
