@@ -1,7 +1,7 @@
 import { strict as assert } from 'node:assert';
 import fc from 'fast-check';
 import type { JournalEntry, Lane, NodeOutcome, RunEvent } from '../../../src/engine/events';
-import { runOutcome } from '../../../src/engine/outcome';
+import { nodesToRetry, runOutcome } from '../../../src/engine/outcome';
 import { STEPS } from '../../../src/engine/plan';
 import {
   bracketBegun,
@@ -9,7 +9,6 @@ import {
   emptyView,
   fold,
   isResumable,
-  nodesToRetry,
   type RunView,
   stepOf,
   viewOf,
