@@ -58,12 +58,3 @@ export function nodeResults(view: RunView): Record<string, NodeResult> {
     }),
   );
 }
-
-/** The nodes to run a run again for that ended without success: those that it left short of the target, else all. */
-export function nodesToRetry(view: RunView): string[] {
-  const nodes = Object.values(view.nodes);
-  const short = nodes.filter(({ outcome }) => outcome === undefined || SHORT.has(outcome));
-  return (short.length > 0 ? short : nodes).map(({ name }) => name);
-}
-
-const SHORT: ReadonlySet<NodeOutcome> = new Set(['failed', 'wrong-version', 'not-started', 'rolled-back', 'overtaken']);

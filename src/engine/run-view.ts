@@ -4,7 +4,7 @@ import type { Plan, StepName } from './plan';
 
 /** What is known of a run, for whoever reads it; `fold` in view.ts makes it. */
 
-export type StepState = 'running' | 'done' | 'failed' | 'unknown';
+type StepState = 'running' | 'done' | 'failed' | 'unknown';
 
 export interface StepView {
   readonly step: StepName;

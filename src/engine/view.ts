@@ -1,9 +1,9 @@
-import type { Event, JournalEntry, Lane } from './events';
+import type { Event, JournalEntry, Lane, NodeOutcome } from './events';
 import { adoptedView, freshNode, isLocked, lockedBy, movedNode, proven, withoutNode } from './membership';
 import type { Plan, StepName } from './plan';
-import type { NodeView, Progress, RunView, StepState, StepView } from './run-view';
+import type { NodeView, Progress, RunView, StepView } from './run-view';
 
-export type { NodeView, Progress, RunView, StepState, StepView };
+export type { NodeView, Progress, RunView, StepView };
 
 /**
  * What is known of a run: the fold of its plan and its journal. Terminal, tree, webviews and *resume* all read this,
@@ -188,6 +188,15 @@ export function isResumable(view: RunView): boolean {
     (view.state === 'finished' && (view.outcome === 'unknown' || view.outcome === 'stopped'))
   );
 }
+
+/** The nodes to run a run again for that ended without success: those that it left short of the target, else all. */
+export function nodesToRetry(view: RunView): string[] {
+  const nodes = Object.values(view.nodes);
+  const short = nodes.filter(({ outcome }) => outcome === undefined || SHORT.has(outcome));
+  return (short.length > 0 ? short : nodes).map(({ name }) => name);
+}
+
+const SHORT: ReadonlySet<NodeOutcome> = new Set(['failed', 'wrong-version', 'not-started', 'rolled-back', 'overtaken']);
 
 type NodeEvent = Extract<
   Event,

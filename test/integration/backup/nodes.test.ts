@@ -159,7 +159,6 @@ describe('backups of real nodes, by jobs over SSH', function () {
     const header = {
       id,
       cluster: 'lab',
-      file: '/clusters.json',
       created: new Date().toISOString(),
       reason: 'manual' as const,
       run: RUN,

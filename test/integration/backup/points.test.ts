@@ -82,7 +82,7 @@ describe('restore points of a cluster', function () {
       cluster: 'staging',
       created: new Date(time).toISOString(),
       reason: 'upgrade' as const,
-      run: 'r1',
+      run: `run-of-${id}`,
       package: null,
       manifest: '{}',
       scripts: keepScripts({ version: Buffer.from('echo 24.1\n') }),
@@ -213,7 +213,7 @@ describe('restore points of a cluster', function () {
 
     it('are kept when the run that made them is open, whatever it names', async () => {
       const [first] = [await make('2026-11-20T00:00:00Z'), await make('2026-11-22T00:00:00Z')];
-      const inUse = (): Promise<typeof NONE> => Promise.resolve({ ...NONE, runs: new Set(['r1']) });
+      const inUse = (): Promise<typeof NONE> => Promise.resolve({ ...NONE, runs: new Set([`run-of-${first.id}`]) });
       assert.deepEqual((await cleanLocation(store, nodes(), { ...options, inUse })).remove, []);
       assert.ok(await stands(first));
     });

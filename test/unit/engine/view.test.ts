@@ -1,13 +1,14 @@
 import { strict as assert } from 'node:assert';
 import fc from 'fast-check';
 import type { JournalEntry, Lane, NodeOutcome, RunEvent } from '../../../src/engine/events';
-import { nodesToRetry, runOutcome } from '../../../src/engine/outcome';
+import { runOutcome } from '../../../src/engine/outcome';
 import { STEPS } from '../../../src/engine/plan';
 import {
   bracketBegun,
   currentStep,
   emptyView,
   fold,
+  nodesToRetry,
   isResumable,
   type RunView,
   stepOf,
