@@ -47,7 +47,7 @@ describe('the backup commands', function () {
         `restic:rest:https://me:${encodeURIComponent(SECRET)}@host/`,
       ]) {
         const result = await fails(['backup', 'add', 'x', uri], 2, /location-password/);
-        assert.match(result.stderr.replace(/\s+/g, ' '), /unattended: CLUSTERLIFT_(SSH|RESTIC)_PASSWORD/);
+        assert.match(result.stderr.replace(/\s+/g, ' '), /unattended: CLUSTERLIFT_(BACKUP|RESTIC)_PASSWORD/);
         assert.doesNotMatch(result.stderr + result.stdout, /4711/);
       }
       await fails(['backup', 'add', 'x', 'ftp://host/x'], 2, /location-uri/);

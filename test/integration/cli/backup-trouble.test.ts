@@ -136,12 +136,12 @@ describe('a backup location that fails', function () {
 
   it('with another password: refused; with the right one it is made', async () => {
     const wrong = await refused(['backup', 'create', 'keeper'], 3, /auth-failed/, {
-      env: { CLUSTERLIFT_SSH_PASSWORD: 'wrong' },
+      env: { CLUSTERLIFT_BACKUP_PASSWORD: 'wrong' },
     });
     assert.doesNotMatch(wrong.stdout + wrong.stderr, /the right one|: wrong/);
     await refused(['backup', 'create', 'keeper'], 3, /auth-failed/, {});
     const right = await run(scene.lab, ['backup', 'create', 'keeper'], 0, {
-      env: { CLUSTERLIFT_SSH_PASSWORD: PASSWORD },
+      env: { CLUSTERLIFT_BACKUP_PASSWORD: PASSWORD },
     });
     assert.deepEqual(outcomes(right), { n1: 'backed-up', n2: 'backed-up' });
   });
