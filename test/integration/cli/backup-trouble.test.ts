@@ -39,7 +39,7 @@ describe('a backup location that fails', function () {
     );
     for (const node of scene.nodes)
       await node.must(
-        'head -c 8000000 /dev/urandom > /opt/acme/big; mount -t tmpfs -o size=30m tmpfs /var/backups/acme',
+        'head -c 8000000 /dev/urandom > /opt/acme/big; mount -t tmpfs -o size=30m,mode=755 tmpfs /var/backups/acme',
       );
     was = await censusOf(scene.nodes);
   });
