@@ -99,7 +99,8 @@ describe('a clusters.json that was found, not named', function () {
       const result = await clone.run(...words, '--yes', '--config', '.vscode/clusters.json');
       // A list of locations is a list, also where none can be reached.
       if (words[1] !== 'list') assert.notEqual(result.status, 0, said(result));
-      assert.match(said(result), /state-foreign|state-owner/, words.join(' '));
+      // Where nothing in there is read, nothing is installed that could be provisioned.
+      if (words[0] !== 'provision') assert.match(said(result), /state-foreign|state-owner/, words.join(' '));
       assert.equal(existsSync(clone.ran), false, words.join(' '));
     }
   });
