@@ -130,6 +130,11 @@ describe('The views', function () {
       (await points.rows()).find(({ spoken }) => spoken.includes('here')),
     );
     await points.open(row.label);
+    // The file makes this machine a node: the first time, a person says whether its programs may run here.
+    const pick = await workbench.quickInput().open('Clusterlift');
+    const said = (await pick.items()).map(({ label }) => label).join(' ');
+    assert.match(said, /makes this machine a node.*me: state directory/);
+    await pick.choose(/^Yes/);
     await until('the offer', async () =>
       (await points.rows()).some(({ label }) => label === 'No restore points – Create…'),
     );
