@@ -1,7 +1,6 @@
 import { ClusterliftError, ExitStatus } from '../base/errors';
-import type { JournalEntry, RunEvent, StepKey } from './events';
+import { jobId, type JournalEntry, type RunEvent, type StepKey } from './events';
 import { readableJournal } from './journal';
-import { jobId } from './steps';
 
 /**
  * The journal of a run from the copies of its nodes. A copy may lag behind, and a node may have written its own one anew.

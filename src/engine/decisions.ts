@@ -1,7 +1,8 @@
 import { ClusterliftError, ExitStatus, hasCode } from '../base/errors';
 import { jobStatus } from '../ssh/jobs';
 import { errorRecord, type RunContext } from './context';
-import { decidedFailed, jobId } from './steps';
+import { jobId } from './events';
+import { decidedFailed } from './steps';
 import type { NodeView, StepView } from './view';
 
 /** A person's word on a node whose step has an unknown outcome. */

@@ -2,8 +2,7 @@ import { ClusterliftError, ExitStatus, hasCode } from '../base/errors';
 import { leftBy } from './application';
 import { errorRecord, type RunContext } from './context';
 import { unlockAll } from './locks';
-import { nodeResults, runOutcome } from './outcome';
-import { OVERTAKEN } from './overtaken';
+import { nodeResults, OVERTAKEN, runOutcome } from './outcome';
 import { bracketBegun } from './view';
 
 /** Writes the last line of the run. */

@@ -9,11 +9,11 @@ import type { NodeConnection } from '../ssh/connection';
 import { runJob } from '../ssh/jobs';
 import type { RunContext } from './context';
 import { directoryOf, environmentOf, type ScriptAction } from './environment';
-import type { Lane, StepData, StepKey } from './events';
+import { jobId, type Lane, type StepData, type StepKey } from './events';
 import { fenceOf } from './locks';
 import { recordText } from './node/record';
 import type { RunPackage } from './runpackage';
-import { ATTEMPT_LOST, jobId, runStep } from './steps';
+import { ATTEMPT_LOST, runStep } from './steps';
 
 /** A script of the package that runs as a detached job on a node. */
 export interface ScriptJob {

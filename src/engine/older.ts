@@ -1,6 +1,5 @@
 import { ExitStatus } from '../base/errors';
-import { isGood, nodeResults } from './outcome';
-import { OVERTAKEN } from './overtaken';
+import { isGood, nodeResults, OVERTAKEN } from './outcome';
 import type { OwnedRun, RunRecord, Runs } from './runs';
 import { isResumable, viewOf, type RunView } from './view';
 

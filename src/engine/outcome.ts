@@ -3,6 +3,9 @@ import { leftOf } from './application';
 import type { NodeOutcome, NodeResult, RunOutcome } from './events';
 import type { RunView } from './view';
 
+/** Code of a plan that others made old. */
+export const OVERTAKEN = 'plan-overtaken';
+
 const GOOD: ReadonlySet<NodeOutcome> = new Set(['upgraded', 'restored', 'provisioned', 'backed-up', 'unchanged']);
 
 /** Is this node where the run wanted it? */

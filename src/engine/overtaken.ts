@@ -7,16 +7,14 @@ import type { RunContext } from './context';
 import { environmentOf } from './environment';
 import { scriptJob } from './jobstep';
 import { readPast, type NodePast } from './node/past';
-import { isOvertaken } from './outcome';
+import { isOvertaken, OVERTAKEN } from './outcome';
 import { packageOn, type RunPackage } from './runpackage';
 import { changeSince, isMidway, recordsOf, type AskedVersion, type Change } from './since';
 import { startAgain } from './startagain';
-import { jobId } from './steps';
+import { jobId } from './events';
 import { parseVersionOutput, readVersion } from './version';
 import { stepOf } from './view';
 
-/** Code of a plan that others made old. */
-export const OVERTAKEN = 'plan-overtaken';
 /** So many nodes are asked at once. */
 const AT_ONCE = 20;
 

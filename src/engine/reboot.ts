@@ -11,7 +11,8 @@ import bootIdText from './node/bootid.sh';
 import rebootText from './node/reboot.sh';
 import { clearRequest } from './node/requests';
 import type { RunPackage } from './runpackage';
-import { jobId, runStep } from './steps';
+import { jobId } from './events';
+import { runStep } from './steps';
 import { stepOf } from './view';
 
 const POLL = 1000;

@@ -17,7 +17,7 @@ import { provisionAfterRollback } from './provision';
 import { bringPart, dropPart, proveRestored, putBack, type WayBack } from './putback';
 import type { RunPackage } from './runpackage';
 import { startAgain } from './startagain';
-import { jobId } from './steps';
+import { jobId } from './events';
 import { backupNode, readPinned } from './store';
 import { bracketBegun, stepOf, type NodeView } from './view';
 

@@ -137,9 +137,3 @@ function errorOf(step: StepView, node: string): ClusterliftError {
 function restoreError({ status, ...record }: ErrorRecord, node?: string, step?: string): ClusterliftError {
   return new ClusterliftError({ ...record, exit: status ?? ExitStatus.failed, node, step });
 }
-
-/** The name of a job on the node: `<run>.<node>.<step>.<attempt>` (design 6). */
-export function jobId(run: string, node: string, step: StepName, lane: Lane, attempt: number): string {
-  const safe = node.replace(/[^A-Za-z0-9_-]/g, '_');
-  return `${run}.${safe}.${lane === 'main' ? '' : `${lane}-`}${step}.${String(attempt)}`;
-}

@@ -1,5 +1,6 @@
 import * as vscode from 'vscode';
 import type { ClusterRef, ClustersModel } from '../clusters/model';
+import type { NodeTarget } from '../clusters/node-target';
 import type { RunsModel } from '../runs/model';
 import type { RunRecord } from '../../engine/runs';
 import type { LocationRef, PointsModel } from '../points/model';
@@ -17,16 +18,6 @@ const { l10n } = vscode;
 /** What a view hands to a command: the item that was clicked, and all that are selected. */
 export type Item = ClusterItem | RunItem | PointItem;
 export type Args = readonly [item?: Item, items?: readonly Item[]];
-
-/** A node of a cluster, with the run that it is looked at in. */
-export interface NodeTarget {
-  readonly cluster: string;
-  readonly configFile: string;
-  readonly node: string;
-  /** Folder of the run whose log is meant; undefined: there is none. */
-  readonly folder: string | undefined;
-  readonly ref: ClusterRef | undefined;
-}
 
 /** One way for palette, right click and selection: what the arguments name, else what a person picks. */
 export class Targets {

@@ -3,7 +3,7 @@ import { after, type Timer } from '../../base/clock';
 import { plain } from '../../base/text';
 import { plainLines } from '../../command/terminal/plain';
 import type { ClustersModel } from '../clusters/model';
-import type { NodeTarget } from '../commands/targets';
+import type { NodeTarget } from '../clusters/node-target';
 import type { HubEvents, RunHub } from '../runs/hub';
 import { setting } from '../settings';
 import { Store } from '../store';
