@@ -86,7 +86,9 @@ export const pointSchema = z.strictObject({
   id: z.string().regex(POINT_ID),
   cluster: nodeName,
   created: z.iso.datetime(),
-  reason: z.enum(['manual', 'upgrade']),
+  reason: z.enum(['manual', 'upgrade', 'restore']),
+  /** It was made before a restore: of which point. */
+  before: z.string().regex(POINT_ID).optional(),
   run: shortText.nullable(),
   /** Null: the cluster is not upgraded from packages (paths of clusters.json). */
   package: z.strictObject({ product: shortText, version: shortText, sha256: digest.nullable() }).nullable(),

@@ -17,7 +17,7 @@ import {
   type Verdict,
 } from './point';
 import { probe } from './probe';
-import { backupSpace, type NodeNeed, rollbackSpace } from './space';
+import { backupSpace, type NodeNeed, rollbackSpace, undoSpace } from './space';
 import { type PartSeen, type PointState, stateOf } from './state';
 import type { BackupNode, PartContext, PartVerdict, ReadPoint, Store } from './store';
 import { recordTrust, type Trust, trustOf } from './trust';
@@ -39,12 +39,17 @@ export interface BackupCheck {
  * Judges a backup before it begins: the location, the paths on each node, the space, the tools.
  * @param pathsOf what is backed up on a node
  * @param how `look`: nothing is written anywhere, not even to try it
+ * @param restoring the parts that come to the same places next: both must fit
  */
 export async function checkBackup(
   store: Store,
   nodes: readonly BackupNode[],
   pathsOf: (node: string) => readonly string[],
-  { how, purpose }: { how: 'look' | 'write'; purpose: 'backup' | 'restore' },
+  {
+    how,
+    purpose,
+    restoring,
+  }: { how: 'look' | 'write'; purpose: 'backup' | 'restore'; restoring?: (node: string) => Part },
   signal?: AbortSignal,
 ): Promise<BackupCheck> {
   const findings: Finding[] = [];
@@ -73,6 +78,7 @@ export async function checkBackup(
     leaveOut[node] = locationExcludes(paths, found.facts);
     findings.push(...checkPaths(paths, found.facts, purpose));
     if (purpose === 'restore') findings.push(...rollbackSpace({ node, probe: found }));
+    if (restoring) findings.push(...undoSpace({ node, probe: found }, restoring(node)));
     if (store.location.kind !== 'restic')
       findings.push(...toolFindings(node, found.tar, found.lost), ...looseFindings(node, found, purpose));
   });

@@ -17,12 +17,16 @@ export interface PointsInUse {
   readonly runs: ReadonlySet<string>;
 }
 
+/** Of the restores whose points are made first, the newest so many keep them. `keep n` does not count them. */
+const KEEP_BEFORE_RESTORE = 3;
+
 /** A point without point.json may be one that is being made from another machine. */
 const MAY_BE_MAKING = 24 * 3_600_000;
 
 /**
  * Keeps the newest `keep` usable backups of a cluster, whatever an open run refers to, the last verified one, and whatever
- * cannot be judged because a node is away. The points of one run are one backup: single nodes may have newer parts. Broken points do not count, and go when something usable is kept.
+ * cannot be judged because a node is away. The points of one run are one backup: single nodes may have newer parts. Broken points do not count, and go when something usable is kept. Points that were made before a restore
+ * are counted by themselves.
  * @param keep at least 1
  * @throws ClusterliftError `keep-number`
  */
@@ -33,18 +37,24 @@ export function planClean(
   const { cluster, keep, used, runs, now } = options;
   if (!Number.isInteger(keep) || keep < 1) throw badNumber(keep);
   const newestFirst = points.filter((each) => each.cluster === cluster).sort((a, b) => (a.id < b.id ? 1 : -1));
-  const lastVerified = newestFirst.find((each) => each.state.kind === 'verified');
+  const isUndo = ({ point }: ListedPoint): boolean => point?.reason === 'restore';
+  const lastVerified = newestFirst.find((each) => each.state.kind === 'verified' && !isUndo(each));
   const kept: { point: ListedPoint; why: string }[] = [];
   const remove: ListedPoint[] = [];
-  // By backup: how many newer ones there are, and itself.
-  const rank = new Map<string, number>();
+  // By backup: how many newer ones of its kind there are, and itself.
+  const ranks = { backup: new Map<string, number>(), undo: new Map<string, number>() };
+  const rankOf = (each: ListedPoint): Map<string, number> => (isUndo(each) ? ranks.undo : ranks.backup);
   const backupOf = ({ id, point }: ListedPoint): string => point?.run ?? id;
   const reason = (point: ListedPoint): string | undefined => {
     if (used.has(point.id) || runs.has(point.point?.run ?? '')) return 'an open run refers to it';
     switch (point.state.kind) {
       case 'verified':
       case 'complete':
-        if ((rank.get(backupOf(point)) ?? 0) <= keep) return `it is one of the last ${keep}`;
+        if (isUndo(point)) {
+          const recent = (ranks.undo.get(backupOf(point)) ?? 0) <= KEEP_BEFORE_RESTORE;
+          return recent ? `it was made before one of the last ${KEEP_BEFORE_RESTORE} restores` : undefined;
+        }
+        if ((ranks.backup.get(backupOf(point)) ?? 0) <= keep) return `it is one of the last ${keep}`;
         return lastVerified && backupOf(point) === backupOf(lastVerified) ? 'it is the last verified one' : undefined;
       case 'incomplete':
         return `${point.state.nodes.join(', ')} cannot be asked`;
@@ -56,6 +66,7 @@ export function planClean(
   };
   for (const point of newestFirst) {
     const usable = point.state.kind === 'verified' || point.state.kind === 'complete';
+    const rank = rankOf(point);
     if (usable && !rank.has(backupOf(point))) rank.set(backupOf(point), rank.size + 1);
     const why = reason(point);
     if (why === undefined) remove.unshift(point);

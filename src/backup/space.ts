@@ -32,6 +32,24 @@ export function backupSpace(
 
 /** Room for old and new side by side: the old one takes none where it is renamed, and as much again where it must be copied. */
 export function restoreSpace({ node, probe }: NodeNeed, part: Part): Finding[] {
+  return [...restoreNeeds(probe, part)].flatMap(([device, { free, needed }]) =>
+    tooLittle(node, device, needed, free, 'restore-space'),
+  );
+}
+
+/** Room for a restore where the archive of what it replaces takes some of the same file system first. */
+export function undoSpace({ node, probe }: NodeNeed, part: Part): Finding[] {
+  const { location, real } = probe.facts;
+  if (location === undefined) return [];
+  const device = mountOf(real[location] ?? location, probe);
+  const need = restoreNeeds(probe, part).get(device);
+  if (!need) return [];
+  const archive = probe.paths.reduce((sum, each) => sum + (each.bytes ?? 0), 0);
+  return tooLittle(node, device, archive + need.needed, need.free, 'backup-space');
+}
+
+/** By mount point: what is free, and what a restore needs there. */
+function restoreNeeds(probe: Probe, part: Part): Map<string, { readonly free: number; readonly needed: number }> {
   const devices = new Map<string, { free: number; copies: number }>();
   for (const each of probe.paths) {
     const known = devices.get(each.device) ?? { free: each.free, copies: 0 };
@@ -46,9 +64,13 @@ export function restoreSpace({ node, probe }: NodeNeed, part: Part): Finding[] {
     devices.set(device, { free: Math.min(known.free, free), copies: known.copies + old });
   }
   // How the part's size is spread over several file systems is not known: each must be able to take it all.
-  return [...devices].flatMap(([device, { free, copies }]) =>
-    tooLittle(node, device, part.treeBytes + copies, free, 'restore-space'),
-  );
+  return new Map([...devices].map(([device, { free, copies }]) => [device, { free, needed: part.treeBytes + copies }]));
+}
+
+/** The mount point that a path lies under. */
+function mountOf(path: string, { mounts }: Pick<Probe, 'mounts'>): string {
+  const above = [...mounts.keys()].filter((at) => at === '/' || path === at || path.startsWith(`${at}/`));
+  return above.reduce((deepest, at) => (at.length > deepest.length ? at : deepest), '/');
 }
 
 /** Room in the state directory for old and new of the paths that have nowhere else to be kept: as much twice as they take now. */

@@ -74,6 +74,7 @@ export const BACKUP_COMMANDS: readonly CommandSpec[] = [
     summary: 'Put back what a restore point holds.',
     about: [
       'Shows first what will change on each node and what will be lost. Afterwards the paths of the backup are exactly as recorded: files that came later are gone.',
+      'A restore point of what is replaced is made and verified first, in the same location. Without it nothing is changed; --override no-undo restores without a way back.',
     ],
     words: [place('point', pointId, 'Id of the restore point, as backup list shows it.')],
     options: [...NET, 'location', 'limitRate', ...CHANGE],
@@ -85,7 +86,7 @@ export const BACKUP_COMMANDS: readonly CommandSpec[] = [
     name: 'backup clean',
     summary: 'Remove old restore points.',
     about: [
-      'Keeps the last n of each cluster. Never removes a point of an open run, nor the last verified one. A point is one of the whole cluster and goes with all of its parts, so --nodes has no place here.',
+      'Keeps the last n of the cluster, and the points that were made before its last three restores. Never removes a point of an open run, nor the last verified one. A point is one of the whole cluster and goes with all of its parts, so --nodes has no place here.',
     ],
     words: [
       place('location', locationName, 'Name of the location.'),

@@ -40,15 +40,20 @@ export function isRenewed(ctx: RunContext, node: string): boolean {
   return ctx.view.renewed[node]?.state === 'verified';
 }
 
+/** The same for a node of this run; what a restore takes first is a backup on the way, too. */
+export function partOfNode(ctx: RunContext, node: string): StepView | undefined {
+  return partStep(ctx.nodeView(node), isRenewed(ctx, node) || ctx.plan.undo !== undefined);
+}
+
 /** Milliseconds since the part of a node was begun; undefined: not known. */
 export async function ageOfPart(ctx: RunContext, node: string): Promise<number | undefined> {
-  const taken = partStep(ctx.nodeView(node), isRenewed(ctx, node))?.data?.['clock'];
+  const taken = partOfNode(ctx, node)?.data?.['clock'];
   return taken === undefined ? undefined : elapsed(taken, await nodeClock(ctx, node));
 }
 
 /** Is a part of that age no state to go back to without a question? Taken before a person stopped the run, it is. */
 export function isTooOld(ctx: RunContext, node: string, age: number | undefined): boolean {
-  const step = partStep(ctx.nodeView(node), isRenewed(ctx, node));
+  const step = partOfNode(ctx, node);
   if (age === undefined || !step || step.life <= ctx.view.stoppedIn) return true;
   return age > maxAge(ctx);
 }

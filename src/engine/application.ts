@@ -1,4 +1,5 @@
 import type { NodeOutcome } from './events';
+import { isQuietOn } from './plan';
 import type { NodeView, RunView, StepView } from './view';
 
 /** What a run left of a node that it stopped: pure, of the view alone, so that every report says the same. */
@@ -37,7 +38,7 @@ export function leftBy(view: RunView): Left[] {
   if (view.state === 'running') return [];
   return view.plan.nodes.flatMap(({ name }): Left[] => {
     const node = Object.hasOwn(view.nodes, name) ? view.nodes[name] : undefined;
-    const left = node && leftOf(node, view.plan.backup?.quiet);
+    const left = node && leftOf(node, isQuietOn(view.plan, name));
     return left ? [left] : [];
   });
 }

@@ -25,12 +25,14 @@ export async function pointOf(
     created: readPointId(id)?.created ?? ctx.plan.created,
     run,
     reason: backup.reason,
+    ...(backup.before === undefined ? {} : { before: backup.before }),
     package: pkg ? { product: pkg.product, version: pkg.version, sha256: pkg.sha256 } : null,
     exclude: [...new Set(scopes.flatMap(({ exclude }) => exclude))],
     quiet: scopes.some(({ quiet }) => quiet),
   };
-  if (pkg?.on) {
-    const { files, packages } = keepPackages(await keptOf(ctx, pkg));
+  // A point before a restore is of the nodes, also where they have no package: earlier programs say that it is newer.
+  if (pkg?.on || backup.reason === 'restore') {
+    const { files, packages } = keepPackages(await keptOf(ctx, backup, pkg));
     const own = parts.map((part) => ({ ...part, package: packages.get(part.node) ?? null }));
     return assemblePoint({ ...header, manifest: null, scripts: {}, files }, own);
   }
@@ -40,8 +42,12 @@ export async function pointOf(
 }
 
 /** What each node of the backup keeps, read from that node. */
-async function keptOf(ctx: RunContext, packages: RunPackage): Promise<Map<string, KeptPackage | undefined>> {
-  const names = Object.keys(ctx.plan.backup?.nodes ?? {});
+async function keptOf(
+  ctx: RunContext,
+  backup: PlanBackup,
+  packages: RunPackage | undefined,
+): Promise<Map<string, KeptPackage | undefined>> {
+  const names = Object.keys(backup.nodes);
   const kept = await mapLimit(names, AT_ONCE, async (name): Promise<[string, KeptPackage | undefined]> => {
     const pkg = packageOn(packages, name);
     if (!pkg) return [name, undefined];

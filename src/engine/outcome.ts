@@ -1,6 +1,7 @@
 import { ExitStatus } from '../base/errors';
 import { leftOf } from './application';
 import type { NodeOutcome, NodeResult, RunOutcome } from './events';
+import { isQuietOn } from './plan';
 import type { RunView } from './view';
 
 /** Code of a plan that others made old. */
@@ -48,7 +49,7 @@ export function runOutcome(view: RunView): { outcome: RunOutcome; status: ExitSt
 export function nodeResults(view: RunView): Record<string, NodeResult> {
   return Object.fromEntries(
     Object.values(view.nodes).map((node) => {
-      const { application, files } = leftOf(node, view.plan.backup?.quiet) ?? {};
+      const { application, files } = leftOf(node, isQuietOn(view.plan, node.name)) ?? {};
       return [
         node.name,
         {

@@ -162,6 +162,21 @@ export interface Plan {
   readonly point: PlanPoint | undefined;
   /** What the run backs up; undefined: nothing. */
   readonly backup?: PlanBackup | undefined;
+  /** A restore makes this point of what it replaces, first. Undefined: none (`--override no-undo`, or an older plan). */
+  readonly undo?: PlanUndo | undefined;
+}
+
+/** It goes to the location of the point that is restored. */
+export interface PlanUndo {
+  readonly id: string;
+  readonly backup: PlanBackup;
+}
+
+/** Does a backup of this run stop the application of a node meanwhile? */
+export function isQuietOn({ backup, undo }: Pick<Plan, 'backup' | 'undo'>, node: string): boolean {
+  const scope = backup ?? undo?.backup;
+  const own = scope && Object.hasOwn(scope.nodes, node) ? scope.nodes[node]?.own : undefined;
+  return (own ?? scope)?.quiet === true;
 }
 
 export interface PlanPoint {
@@ -178,7 +193,9 @@ export interface PlanPoint {
 
 /** Frozen with the plan, so that a resumed run takes the same backup. */
 export interface PlanBackup {
-  readonly reason: 'manual' | 'upgrade';
+  readonly reason: 'manual' | 'upgrade' | 'restore';
+  /** The point that the restore goes back to, where it is made before a restore. */
+  readonly before?: string | undefined;
   readonly paths: readonly string[];
   readonly exclude: readonly string[];
   /** The application is stopped while the parts are taken. */

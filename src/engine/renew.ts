@@ -2,9 +2,10 @@ import { newPointId } from '../backup/point';
 import { wallClock } from '../base/clock';
 import { formatDuration } from '../base/units';
 import { Slots } from '../ssh/slots';
-import { ageOfPart, isRenewed, isTooOld, maxAge, partStep } from './age';
+import { ageOfPart, isTooOld, maxAge, partOfNode } from './age';
 import { makeVerified } from './backup';
 import { errorRecord, type RunContext } from './context';
+import type { PlanBackup, PlanPoint } from './plan';
 import type { RunPackage } from './runpackage';
 import { stepOf } from './view';
 
@@ -12,20 +13,26 @@ import { stepOf } from './view';
 const AT_ONCE = 8;
 const slots = new WeakMap<RunContext, Slots>();
 
+/** What is taken once more: a backup, the package whose scripts it keeps, and the point that it belongs to. */
+export interface Renewal {
+  readonly backup: PlanBackup;
+  readonly point: PlanPoint;
+  readonly pkg: RunPackage | undefined;
+}
+
 /**
  * Right before a node is stopped: is its part of the backup new enough to go back to? Else it gets a new one, verified, as a
  * restore point of its own. Where that cannot be made the node is not begun, and no other node begins.
  * @returns may it begin
  */
-export async function renewPart(ctx: RunContext, pkg: RunPackage, node: string): Promise<boolean> {
-  const { backup } = ctx.plan;
-  if (!backup?.nodes[node] || !ctx.node(node).steps.includes('upgrade')) return true;
+export async function renewPart(ctx: RunContext, renewal: Renewal, node: string): Promise<boolean> {
+  if (!renewal.backup.nodes[node]) return true;
   try {
     // An attempt of an earlier life is followed first; then its age counts, as that of any other part.
     for (let times = 0; times < 2; times++) {
       if (!isOpen(ctx, node) && !isTooOld(ctx, node, await ageOfPart(ctx, node))) break;
-      await inTurn(ctx, () => takeAgain(ctx, pkg, node));
-      if (partStep(ctx.nodeView(node), isRenewed(ctx, node))?.life === ctx.view.life) break;
+      await inTurn(ctx, () => takeAgain(ctx, renewal, node));
+      if (partOfNode(ctx, node)?.life === ctx.view.life) break;
     }
   } catch (error) {
     ctx.signal.throwIfAborted();
@@ -41,12 +48,11 @@ function isOpen(ctx: RunContext, node: string): boolean {
   return step?.state === 'running' || step?.state === 'unknown';
 }
 
-async function takeAgain(ctx: RunContext, pkg: RunPackage, node: string): Promise<void> {
-  const { backup, point, cluster } = ctx.plan;
-  const own = backup?.nodes[node];
-  if (!backup || !point || !own) return;
+async function takeAgain(ctx: RunContext, { backup, point, pkg }: Renewal, node: string): Promise<void> {
+  const own = backup.nodes[node];
+  if (!own) return;
   const begun = isOpen(ctx, node) ? ctx.view.renewed[node]?.id : undefined;
-  const id = begun ?? newPointId(cluster, new Date(wallClock()));
+  const id = begun ?? newPointId(ctx.plan.cluster, new Date(wallClock()));
   const planned = { location: point.location, uri: point.uri, id, sha256: undefined };
   const one = { ...backup, nodes: { [node]: own } };
   await makeVerified(ctx, { planned, backup: one, pkg, lane: 'fresh', of: { node }, again: true });

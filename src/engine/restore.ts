@@ -13,6 +13,7 @@ import { pointPackage } from './pointpackage';
 import { provisionIfAsked } from './provision';
 import { bringPart, dropPart, goBack, proveRestored, putBack, type WayBack } from './putback';
 import { settleAll } from './settle';
+import { isUndoKept, keepForUndo } from './undo';
 import { bracketBegun } from './view';
 import { demandVouched } from './vouch';
 
@@ -37,14 +38,18 @@ export async function runRestore(ctx: RunContext): Promise<void> {
   await finishRun(ctx);
 }
 
-/** Verified, and brought to every node, before the first one is stopped. */
+/** Verified, and brought to every node, and what it replaces saved, before the first one is stopped. */
 async function prepare(ctx: RunContext): Promise<WayBack> {
   const read = await readPinned(ctx);
   const way: WayBack = { read, pkg: pointPackage(read.point, ctx.plan.primary), lane: 'main' };
-  if (ctx.plan.nodes.some(({ name }) => bracketBegun(ctx.nodeView(name)))) return way;
+  if (ctx.plan.nodes.some(({ name }) => bracketBegun(ctx.nodeView(name)))) {
+    await keepForUndo(ctx, way.pkg);
+    return way;
+  }
   await demandVouched(ctx, read);
   try {
     await bring(ctx, way);
+    await keepForUndo(ctx, way.pkg);
   } catch (error) {
     ctx.signal.throwIfAborted();
     await Promise.all(ctx.plan.nodes.map(({ name }) => dropPart(ctx, way, name)));
@@ -84,7 +89,7 @@ async function change(ctx: RunContext, way: WayBack): Promise<boolean> {
   await ctx.record({ type: 'phase', phase: 'change' });
   await Promise.all(
     open(ctx).map(async (name) => {
-      const mayBegin = !ctx.view.stopRequested && !isOvertaken(ctx.view);
+      const mayBegin = !ctx.view.stopRequested && !isOvertaken(ctx.view) && isUndoKept(ctx);
       if (bracketBegun(ctx.nodeView(name)) || mayBegin) return orBack(ctx, way, name, putBack);
       await dropPart(ctx, way, name);
       await ctx.finishNode(name, 'not-started');

@@ -37,6 +37,22 @@ const seen = z.object({
   version: optional(text.nullable()),
 });
 
+const backup = z.object({
+  reason: z.enum(['manual', 'upgrade', 'restore']),
+  before: optional(z.string().regex(POINT_ID)),
+  paths,
+  exclude: paths,
+  quiet: z.boolean(),
+  nodes: z.record(
+    name,
+    z.object({
+      leaveOut: z.array(text).max(2000),
+      bytes: z.number().nonnegative(),
+      own: optional(z.object({ paths, exclude: paths, quiet: z.boolean() })),
+    }),
+  ),
+});
+
 const planSchema = z.object({
   schema: z.literal(1),
   run: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,200}$/),
@@ -119,22 +135,8 @@ const planSchema = z.object({
       foreign: optional(z.array(name).max(10_000)),
     }),
   ),
-  backup: optional(
-    z.object({
-      reason: z.enum(['manual', 'upgrade']),
-      paths,
-      exclude: paths,
-      quiet: z.boolean(),
-      nodes: z.record(
-        name,
-        z.object({
-          leaveOut: z.array(text).max(2000),
-          bytes: z.number().nonnegative(),
-          own: optional(z.object({ paths, exclude: paths, quiet: z.boolean() })),
-        }),
-      ),
-    }),
-  ),
+  backup: optional(backup),
+  undo: optional(z.object({ id: z.string().regex(POINT_ID), backup })),
 });
 
 /**

@@ -36,7 +36,9 @@ export async function settleAll(ctx: RunContext, pkg: RunPackage): Promise<boole
     ctx.plan.nodes.map(async ({ name }) => {
       try {
         const own = packageOn(pkg, name);
-        if (own) await waitUntilHealthy(ctx, own, name, 'settle');
+        // After a restore, nothing is to run where nothing was installed.
+        const isGone = ctx.plan.action === 'restore' && ctx.node(name).to === undefined;
+        if (own && !isGone) await waitUntilHealthy(ctx, own, name, 'settle');
         return true;
       } catch (error) {
         ctx.signal.throwIfAborted();

@@ -63,8 +63,14 @@ async function changeInBatches(ctx: RunContext, pkg: RunPackage): Promise<void> 
 }
 
 async function upgradeInTurn(ctx: RunContext, pkg: RunPackage, name: string): Promise<void> {
-  if (!bracketBegun(ctx.nodeView(name)) && !(await renewPart(ctx, pkg, name))) return;
+  if (!bracketBegun(ctx.nodeView(name)) && !(await isNewEnough(ctx, pkg, name))) return;
   await upgradeNode(ctx, pkg, name);
+}
+
+async function isNewEnough(ctx: RunContext, pkg: RunPackage, name: string): Promise<boolean> {
+  const { backup, point } = ctx.plan;
+  if (!backup || !point || !ctx.node(name).steps.includes('upgrade')) return true;
+  return renewPart(ctx, { backup, point, pkg }, name);
 }
 
 /** May another node be begun: nobody asked to stop, the way back is verified, and the failure budget holds? */

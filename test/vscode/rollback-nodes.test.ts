@@ -51,7 +51,8 @@ describe('Rolling back from the page', function () {
     await until('what is lost', async () => (await details.innerText()).includes('/opt/acme'), 90_000);
     const text = await details.innerText();
     assert.match(text, /n1\s+2\.0\s+1\.0\s+verified/);
-    assert.match(text, /n2: what came since .* will be lost: .* changed in \/etc\/acme, .* changed in \/opt\/acme/);
+    assert.match(text, /n2: what came since .* will be replaced: .* changed in \/etc\/acme, .* changed in \/opt\/acme/);
+    assert.match(text, /It is put into a restore point first: \d{8}T\d{6}Z-lab-/);
     await workbench.screenshots('rollback-real');
   });
 

@@ -1,3 +1,4 @@
+import { advice } from '../../base/shell';
 import { formatSize } from '../../base/units';
 import type { LocationSummary } from '../../backup/locations';
 import type { CleanPlan } from '../../backup/retention';
@@ -17,6 +18,8 @@ export interface PointRow {
   /** ISO 8601. */
   readonly created: string;
   readonly reason: string | undefined;
+  /** Of a point that was made before a restore: what was to be restored. */
+  readonly before: string | undefined;
   readonly run: string | undefined;
   readonly package: { readonly product: string; readonly version: string } | undefined;
   readonly bytes: number;
@@ -47,7 +50,10 @@ const TONES: Readonly<Record<PointState['kind'], Tone>> = {
 
 export function renderPoints(rows: readonly PointRow[], location: string, look: Look): string[] {
   if (rows.length === 0) {
-    return [`There is no restore point in ${location}.`, `Make one with: clusterlift backup create ${location}`];
+    return [
+      `There is no restore point in ${location}.`,
+      advice`Make one with: \`clusterlift backup create ${location}\``,
+    ];
   }
   const columns = [
     { title: 'point', firm: true, min: 20 },
@@ -60,7 +66,7 @@ export function renderPoints(rows: readonly PointRow[], location: string, look: 
   const cells = rows.map((row): Row => [
     tone('strong', row.id),
     row.created.slice(0, 16).replace('T', ' '),
-    row.reason ?? '',
+    row.before === undefined ? (row.reason ?? '') : `before restore of ${row.before}`,
     versionsOf(row),
     row.bytes > 0 ? formatSize(row.bytes) : '',
     tone(TONES[row.state], row.state),

@@ -1,3 +1,4 @@
+import { isOwnCommand, shellWord } from '../../base/shell';
 import type { Plan } from '../../engine/plan';
 import type { NodeView, RunView } from '../../engine/view';
 
@@ -51,22 +52,22 @@ export function exitsOf(view: RunView): Exit[] {
   const unknown = of('unknown');
   if (unknown.length > 0 || view.outcome === 'interrupted') {
     const why = unknown.length > 0 ? `asks ${unknown.join(', ')} again, then goes on` : 'goes on where it was';
-    return [{ name: 'resume', command: `clusterlift resume ${view.run}`, why }, ...rollBack(view)];
+    return [{ name: 'resume', command: commandLine('resume', view.run), why }, ...rollBack(view)];
   }
   // The old point is from before what others did, and the old plan is no way on.
   if (view.outcome === 'overtaken') {
-    return [{ name: 'plan again', command: plan.command, why: 'a new plan, with what the nodes have now' }];
+    return [{ name: 'plan again', ...startAgain(plan, 'a new plan, with what the nodes have now') }];
   }
   const failed = of('failed', 'wrong-version');
   const resume: Exit[] =
     view.outcome === 'stopped'
-      ? [{ name: 'resume', command: `clusterlift resume ${view.run}`, why: 'goes on where it was' }]
+      ? [{ name: 'resume', command: commandLine('resume', view.run), why: 'goes on where it was' }]
       : [];
   return [
     ...resume,
-    { name: 'finish', command: plan.command, why: 'all nodes that are not at the target yet' },
+    { name: 'finish', ...startAgain(plan, 'all nodes that are not at the target yet') },
     ...(failed.length > 0
-      ? [{ name: 'retry failed', command: onlyNodes(plan, failed), why: `only ${failed.join(', ')}` } as const]
+      ? [{ name: 'retry failed', ...startAgain(onlyNodes(plan, failed), `only ${failed.join(', ')}`) } as const]
       : []),
     ...rollBack(view),
   ];
@@ -81,7 +82,7 @@ function rollBack(view: RunView): Exit[] {
       : 'this run made no backup: there is no restore point to go back to';
     return [{ name: 'roll back', command: undefined, why }];
   }
-  const command = `clusterlift backup restore ${point.id} --location ${point.location} --cluster ${view.plan.cluster}${configOf(view.plan)}`;
+  const command = restoreCommand(view.plan, point);
   const newer = Object.entries(view.renewed).flatMap(([node, { id, state }]) =>
     state === 'verified' ? [`${node}: ${id}`] : [],
   );
@@ -89,12 +90,33 @@ function rollBack(view: RunView): Exit[] {
   return [{ name: 'roll back', command, why: `puts back what the backup holds${also}` }];
 }
 
+/** The command that goes back to a point which a run made. */
+export function restoreCommand(
+  plan: Plan,
+  { id, location }: { readonly id: string; readonly location: string },
+): string {
+  return `${commandLine('backup', 'restore', id, '--location', location, '--cluster', plan.cluster)}${configOf(plan)}`;
+}
+
+/** The command of a plan, which may come from a node: it is shown only if it starts this program and nothing else. */
+function startAgain({ command }: Pick<Plan, 'command'>, why: string): Pick<Exit, 'command' | 'why'> {
+  return isOwnCommand(command)
+    ? { command, why }
+    : { command: undefined, why: 'the plan does not say how it was started' };
+}
+
+/** A command to paste; each word may be foreign. */
+function commandLine(...words: readonly string[]): string {
+  return ['clusterlift', ...words].map(shellWord).join(' ');
+}
+
 /** The file that the run was started with, as it was written; nothing where it was found. */
 function configOf({ command }: Plan): string {
+  if (!isOwnCommand(command)) return '';
   const [given = ''] = / --config[ =](?:'(?:[^']|'\\'')*'|[^' ]\S*)/.exec(command) ?? [];
   return given;
 }
 
-function onlyNodes(plan: Plan, names: readonly string[]): string {
-  return `${plan.command.replace(/ --nodes[ =]\S+/g, '')} --nodes ${names.join(',')}`;
+function onlyNodes({ command }: Plan, names: readonly string[]): Pick<Plan, 'command'> {
+  return { command: [command.replace(/ --nodes[ =]\S+/g, ''), '--nodes', shellWord(names.join(','))].join(' ') };
 }

@@ -1,3 +1,4 @@
+import { isOwnCommand } from '../../base/shell';
 import { wallClock } from '../../base/clock';
 import { formatDuration, formatSize } from '../../base/units';
 import { madeWords, readPointId } from '../../backup/point';
@@ -39,7 +40,10 @@ function renderEnd(plan: Plan, look: Look): string[] {
   return [
     ...(plan.checks.some((check) => check.level === 'block' && !check.overridden)
       ? [paint([tone('dim', 'Nothing was changed.')], look)]
-      : [paint([tone('dim', 'Nothing was changed. To run it:')], look), command(plan.command)]),
+      : [
+          paint([tone('dim', 'Nothing was changed. To run it:')], look),
+          command(isOwnCommand(plan.command) ? plan.command : ''),
+        ]),
   ];
 }
 
@@ -64,6 +68,7 @@ function facts(plan: Plan): (readonly [string, string])[] {
       : []),
     ...(point ? ([['restore point', pointWords(plan.action, point)]] as const) : []),
     ...(plan.backup ? [['saved', pathWords(plan.backup)] as const] : []),
+    ...(plan.action === 'restore' ? [['made first', undoWords(plan)] as const] : []),
     ...(plan.action === 'upgrade' ? [['failures', budgetWords(plan)] as const] : []),
   ];
 }
@@ -72,6 +77,14 @@ function facts(plan: Plan): (readonly [string, string])[] {
 function pointWords(action: Action, { id, location }: PlanPoint): string {
   const created = action === 'restore' ? readPointId(id)?.created : undefined;
   return `${id} in ${location}${created === undefined ? '' : `, ${madeWords(created, wallClock())}`}`;
+}
+
+/** How a restore can be undone. */
+function undoWords({ undo, point, nodes }: Plan): string {
+  if (!undo) return 'nothing: what is replaced is not kept';
+  const saved = Object.keys(undo.backup.nodes);
+  const some = saved.length < nodes.length ? ` on ${saved.join(', ')}` : '';
+  return `restore point ${undo.id} of what is replaced${some}, in ${point?.location ?? ''}, verified before the first change`;
 }
 
 function pathWords({ paths, exclude, quiet }: PlanBackup): string {

@@ -1,5 +1,5 @@
 import { currentStep, type NodeView, type RunView, type StepView } from '../../engine/view';
-import { exitsOf, versionsNow } from './exits';
+import { exitsOf, restoreCommand, versionsNow } from './exits';
 import { leftLines, putBackLines } from './left';
 import { glyphs, paint, tone, type Look, type Part } from './look';
 import { command, finding, labelled, quoted } from './prose';
@@ -145,9 +145,24 @@ function verdict(view: RunView, place: SummaryPlace, look: Look): string[] {
     ...(view.plan.action !== 'restore' && view.point
       ? [paint([tone('dim', `  restore point ${view.point.id} in ${view.point.location}, ${view.point.state}`)], look)]
       : []),
+    ...undoLines(view, look),
     // Never cut: a path that is cut cannot be opened.
     command(`logs ${shorten(place.folder, place.home)}`),
   ];
+}
+
+/** Where what a restore replaced is kept, and how it comes back. */
+function undoLines(view: RunView, look: Look): string[] {
+  const points = [view.undo, ...Object.values(view.renewed)].filter((point) => point?.state === 'verified');
+  if (view.plan.action !== 'restore') return [];
+  return points.flatMap((point) =>
+    point
+      ? [
+          paint([tone('dim', `  what was there before is kept in restore point ${point.id}; to bring it back:`)], look),
+          command(restoreCommand(view.plan, point)),
+        ]
+      : [],
+  );
 }
 
 function nothingToDo(view: RunView): boolean {

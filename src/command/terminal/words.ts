@@ -43,6 +43,7 @@ export function willOf(action: Action, step: StepName): string {
 const WILL_IN_RESTORE: Partial<Record<StepName, string>> = {
   stage: 'bring the backup to the node',
   unpack: 'lay out the scripts that the backup holds',
+  backup: 'back up what will be replaced, and verify it',
 };
 
 const WILL: Readonly<Record<StepName, string>> = {

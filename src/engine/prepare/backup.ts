@@ -87,7 +87,7 @@ function isEqual(a: Scope, b: Scope): boolean {
   return text(a) === text(b);
 }
 
-function isQuiet(manifest: Manifest | undefined): boolean {
+export function isQuiet(manifest: Manifest | undefined): boolean {
   return manifest !== undefined && manifest.quiet && manifest.scripts.stop !== undefined;
 }
 

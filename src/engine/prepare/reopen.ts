@@ -1,3 +1,4 @@
+import { advice } from '../../base/shell';
 import { basename, join } from 'node:path';
 import { ClusterliftError, ExitStatus, hasCode } from '../../base/errors';
 import type { RandomReader } from '../../base/reader';
@@ -10,9 +11,8 @@ import { openFileReader } from '../../package/sources/file';
 import { SteadyReader } from '../../package/steady';
 import { verifyContent } from '../../package/verify';
 import type { NodeConnection } from '../../ssh/connection';
-import type { ShortFile } from '../../ssh/short';
 import type { EventSink } from '../events';
-import { readInstalled } from '../node/installed';
+import { keptPackage } from '../kept';
 import type { Plan, PlanInstalled, PlanNode, PlanPackage } from '../plan';
 import { onNodeOf, packageOfEach, type RunPackage } from '../runpackage';
 import { contentOf, type Content } from './content';
@@ -74,27 +74,16 @@ function installed(plan: Plan, pinned: PlanPackage, request: ReopenRequest): Run
 
 function installedOn(
   plan: Plan,
-  { product, version, sha256, manifest: manifestValue }: PlanInstalled,
+  kept: PlanInstalled,
   holder: PlanNode | undefined,
   request: ReopenRequest,
 ): RunPackage {
-  const files = async (): Promise<ShortFile[]> => {
-    if (!holder) throw noPackage(plan.run);
-    return readInstalled(request.connect(holder), `${holder.stateDir}/installed/${product}/files`, request.signal);
+  const missing = (): Error => noPackage(plan.run);
+  const connect = (): NodeConnection => {
+    if (!holder) throw missing();
+    return request.connect(holder);
   };
-  return {
-    product,
-    version,
-    sha256,
-    size: 0,
-    place: 'installed',
-    manifest: manifestOf(manifestValue),
-    manifestValue,
-    onNode: undefined,
-    scriptPaths: async () => (await files()).map(({ path }) => path),
-    scriptFiles: files,
-    open: () => Promise.reject(noPackage(plan.run)),
-  };
+  return keptPackage(kept, holder, { connect, missing, signal: request.signal });
 }
 
 /** Who signed was settled when the plan was made. */
@@ -206,7 +195,7 @@ function packageChanged(run: string, { source }: PlanPackage): ClusterliftError 
   return new ClusterliftError({
     code: 'package-changed',
     message: `The package is not the one of the plan any more (${source.kind === 'url' ? source.url : source.path})`,
-    hint: `Put the same file back, then \`clusterlift resume ${run}\`; or close the run with \`clusterlift runs abandon ${run}\`.`,
+    hint: advice`Put the same file back, then \`clusterlift resume ${run}\`; or close the run with \`clusterlift runs abandon ${run}\`.`,
     exit: ExitStatus.refused,
   });
 }
@@ -215,7 +204,7 @@ function fileMissing(run: string, path: string): ClusterliftError {
   return new ClusterliftError({
     code: 'package-missing',
     message: `The package of run ${run} is not here: there is no file ${path}`,
-    hint: `Put the same file there, or into the current folder, then \`clusterlift resume ${run}\`.`,
+    hint: advice`Put the same file there, or into the current folder, then \`clusterlift resume ${run}\`.`,
     exit: ExitStatus.refused,
   });
 }
@@ -224,7 +213,7 @@ function noPackage(run: string): ClusterliftError {
   return new ClusterliftError({
     code: 'package-missing',
     message: `The package of run ${run} cannot be found again`,
-    hint: `Close the run with \`clusterlift runs abandon ${run}\` and start the upgrade again.`,
+    hint: advice`Close the run with \`clusterlift runs abandon ${run}\` and start the upgrade again.`,
     exit: ExitStatus.refused,
   });
 }

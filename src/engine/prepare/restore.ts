@@ -1,3 +1,4 @@
+import { advice } from '../../base/shell';
 import { wallClock } from '../../base/clock';
 import { ClusterliftError, ExitStatus } from '../../base/errors';
 import type { Finding } from '../../backup/paths';
@@ -8,17 +9,19 @@ import type { Trust } from '../../backup/trust';
 import type { Cluster, NodeModel } from '../../cluster/model';
 import type { NodeConnection } from '../../ssh/connection';
 import { membersOf } from '../environment';
-import type { Plan, PlanNode, PlanOptions, StepName } from '../plan';
+import type { Plan, PlanNode, PlanOptions, PlanUndo, StepName } from '../plan';
 import { pointPackage } from '../pointpackage';
 import { packageOn, type RunPackage } from '../runpackage';
 import { newRunId } from '../runs';
+import { NO_UNDO } from '../undo';
 import { backupNodes } from './backup';
 import type { NodeProbe } from './check-input';
 import { checkAll, leftOutFindings } from './checks';
 import { judged, warn } from './findings';
-import { installedPackages } from './installed';
+import { installedOf, installedPackages } from './installed';
 import { probeNodes } from './probe';
 import { seenOf } from './seen';
+import { draftUndo } from './undo';
 import { askVersions, recordedVersion } from './versions';
 
 export interface PrepareRestore {
@@ -33,6 +36,7 @@ export interface PrepareRestore {
   readonly options: PlanOptions;
   readonly overrides: readonly string[];
   readonly command: string;
+  readonly dryRun: boolean;
   readonly signal: AbortSignal;
   connect(node: NodeModel): NodeConnection;
 }
@@ -55,10 +59,11 @@ export async function prepareRestore(request: PrepareRestore): Promise<Plan> {
     signal,
     connect,
   });
-  const report = await checkRestore(store, read, backupNodes(all, connect), request.journaled, signal);
+  const answering = backupNodes(all, connect);
+  const report = await checkRestore(store, read, answering, request.journaled, signal);
   const primaryLeftOut = !nodes.some(({ name }) => name === cluster.primary);
   const pkg = pointPackage(read.point, cluster.primary);
-  const { probes, findings } = await versionsNow(request, all, pkg);
+  const { probes, findings, kept } = await versionsNow(request, all, pkg);
   const overrides = takenOn(request.overrides, report.trust, nodes.length);
   const checks = checkAll({
     cluster,
@@ -70,11 +75,26 @@ export async function prepareRestore(request: PrepareRestore): Promise<Plan> {
   });
   const manifest = packageOn(pkg, cluster.primary)?.manifest;
   const leftOut = primaryLeftOut && manifest ? leftOutFindings(cluster, manifest) : [];
-  const losses = report.nodes.flatMap((each) => lossesOf(each, read.point));
-  return planOf(request, report, pkg, probes, [
+  const how = request.dryRun ? 'look' : 'write';
+  const { point } = read;
+  const drafted = await draftUndo({ cluster, store, point, nodes: answering, kept, overrides, how, signal });
+  const { undo } = drafted;
+  const losses = report.nodes.flatMap((each) => lossesOf(each, point, undo));
+  return planOf(request, { report, pkg, kept, probes, undo }, [
     ...checks,
-    ...judged([...report.findings, ...findings, ...leftOut, ...losses], overrides),
+    ...judged(
+      [...report.findings, ...findings, ...leftOut, ...losses, ...unsaid(drafted.findings, report.findings)],
+      overrides,
+    ),
   ]);
+}
+
+/** What keeps the restore itself from being made is told once. */
+function unsaid(undo: readonly Finding[], restore: readonly Finding[]): Finding[] {
+  const blocks = restore.filter(({ level }) => level === 'block');
+  const isSaid = (finding: Finding): boolean =>
+    blocks.some(({ node, message }) => node === finding.node && finding.message.includes(message));
+  return undo.filter((each) => !isSaid(each));
 }
 
 /** A bare `foreign-point` is for a point that no node knows; where some do, the others have to be named. */
@@ -87,7 +107,11 @@ async function versionsNow(
   request: PrepareRestore,
   all: readonly NodeProbe[],
   pkg: RunPackage | undefined,
-): Promise<{ readonly probes: readonly NodeProbe[]; readonly findings: readonly Finding[] }> {
+): Promise<{
+  readonly probes: readonly NodeProbe[];
+  readonly findings: readonly Finding[];
+  readonly kept: RunPackage | undefined;
+}> {
   const { cluster, signal } = request;
   const connect = (node: NodeModel): NodeConnection => request.connect(node);
   const product = (node: string): string | undefined => packageOn(pkg, node)?.product ?? pkg?.product;
@@ -104,7 +128,7 @@ async function versionsNow(
     findings.push(warn(error.code, name, error.message, error.hint));
     return { ...probe, versionError: undefined, version: recorded };
   });
-  return { probes, findings };
+  return { probes, findings, kept: kept.package };
 }
 
 /** The nodes that are restored: the named ones, else all that the point has. @throws ClusterliftError `point-node` */
@@ -117,7 +141,7 @@ function chosen({ cluster, only }: PrepareRestore, point: Point): readonly NodeM
 }
 
 /** What the restore takes away from a node, in one finding. */
-function lossesOf({ node, paths }: RestorePreview, point: Point): Finding[] {
+function lossesOf({ node, paths }: RestorePreview, point: Point, undo: PlanUndo | undefined): Finding[] {
   const losses = paths.flatMap(({ path, now, then, changed }) => {
     if (then === 'absent') return now === 'present' ? [`${path} as a whole (it was not there then)`] : [];
     if (changed === 0) return [];
@@ -125,6 +149,7 @@ function lossesOf({ node, paths }: RestorePreview, point: Point): Finding[] {
     return [`${count} changed in ${path}`];
   });
   if (losses.length === 0) return [];
+  const isKept = undo !== undefined && Object.hasOwn(undo.backup.nodes, node);
   const since = `${point.created.slice(0, 16).replace('T', ' ')} UTC`;
   return [
     {
@@ -132,8 +157,10 @@ function lossesOf({ node, paths }: RestorePreview, point: Point): Finding[] {
       level: 'warn',
       node,
       path: undefined,
-      message: `what came since ${since} will be lost: ${losses.join(', ')}`,
-      fix: 'To keep it, make a restore point first: `clusterlift backup create <location>`.',
+      message: `what came since ${since} will be ${isKept ? 'replaced' : 'lost'}: ${losses.join(', ')}`,
+      fix: isKept
+        ? `It is kept in restore point ${undo.id}, which is made first.`
+        : advice`To keep it, leave \`--override ${NO_UNDO}\` out: a restore point is made first.`,
     },
   ];
 }
@@ -142,19 +169,24 @@ function plural(count: number): string {
   return count === 1 ? '1 file or directory' : `${String(count)} files and directories`;
 }
 
-function planOf(
-  request: PrepareRestore,
-  report: RestoreReport,
-  pkg: RunPackage | undefined,
-  probes: readonly NodeProbe[],
-  checks: Plan['checks'],
-): Plan {
+interface Found {
+  readonly report: RestoreReport;
+  /** Of the point. */
+  readonly pkg: RunPackage | undefined;
+  /** Of the nodes. */
+  readonly kept: RunPackage | undefined;
+  readonly probes: readonly NodeProbe[];
+  readonly undo: PlanUndo | undefined;
+}
+
+function planOf(request: PrepareRestore, found: Found, checks: Plan['checks']): Plan {
   const { cluster, store, options, overrides, command } = request;
+  const { report, probes, undo } = found;
   const { point, sha256, trust } = report;
   const verified = (name: string): boolean => report.status?.nodes[name]?.result === 'verified';
   const nodes = probes.map((probe) => {
     const { name } = probe.model;
-    return planNode(probe, report.nodes, packageOn(pkg, name), verified(name), cluster.primary);
+    return planNode(probe, found, verified(name), cluster.primary);
   });
   return {
     schema: 1,
@@ -181,18 +213,21 @@ function planOf(
       trusted: trust.kind === 'known',
       ...(trust.kind === 'known' ? {} : { foreign: trust.foreign }),
     },
+    ...(undo && { undo }),
   };
 }
 
 function planNode(
   probe: NodeProbe,
-  previews: readonly RestorePreview[],
-  pkg: RunPackage | undefined,
+  { report, kept, undo, ...found }: Found,
   verified: boolean,
   primary: string,
 ): PlanNode {
   const { model, facts, version } = probe;
-  const to = previews.find(({ node }) => node === model.name)?.to;
+  const to = report.nodes.find(({ node }) => node === model.name)?.to;
+  const pkg = packageOn(found.pkg, model.name);
+  const saved = undo !== undefined && Object.hasOwn(undo.backup.nodes, model.name);
+  const own = saved ? packageOn(kept, model.name) : undefined;
   const { stop, start, restore, provision, health } = pkg?.manifest.scripts ?? {};
   const provisions = provision !== undefined && pkg?.manifest.provision === 'always' && model.name === primary;
   const step = (name: StepName, wanted: boolean): StepName[] => (wanted ? [name] : []);
@@ -209,6 +244,7 @@ function planNode(
       ...step('verify-backup', !verified),
       'stage',
       ...step('unpack', pkg !== undefined),
+      ...step('backup', saved),
       ...step('stop', stop !== undefined),
       'restore',
       ...step('restore-script', restore !== undefined),
@@ -219,6 +255,7 @@ function planNode(
       'unlock',
     ],
     seen: seenOf(probe),
+    ...(own && { installed: installedOf(own) }),
   };
 }
 

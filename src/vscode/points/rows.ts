@@ -8,6 +8,8 @@ export interface PointInfo {
   /** ISO time. */
   readonly created: string;
   readonly reason: string;
+  /** It was made before this point was restored. */
+  readonly before: string | undefined;
   readonly product: string | undefined;
   readonly version: string | undefined;
   /** Bytes over all nodes. */
@@ -43,6 +45,7 @@ function pointOf(row: Rec, id: string, location: string): PointInfo {
     cluster: text(row['cluster']) ?? '',
     created: text(row['created']) ?? text(row['time']) ?? '',
     reason: text(row['reason']) ?? '',
+    before: text(row['before']),
     product: text(pkg['product']) ?? text(row['product']),
     version: text(pkg['version']) ?? text(row['version']) ?? onlyOf(nodes),
     bytes,

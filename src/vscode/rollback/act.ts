@@ -62,7 +62,7 @@ export async function actOn(
     .join('\n');
   const yes = await confirmed(ref, {
     message: l10n.t('Roll back {0} to {1}?', ref.label, whenWords(point.created)),
-    detail: `${versions}\n\n${l10n.t('What was written below the backed-up paths since then is lost.')}`,
+    detail: `${versions}\n\n${l10n.t('What was written below the backed-up paths since then is put into a restore point first.')}`,
     button: l10n.t('Roll Back'),
   });
   if (yes)

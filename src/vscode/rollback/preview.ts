@@ -9,6 +9,8 @@ export interface Preview {
   }[];
   /** What will be lost, a sentence a node. */
   readonly losses: readonly string[];
+  /** The restore point that is made of it first; undefined: none. */
+  readonly undo: string | undefined;
   /** What blocks it. */
   readonly obstacles: readonly string[];
 }
@@ -25,6 +27,10 @@ export function previewOf(rows: readonly unknown[]): Preview | undefined {
   if (!isRecord(plan)) return undefined;
   const checks = list(plan['checks']).filter(isRecord);
   const words = (check: Rec): string => aboutNode(text(check['node']), text(check['message']) ?? '');
+  // The page cannot override it: it says how.
+  const obstacle = (check: Rec): string =>
+    [words(check), ...(check['code'] === 'no-undo' ? [text(check['fix']) ?? ''] : [])].join('. ');
+  const undo = isRecord(plan['undo']) ? text(plan['undo']['id']) : undefined;
   return {
     nodes: list(plan['nodes'])
       .filter(isRecord)
@@ -33,7 +39,8 @@ export function previewOf(rows: readonly unknown[]): Preview | undefined {
         return name === undefined ? [] : [{ name, from: text(node['from']), to: text(node['to']) }];
       }),
     losses: checks.filter(({ code }) => code === 'restore-loses').map(words),
-    obstacles: checks.filter(({ level, overridden }) => level === 'block' && overridden !== true).map(words),
+    undo,
+    obstacles: checks.filter(({ level, overridden }) => level === 'block' && overridden !== true).map(obstacle),
   };
 }
 

@@ -5,7 +5,7 @@ import type { ClusterRef } from '../clusters/model';
 import type { StatusCache } from '../clusters/status';
 import type { LocationState } from '../points/model';
 import type { PointInfo } from '../points/rows';
-import { stateWords } from '../views/points';
+import { reasonWords, stateWords } from '../views/points';
 import { ago } from '../views/words';
 import type { Preview, PreviewState } from './preview';
 import type { PagePoint, PageState, PointKey, Words } from '../../webview/rollback/protocol';
@@ -58,7 +58,7 @@ function pagePoint(point: PointInfo, { ref, status, expected, preview }: PointFa
     id: point.id,
     time: known ? new Date(created).toLocaleString() : point.id,
     age: known ? ago(created) : '',
-    reason: reasonWords(point.reason),
+    reason: reasonWords(point),
     package: [point.product, point.version].filter((each) => each !== undefined).join(' '),
     versions: versions.join(', '),
     size: point.bytes === undefined ? '' : formatSize(point.bytes),
@@ -88,7 +88,8 @@ function lossesOf({ created }: PointInfo, plan: Preview | undefined): string[] {
   const outside = l10n.t('What lies outside of the backed-up paths stays as it is.');
   if (plan) {
     const none = l10n.t('Nothing changed in the backed-up paths since then.');
-    return [...(plan.losses.length > 0 ? plan.losses : [none]), outside];
+    const kept = plan.undo === undefined ? [] : [l10n.t('It is put into a restore point first: {0}.', plan.undo)];
+    return [...(plan.losses.length > 0 ? [...plan.losses, ...kept] : [none]), outside];
   }
   const time = Date.parse(created);
   const since = Number.isNaN(time)
@@ -103,11 +104,6 @@ function lossesOf({ created }: PointInfo, plan: Preview | undefined): string[] {
 
 function failureOf(preview: PreviewState | undefined): string | undefined {
   return preview?.kind === 'failed' ? l10n.t('What it would do cannot be found out: {0}', preview.message) : undefined;
-}
-
-function reasonWords(reason: string): string {
-  if (reason === 'upgrade') return l10n.t('before an upgrade');
-  return reason === 'manual' ? l10n.t('made by hand') : reason;
 }
 
 function obstacleOf({ state, obstacle }: PointInfo): string | undefined {

@@ -121,6 +121,7 @@ function pointItem(location: LocationRef, point: PointInfo): vscode.TreeItem {
   const item = new vscode.TreeItem(Number.isNaN(created) ? point.id : new Date(created).toLocaleString());
   const words = [
     stateWords(point.state),
+    point.before === undefined ? undefined : l10n.t('before a restore'),
     point.version,
     point.bytes === undefined ? undefined : formatSize(point.bytes),
     Number.isNaN(created) ? undefined : ago(created),
@@ -132,7 +133,7 @@ function pointItem(location: LocationRef, point: PointInfo): vscode.TreeItem {
   item.tooltip = tooltip([
     point.id,
     l10n.t('State: {0}', stateWords(point.state)),
-    point.reason === '' ? undefined : l10n.t('Reason: {0}', point.reason),
+    point.reason === '' ? undefined : l10n.t('Reason: {0}', reasonWords(point)),
     point.product === undefined ? undefined : `${point.product} ${point.version ?? ''}`,
     ...point.nodes.map(({ name, version }) => `${name}: ${version ?? '?'}`),
     point.obstacle,
@@ -156,4 +157,11 @@ export function stateWords(state: string): string {
     default:
       return state;
   }
+}
+
+/** Why a point was made. */
+export function reasonWords({ reason, before }: Pick<PointInfo, 'reason' | 'before'>): string {
+  if (before !== undefined) return l10n.t('before restore of {0}', before);
+  if (reason === 'upgrade') return l10n.t('before an upgrade');
+  return reason === 'manual' ? l10n.t('made by hand') : reason;
 }

@@ -48,6 +48,19 @@ describe('cleaning a location', () => {
     assert.deepEqual(removed(points, 1, [points[0]?.id ?? '']), [2]);
   });
 
+  it('does not count points that were made before a restore, and keeps those of the last three restores', () => {
+    const before = (day: number, run: string, kind: PointState['kind'] = 'verified'): ListedPoint => ({
+      ...point(day, kind),
+      point: samplePoint(['n1'], { run, reason: 'restore', before: samplePoint([]).id }),
+    });
+    const restores = [before(5, 'a'), before(6, 'b'), before(7, 'c'), before(8, 'c'), before(9, 'd')];
+    assert.deepEqual(removed([point(1, 'verified'), point(2, 'verified'), ...restores], 1), [1, 5]);
+    assert.deepEqual(removed([point(1, 'verified'), point(2, 'verified'), ...restores], 9), [5]);
+    // The last verified backup is not one of them.
+    assert.deepEqual(removed([point(1, 'verified'), point(2, 'complete'), ...restores.slice(-1)], 1), []);
+    assert.deepEqual(removed([point(1, 'verified'), before(2, 'a', 'broken')], 1), [2]);
+  });
+
   it('counts the points of one run as one backup, which is kept or removed as a whole', () => {
     const ofRun = (day: number, run: string): ListedPoint => ({
       ...point(day, 'verified'),

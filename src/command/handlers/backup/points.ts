@@ -1,3 +1,4 @@
+import { advice } from '../../../base/shell';
 import { wallClock } from '../../../base/clock';
 import { ClusterliftError, ExitStatus, messageOf } from '../../../base/errors';
 import { LOCAL_BACKUP, findLocation, localBackup } from '../../../backup/location';
@@ -41,6 +42,7 @@ function rowOf({ id, cluster, created, state, point, status, bytes }: ListedPoin
     cluster,
     created,
     reason: point?.reason,
+    before: point?.before,
     run: point?.run ?? undefined,
     package: point?.package ? { product: point.package.product, version: point.package.version } : undefined,
     bytes,
@@ -75,7 +77,9 @@ export async function verifyPoint(ctx: CommandContext, id: string, options: Opti
         (each) => `${each.node}: ${each.result}${each.reason === undefined ? '' : ` (${each.reason})`}`,
       ),
       `Restore point ${id} is ${describeState(state)}.`,
-      ...foreign.map((node) => `${node} does not know it: a restore there needs --override foreign-point=${node}.`),
+      ...foreign.map(
+        (node) => advice`${node} does not know it: a restore there needs \`--override foreign-point=${node}\`.`,
+      ),
     ]);
     if (unknown.length > 0) return ExitStatus.unknown;
     const good = only ? rows.every(({ result }) => result === 'verified') : state.kind === 'verified';
@@ -88,8 +92,12 @@ export async function verifyPoint(ctx: CommandContext, id: string, options: Opti
 /** The digest that a run on this machine wrote down when it made the point. */
 export async function journaledDigest(ctx: CommandContext, id: string): Promise<string | undefined> {
   const runs = await ctx.runs.list();
-  return runs.find(({ plan, view }) => plan.point?.id === id && plan.backup !== undefined && view.point?.sha256)?.view
-    .point?.sha256;
+  const made = runs.flatMap(({ plan, view }) => [
+    ...(plan.backup === undefined ? [] : [view.point]),
+    view.undo,
+    ...Object.values(view.renewed),
+  ]);
+  return made.find((point) => point?.id === id && point.sha256 !== undefined)?.sha256;
 }
 
 /** The id names its cluster: nobody has to say it again where the file has one of that name. */
@@ -142,7 +150,7 @@ function notFound(id: string, looked: readonly string[], away: readonly string[]
   return new ClusterliftError({
     code: 'point-unknown',
     message: `There is no restore point ${id} in ${looked.join(', ')}${away.length > 0 ? `; ${away.join('; ')}` : ''}`,
-    hint: `List them: \`clusterlift backup list ${looked.at(-1) ?? LOCAL_BACKUP}\`; or name its location with --location.`,
+    hint: advice`List them: \`clusterlift backup list ${looked.at(-1) ?? LOCAL_BACKUP}\`; or name its location with --location.`,
     exit: ExitStatus.usage,
   });
 }

@@ -63,6 +63,7 @@ export async function restorePoint(
       options: planOptions(options, 'none'),
       overrides: options.override ?? [],
       command: formatRun({ ...command, options: { ...options, location: store.location.name } }),
+      dryRun: options.dryRun ?? false,
       signal: AbortSignal.any([ctx.stop, ctx.detach]),
       connect: (node) => site.connect(node),
     });
@@ -91,5 +92,13 @@ function question(plan: Plan): string {
   const shown = nodes.length > 6 ? [...nodes.slice(0, 6), `… ${String(nodes.length - 6)} more`] : nodes;
   const id = plan.point?.id ?? '';
   const made = madeWords(readPointId(id)?.created ?? plan.created, wallClock());
-  return `Restore ${plan.cluster} to the state of ${id}, ${made}? ${shown.join(', ')}. What was written since is lost.`;
+  return `Restore ${plan.cluster} to the state of ${id}, ${made}? ${shown.join(', ')}. ${keptWords(plan)}`;
+}
+
+/** What becomes of what was written since the point was made. */
+function keptWords({ undo, nodes }: Plan): string {
+  if (!undo) return 'What was written since is lost.';
+  const kept = `What was written since is put into restore point ${undo.id} first`;
+  const lost = nodes.map(({ name }) => name).filter((name) => !Object.hasOwn(undo.backup.nodes, name));
+  return lost.length === 0 ? `${kept}.` : `${kept}, but is lost on ${lost.join(', ')}.`;
 }
