@@ -1,3 +1,4 @@
+import { advice } from '../base/shell';
 import { ClusterliftError, ExitStatus, messageOf } from '../base/errors';
 import { line } from '../base/text';
 import { sha256Hex } from './canonical';
@@ -157,7 +158,10 @@ export function unknownPoint(id: string, location: string): ClusterliftError {
   return new ClusterliftError({
     code: 'point-unknown',
     message: `There is no restore point ${line(id, 120)} in ${location === '' ? 'this location' : location}`,
-    hint: `List them: clusterlift backup list${location === '' ? '' : ` ${location}`}`,
+    hint:
+      location === ''
+        ? 'List them: `clusterlift backup list`'
+        : advice`List them: \`clusterlift backup list ${location}\``,
     exit: ExitStatus.usage,
   });
 }

@@ -1,3 +1,4 @@
+import { advice } from '../base/shell';
 import { ClusterliftError, ExitStatus } from '../base/errors';
 import type { BackupLocation } from '../cluster/model';
 import { hasPassword, LOCATION_NAME } from '../cluster/names';
@@ -83,7 +84,7 @@ export function findLocation(name: string, locations: readonly BackupLocation[])
   throw new ClusterliftError({
     code: 'location-unknown',
     message: `There is no backup location "${name}"`,
-    hint: `Known: ${[LOCAL_BACKUP, ...locations.map((each) => each.name)].join(', ')}. Add one with: clusterlift backup add ${name} <uri>`,
+    hint: advice`Known: ${[LOCAL_BACKUP, ...locations.map((each) => each.name)].join(', ')}. Add one with: \`clusterlift backup add ${name} <uri>\``,
     exit: ExitStatus.usage,
   });
 }

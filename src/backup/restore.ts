@@ -1,3 +1,4 @@
+import { advice } from '../base/shell';
 import { mapLimit } from '../base/async';
 import { ClusterliftError } from '../base/errors';
 import { looseFindings } from './loose';
@@ -114,7 +115,7 @@ function pointFindings({ point, status, parts: seen }: ReadPoint, nodes: readonl
         code: 'point-broken',
         level: 'block',
         message: `restore point ${point.id} is ${describeState(state)}`,
-        fix: `Use another one, or look again: clusterlift backup verify ${point.id}`,
+        fix: advice`Use another one, or look again: \`clusterlift backup verify ${point.id}\``,
       },
     ];
   }
@@ -125,7 +126,7 @@ function pointFindings({ point, status, parts: seen }: ReadPoint, nodes: readonl
       code: 'point-unverified',
       level: 'warn',
       message: `restore point ${point.id} was never verified; it is verified first`,
-      fix: `clusterlift backup verify ${point.id}`,
+      fix: advice`\`clusterlift backup verify ${point.id}\``,
     },
   ];
 }

@@ -1,3 +1,4 @@
+import { advice } from '../base/shell';
 import { mapLimit } from '../base/async';
 import { ClusterliftError, ExitStatus } from '../base/errors';
 import filesScript from './files.sh';
@@ -87,7 +88,7 @@ export function foreignWords({ point }: ReadPoint, node: string): { readonly mes
   const told = scripts.length === 0 ? 'it has none' : scripts.join(', ');
   return {
     message: `${node} does not know restore point ${point.id}; the scripts of its part would run as root: ${told}`,
-    fix: `If you know where the point comes from (${node} was rebuilt) and compared the digests: --override foreign-point=${node}`,
+    fix: advice`If you know where the point comes from (${node} was rebuilt) and compared the digests: \`--override foreign-point=${node}\``,
   };
 }
 

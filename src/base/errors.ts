@@ -1,3 +1,4 @@
+import { shellWord } from './shell';
 /**
  * How the command line ends (design 3). Each error carries the status it leads to,
  * so that no caller maps codes to numbers a second time.
@@ -73,8 +74,8 @@ export class ClusterliftError extends Error {
 /** Hints are written where the run is not known: in their commands `RUN` stands for its id, `NODE=` for the node. */
 export function hintFor(hint: string, run: string, node: string): string {
   return hint.replace(/`[^`]*`/g, (command) => {
-    const named = command.replace(/\bRUN\b/g, run);
-    return node === '' ? named : named.replace(/\bNODE=/g, `${node}=`);
+    const named = command.replace(/\bRUN\b/g, () => shellWord(run));
+    return node === '' ? named : named.replace(/\bNODE=/g, () => `${shellWord(node)}=`);
   });
 }
 

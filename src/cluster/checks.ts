@@ -1,3 +1,4 @@
+import { advice } from '../base/shell';
 import { didYouMean } from '../base/suggest';
 import type { ConfigDocument, Path, Problem } from './document';
 import { jumpProblems } from './jumps';
@@ -148,7 +149,7 @@ function upgradeProblems(document: ConfigDocument, upgrade: Path): Problem[] {
   }
   const known = ['localbackup', ...document.keysAt(['backupLocations'])];
   if (known.includes(location)) return [];
-  const add = `Locations: ${known.slice(0, 20).join(', ')}. Add one with: clusterlift backup add ${location} <uri>`;
+  const add = advice`Locations: ${known.slice(0, 20).join(', ')}. Add one with: \`clusterlift backup add ${location} <uri>\``;
   return [
     {
       code: 'config-unknown-location',

@@ -1,7 +1,7 @@
 import { stat } from 'node:fs/promises';
 import { dirname, join, posix, resolve, win32 } from 'node:path';
 import { ClusterliftError, ExitStatus } from '../base/errors';
-import { shellWord } from '../base/shell';
+import { advice } from '../base/shell';
 import { didYouMean } from '../base/suggest';
 import type { Cluster, ClustersFile } from './model';
 
@@ -86,7 +86,7 @@ async function mayCount(folder: string, path: string, env: FindRequest['env']): 
   throw new ClusterliftError({
     code: 'config-foreign',
     message: `${foreign.each} belongs to another user (uid ${String(foreign.uid)}), so ${path} is not used by itself`,
-    hint: `Read the file; if it may decide what is changed, name it: --config ${shellWord(path)}`,
+    hint: advice`Read the file; if it may decide what is changed, name it: \`--config ${path}\``,
     exit: ExitStatus.usage,
   });
 }

@@ -1,3 +1,4 @@
+import { advice } from '../base/shell';
 import { ClusterliftError, ExitStatus } from '../base/errors';
 import { home, type Env } from '../base/paths';
 import type { Event, EventSink, JournalEntry } from '../engine/events';
@@ -171,7 +172,7 @@ function wrongName(given: string, wanted: string): ClusterliftError {
   return new ClusterliftError({
     code: 'confirm-wrong-name',
     message: `--confirm says "${given}", but the cluster is "${wanted}"`,
-    hint: `Make sure which cluster is meant; then give --confirm ${wanted}.`,
+    hint: advice`Make sure which cluster is meant; then give \`--confirm ${wanted}\`.`,
     exit: ExitStatus.usage,
   });
 }
@@ -192,7 +193,7 @@ function confirmationNeeded(typeName: string | undefined): ClusterliftError {
       typeName === undefined
         ? 'This needs a confirmation, and there is no terminal to ask on'
         : `"${typeName}" is a production cluster: its name is needed as a confirmation`,
-    hint: typeName === undefined ? 'Give --yes.' : `Give --confirm ${typeName}.`,
+    hint: typeName === undefined ? 'Give --yes.' : advice`Give \`--confirm ${typeName}\`.`,
     exit: ExitStatus.usage,
   });
 }

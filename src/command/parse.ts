@@ -1,3 +1,4 @@
+import { advice, AsIs } from '../base/shell';
 import { didYouMean, nearest } from '../base/suggest';
 import { SHELLS, type Command, type Options } from './command';
 import { COMMANDS, GROUPS, keywordsOf } from './grammar';
@@ -72,7 +73,11 @@ function optionsOf(tokens: Tokens, spec: CommandSpec): Options {
   for (const key of spec.needs ?? []) {
     if (tokens.options.has(key)) continue;
     const { name } = OPTIONS[key];
-    throw usage('missing-option', `${spec.name} needs ${name}`, `See: clusterlift help ${spec.name}.`);
+    throw usage(
+      'missing-option',
+      `${spec.name} needs ${name}`,
+      advice`See: \`clusterlift help ${new AsIs(spec.name)}\`.`,
+    );
   }
   // The table of options says of each key what its value reads as; the compiler has checked that table against `Options`.
   return Object.fromEntries(tokens.options);
@@ -98,7 +103,11 @@ function readWords(spec: CommandSpec, words: readonly string[]): Words {
   for (const each of spec.words) {
     if (each.form === 'choice' || !each.required || found.has(each.key)) continue;
     const what = each.form === 'after' ? `${each.keyword} ${each.value.shown}` : each.value.shown;
-    throw usage('missing-word', `${spec.name} needs ${what}`, `See: clusterlift help ${spec.name}.`);
+    throw usage(
+      'missing-word',
+      `${spec.name} needs ${what}`,
+      advice`See: \`clusterlift help ${new AsIs(spec.name)}\`.`,
+    );
   }
   return found;
 }
@@ -142,7 +151,7 @@ export function slipOf(spec: CommandSpec, word: string): string | undefined {
 }
 
 function unexpected(spec: CommandSpec, word: string): Error {
-  const hint = didYouMean(word, keywordsOf(spec), `See: clusterlift help ${spec.name}.`);
+  const hint = didYouMean(word, keywordsOf(spec), advice`See: \`clusterlift help ${new AsIs(spec.name)}\`.`);
   return usage('unexpected-word', `${spec.name} does not know what to do with ${quoted(word)}`, hint);
 }
 

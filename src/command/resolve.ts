@@ -1,3 +1,4 @@
+import { advice } from '../base/shell';
 import { ClusterliftError, ExitStatus } from '../base/errors';
 import { overriddenNode } from '../base/overrides';
 import { didYouMean } from '../base/suggest';
@@ -81,7 +82,7 @@ function modeOf({ mode, options }: UpgradeCommand, cluster: Cluster): Pick<Resol
 function checkLocation(location: string, file: ClustersFile): void {
   const known = ['localbackup', ...file.locations.map((each) => each.name)];
   if (known.includes(location)) return;
-  const others = `Locations: ${known.slice(0, 20).join(', ')}. Add one with: clusterlift backup add ${location} <uri>`;
+  const others = advice`Locations: ${known.slice(0, 20).join(', ')}. Add one with: \`clusterlift backup add ${location} <uri>\``;
   throw wrong(
     'usage-unknown-location',
     `there is no backup location "${location}"`,

@@ -1,3 +1,4 @@
+import { advice } from '../base/shell';
 import { randomBytes } from 'node:crypto';
 import { sleep } from '../base/async';
 import { monotonic } from '../base/clock';
@@ -249,7 +250,7 @@ function gaveUp(node: string, cause: unknown): ClusterliftError {
   return new ClusterliftError({
     code: 'node-unknown',
     message: `${node} did not answer until the deadline (${messageOf(cause)}); what happened there is not known`,
-    hint: `Bring ${node} back, then go on with \`clusterlift resume\`. Its lock stays until then.`,
+    hint: advice`Bring ${node} back, then go on with \`clusterlift resume\`. Its lock stays until then.`,
     exit: ExitStatus.unknown,
     node,
     cause,

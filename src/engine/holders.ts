@@ -1,3 +1,4 @@
+import { advice } from '../base/shell';
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -131,7 +132,7 @@ function noCopy(code: 'reinstalled-node' | 'plan-missing', run: string, node: st
     node,
     code,
     `${why}, so it does not vouch for it`,
-    `If ${node} was reinstalled, or lost its state: --override ${code}=${node}. Else go on from the machine that started the run.`,
+    advice`If ${node} was reinstalled, or lost its state: \`--override ${code}=${node}\`. Else go on from the machine that started the run.`,
   );
 }
 

@@ -1,3 +1,4 @@
+import { advice } from '../base/shell';
 import { sleep } from '../base/async';
 import { after } from '../base/clock';
 import { ClusterliftError, ExitStatus } from '../base/errors';
@@ -239,7 +240,7 @@ function attemptLost(step: Named, reason: 'dead' | 'other-boot', log: readonly s
   return new ClusterliftError({
     code: ATTEMPT_LOST,
     message: `The job ${step.step} on ${step.node} ${how} before it could say how it went`,
-    hint: `Look at ${step.node}, then decide: \`clusterlift resume RUN --decide ${step.node}=done\`, \`=retry\` or \`=failed\`.`,
+    hint: advice`Look at ${step.node}, then decide: \`clusterlift resume RUN --decide ${step.node}=done\`, \`=retry\` or \`=failed\`.`,
     exit: ExitStatus.unknown,
     node: step.node,
     log,
@@ -260,7 +261,7 @@ function stillRuns(step: Named, after: number): ClusterliftError {
   return new ClusterliftError({
     code: 'overdue',
     message: `The job ${step.step} on ${step.node} has not ended after ${formatDuration(after)}; it was not stopped`,
-    hint: `Look at ${step.node}; when the script has ended, go on with \`clusterlift resume RUN\`. The lock stays until then.`,
+    hint: advice`Look at ${step.node}; when the script has ended, go on with \`clusterlift resume RUN\`. The lock stays until then.`,
     exit: ExitStatus.unknown,
     node: step.node,
   });

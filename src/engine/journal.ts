@@ -1,3 +1,4 @@
+import { advice } from '../base/shell';
 import { createHash } from 'node:crypto';
 import { open, type FileHandle } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
@@ -209,7 +210,7 @@ function broken(path: string, line: number, why: string): ClusterliftError {
   return new ClusterliftError({
     code: 'journal-broken',
     message: `The journal ${path} cannot be trusted: line ${String(line)}: ${why}`,
-    hint: `Read the copy on the nodes with \`clusterlift resume ${run} --from-nodes\`, or close the run with \`clusterlift runs abandon ${run}\`.`,
+    hint: advice`Read the copy on the nodes with \`clusterlift resume ${run} --from-nodes\`, or close the run with \`clusterlift runs abandon ${run}\`.`,
     exit: ExitStatus.unknown,
     ...(line > 0 ? { at: { file: path, line, column: 1 } } : {}),
   });

@@ -1,3 +1,4 @@
+import { advice } from '../base/shell';
 import { mapLimit, sleep, within } from '../base/async';
 import { every, stopwatch } from '../base/clock';
 import { ClusterliftError, ExitStatus, messageOf } from '../base/errors';
@@ -240,8 +241,8 @@ function locked(name: string, held: HeldLock): ClusterliftError {
     message: `${lockedBy(name, held.owner)}${jobs ? '; its work on the node still goes on' : held.stale ? '; the lock is stale' : ''}`,
     hint:
       held.stale && !jobs
-        ? `Go on with it by \`clusterlift resume ${run}\`; or take the lock over with \`--override stale-lock\`.`
-        : `Follow it with \`clusterlift attach ${run}\`, go on with it by \`clusterlift resume ${run}\`, or wait until it has ended.`,
+        ? advice`Go on with it by \`clusterlift resume ${run}\`; or take the lock over with \`--override stale-lock\`.`
+        : advice`Follow it with \`clusterlift attach ${run}\`, go on with it by \`clusterlift resume ${run}\`, or wait until it has ended.`,
     exit: ExitStatus.locked,
     node: name,
   });

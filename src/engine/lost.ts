@@ -1,3 +1,4 @@
+import { advice } from '../base/shell';
 import { ClusterliftError, ExitStatus } from '../base/errors';
 import { errorRecord, type RunContext } from './context';
 import type { StepView } from './view';
@@ -37,7 +38,7 @@ export function stateLost(node: string, run: string): ClusterliftError {
   return new ClusterliftError({
     code: STATE_LOST,
     message: `The state directory of ${node} is gone or older than this run: what began there cannot be looked up`,
-    hint: `Look at ${node}, then decide: \`clusterlift resume ${run} --decide ${node}=done\`, \`=retry\` or \`=failed\`.`,
+    hint: advice`Look at ${node}, then decide: \`clusterlift resume ${run} --decide ${node}=done\`, \`=retry\` or \`=failed\`.`,
     exit: ExitStatus.unknown,
     node,
   });

@@ -1,3 +1,4 @@
+import { advice } from '../base/shell';
 import { isOverridden } from '../base/overrides';
 import { ClusterliftError, ExitStatus } from '../base/errors';
 import { ageOfPart, ageWords, isRenewed, isTooOld, partStep } from './age';
@@ -77,7 +78,7 @@ function undecided(node: string, what: string): ClusterliftError {
   return new ClusterliftError({
     code: OLD_BACKUP,
     message: `${node} was not rolled back: ${what}`,
-    hint: `Look at what ${node} wrote since then. \`clusterlift resume RUN\` at a terminal asks; \`clusterlift resume RUN --override ${OLD_BACKUP}=${node}\` rolls it back.`,
+    hint: advice`Look at what ${node} wrote since then. \`clusterlift resume RUN\` at a terminal asks; \`clusterlift resume RUN --override ${OLD_BACKUP}=${node}\` rolls it back.`,
     exit: ExitStatus.unknown,
     node,
   });

@@ -1,3 +1,4 @@
+import { advice } from '../base/shell';
 import { mapLimit } from '../base/async';
 import { ClusterliftError, ExitStatus } from '../base/errors';
 import { manifestOf, type Manifest } from '../package/manifest';
@@ -148,5 +149,5 @@ function overtaken(ctx: RunContext): ClusterliftError {
 }
 
 function nextStep({ plan }: RunContext): string {
-  return `See what the nodes have now with \`clusterlift status --cluster ${plan.cluster}\`, then start a new run: it passes over nodes that are at its target.`;
+  return advice`See what the nodes have now with \`clusterlift status --cluster ${plan.cluster}\`, then start a new run: it passes over nodes that are at its target.`;
 }

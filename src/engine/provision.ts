@@ -1,3 +1,4 @@
+import { advice } from '../base/shell';
 import { outcomeOf } from './bracket';
 import { ClusterliftError, ExitStatus } from '../base/errors';
 import { errorRecord, type RunContext } from './context';
@@ -111,7 +112,7 @@ function primaryLeftOut(primary: string): ClusterliftError {
   return new ClusterliftError({
     code: 'primary-left-out',
     message: `A provision is due, and its node ${primary} is left out by --nodes`,
-    hint: `Run \`clusterlift provision\` with ${primary}; the request stays on the nodes until then.`,
+    hint: advice`Run \`clusterlift provision\` with ${primary}; the request stays on the nodes until then.`,
     exit: ExitStatus.failed,
   });
 }

@@ -1,3 +1,4 @@
+import { advice } from '../base/shell';
 import { ClusterliftError, ExitStatus } from '../base/errors';
 import { ageOf, wallClock } from '../base/clock';
 import { partOf } from '../backup/points';
@@ -285,7 +286,7 @@ function otherVersion(node: string, found: string | undefined, target: string | 
   return new ClusterliftError({
     code: 'restored-version',
     message: `${node} reports version ${words(found)} after the restore, and the restore point recorded ${words(target)}`,
-    hint: `Look at ${node}, then decide: \`clusterlift resume RUN --decide ${node}=done\` keeps it, \`=retry\` asks again, \`=failed\` gives the restore up. What was replaced is kept until then.`,
+    hint: advice`Look at ${node}, then decide: \`clusterlift resume RUN --decide ${node}=done\` keeps it, \`=retry\` asks again, \`=failed\` gives the restore up. What was replaced is kept until then.`,
     exit: ExitStatus.unknown,
     node,
   });

@@ -1,3 +1,4 @@
+import { advice } from '../base/shell';
 import { sleep } from '../base/async';
 import { stopwatch } from '../base/clock';
 import { ClusterliftError, ExitStatus, hasCode } from '../base/errors';
@@ -113,7 +114,7 @@ function cameBackAsAnother(node: string, cause: unknown): ClusterliftError {
   return new ClusterliftError({
     code: 'reboot-unknown',
     message: `${node} came back with another host key: it may be another machine`,
-    hint: `Make sure that it is ${node}, correct known_hosts, then go on with \`clusterlift resume\`.`,
+    hint: advice`Make sure that it is ${node}, correct known_hosts, then go on with \`clusterlift resume\`.`,
     exit: ExitStatus.unknown,
     node,
     cause,

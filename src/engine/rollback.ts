@@ -1,3 +1,4 @@
+import { advice } from '../base/shell';
 import { mapLimit } from '../base/async';
 import { ClusterliftError, ExitStatus, hasCode } from '../base/errors';
 import type { Point } from '../backup/point';
@@ -152,7 +153,7 @@ function demandPart(ctx: RunContext, { read: { point, parts } }: WayBack, node: 
   throw new ClusterliftError({
     code: 'restore-missing',
     message: `The part of ${node} in restore point ${point.id} ${kind === 'missing' ? 'is missing' : 'has another size than recorded'}`,
-    hint: `Look at ${node}. There may be another restore point: \`clusterlift backup list\`.`,
+    hint: advice`Look at ${node}. There may be another restore point: \`clusterlift backup list\`.`,
     exit: ExitStatus.refused,
     node,
   });
@@ -230,7 +231,7 @@ function stillRuns(node: string, step: string): ClusterliftError {
   return new ClusterliftError({
     code: 'job-running',
     message: `${step} still runs on ${node}, so it cannot be rolled back yet`,
-    hint: `When it has ended, go on with \`clusterlift resume RUN\`. The lock of ${node} stays until then.`,
+    hint: advice`When it has ended, go on with \`clusterlift resume RUN\`. The lock of ${node} stays until then.`,
     exit: ExitStatus.unknown,
     node,
     step,

@@ -1,3 +1,4 @@
+import { advice } from '../base/shell';
 import { createHash, randomBytes } from 'node:crypto';
 import { link, mkdir, open, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
@@ -350,7 +351,7 @@ function runHere(run: string): ClusterliftError {
   return new ClusterliftError({
     code: 'run-here',
     message: `Run ${run} is known on this machine; it is not overwritten by what the nodes keep`,
-    hint: `Go on with it: \`clusterlift resume ${run}\`.`,
+    hint: advice`Go on with it: \`clusterlift resume ${run}\`.`,
     exit: ExitStatus.refused,
   });
 }
@@ -361,7 +362,7 @@ function owned(folder: string, by: ProcessIdentity | undefined): ClusterliftErro
   return new ClusterliftError({
     code: 'run-owned',
     message: `The run in ${folder} is worked on by ${who}`,
-    hint: `Follow it with \`clusterlift attach ${run}\`, or ask it to stop with \`clusterlift stop ${run}\`.`,
+    hint: advice`Follow it with \`clusterlift attach ${run}\`, or ask it to stop with \`clusterlift stop ${run}\`.`,
     exit: ExitStatus.locked,
   });
 }
@@ -370,7 +371,7 @@ function planChanged(run: string): ClusterliftError {
   return new ClusterliftError({
     code: 'plan-changed',
     message: `The plan of run ${run} is not the one that its journal began with`,
-    hint: `Do not go on with it: close it with \`clusterlift runs abandon ${run}\` and look at the nodes with \`clusterlift status\`.`,
+    hint: advice`Do not go on with it: close it with \`clusterlift runs abandon ${run}\` and look at the nodes with \`clusterlift status\`.`,
     exit: ExitStatus.unknown,
   });
 }

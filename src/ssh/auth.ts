@@ -1,3 +1,4 @@
+import { advice } from '../base/shell';
 import type { AnyAuthMethod, KeyboardInteractiveCallback, Prompt } from 'ssh2';
 import { ClusterliftError, ExitStatus } from '../base/errors';
 import type { Env } from '../base/paths';
@@ -148,7 +149,7 @@ export class Authenticator {
 
   private hint(): string {
     const { user, host, port } = this.context.target;
-    const ways = [`Try \`ssh -p ${String(port)} ${user}@${host}\` from here`];
+    const ways = [advice`Try \`ssh -p ${String(port)} ${user}@${host}\` from here`];
     if (this.offered.includes('publickey')) ways.push('set "identityFile", or add a key to the agent');
     const { given } = this.context.account;
     if (given && this.offered.some((each) => each !== 'publickey')) ways.push(`set ${variableOf(given)} or …_FILE`);

@@ -1,3 +1,4 @@
+import { advice } from '../base/shell';
 import { randomBytes } from 'node:crypto';
 import { ClusterliftError, ExitStatus } from '../base/errors';
 import { lastLines, line } from '../base/text';
@@ -151,7 +152,7 @@ export class Runner {
       ? new ClusterliftError({
           code: 'become-password-wrong',
           message: `sudo on ${node} did not accept the password of ${user}`,
-          hint: `Try it there: log in as ${user} and run \`sudo -k true\`.`,
+          hint: advice`Try it there: log in as ${user} and run \`sudo -k true\`.`,
           exit: ExitStatus.refused,
           node,
         })
@@ -184,20 +185,20 @@ export function explain(error: NotStarted, identity: Identity, kind: Become): Cl
     if (said !== undefined) {
       return refused(
         `sudo failed for ${user} on ${node}: ${line(said, 200)}`,
-        `Log in as ${user} and run \`sudo -k true\`.`,
+        advice`Log in as ${user} and run \`sudo -k true\`.`,
       );
     }
     if (error.reason === 'silent') {
       return refused(
         `sudo on ${node} asks ${user} something that we cannot answer`,
-        `Log in as ${user} and run \`sudo -k true\`; it must ask for a password only, or for nothing.`,
+        advice`Log in as ${user} and run \`sudo -k true\`; it must ask for a password only, or for nothing.`,
       );
     }
   }
   return new ClusterliftError({
     code: 'script-not-started',
     message: `${node} did not start a shell for ${user}${error.code === null ? '' : ` (exit status ${String(error.code)})`}`,
-    hint: `Log in as ${user} and run \`sh -c 'echo ok'\`: the account needs a login shell and no forced command.`,
+    hint: advice`Log in as ${user} and run \`sh -c 'echo ok'\`: the account needs a login shell and no forced command.`,
     exit: ExitStatus.refused,
     node,
     log,
@@ -205,7 +206,7 @@ export function explain(error: NotStarted, identity: Identity, kind: Become): Cl
 }
 
 const doasHint = (user: string): string =>
-  `Only doas without a password is supported: put \`permit nopass ${user}\` in /etc/doas.conf, or use sudo.`;
+  advice`Only doas without a password is supported: put \`permit nopass ${user}\` in /etc/doas.conf, or use sudo.`;
 
 const BECOME_TROUBLE: readonly {
   says: RegExp;
@@ -218,14 +219,14 @@ const BECOME_TROUBLE: readonly {
     says: /must have a tty/i,
     both: false,
     message: (node, user) => `sudo on ${node} refuses ${user} without a terminal (requiretty)`,
-    hint: (user) => `As root there: echo 'Defaults:${user} !requiretty' > /etc/sudoers.d/clusterlift`,
+    hint: (user) => advice`As root there: \`echo ${`Defaults:${user} !requiretty`} > /etc/sudoers.d/clusterlift\``,
   },
   {
     says: /not in the sudoers file|is not allowed to|may not run sudo/i,
     both: false,
     message: (node, user, kind) => `${user} may not become root on ${node} with ${kind}`,
     hint: (user) =>
-      `As root there: echo '${user} ALL=(ALL) ALL' > /etc/sudoers.d/clusterlift, or set another "user" or "become".`,
+      advice`As root there: \`echo ${`${user} ALL=(ALL) ALL`} > /etc/sudoers.d/clusterlift\`, or set another "user" or "become".`,
   },
   {
     says: /(sudo|doas)['’]?:? (command )?not found|(sudo|doas)['’]?: No such file/i,

@@ -1,5 +1,5 @@
 import { ClusterliftError, ExitStatus, messageOf } from '../base/errors';
-import { shellWord } from '../base/shell';
+import { advice } from '../base/shell';
 import { line } from '../base/text';
 import type { Authenticator } from './auth';
 import type { Target } from './target';
@@ -10,7 +10,7 @@ export function unreachable(target: Target, why: string, cause?: unknown): Clust
   return new ClusterliftError({
     code: 'host-unreachable',
     message: `${node} (${host}, port ${String(port)}) cannot be reached: ${why}`,
-    hint: `Check address, network and sshd: ssh -v -p ${String(port)} ${shellWord(host)}`,
+    hint: advice`Check address, network and sshd: \`ssh -v -p ${String(port)} ${host}\``,
     exit: ExitStatus.refused,
     node,
     cause,

@@ -1,7 +1,7 @@
 import { mkdir, open, readFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { ClusterliftError, ExitStatus } from '../base/errors';
-import { shellWord } from '../base/shell';
+import { advice } from '../base/shell';
 import { rsaBitsOf } from './algorithms';
 import type { Asker } from './connection';
 import {
@@ -115,7 +115,7 @@ async function readKnownHosts(file: string): Promise<KnownHost[]> {
     throw new ClusterliftError({
       code: 'known-hosts-unreadable',
       message: `${file} cannot be read, so no host key can be checked`,
-      hint: `Make it readable for this user: ls -l ${shellWord(file)}`,
+      hint: advice`Make it readable for this user: \`ls -l ${file}\``,
       exit: ExitStatus.refused,
       cause: error,
     });
@@ -130,7 +130,7 @@ function unknown(host: Host, key: Uint8Array, certificateAuthority: boolean): Cl
   return new ClusterliftError({
     code: 'host-key-unknown',
     message: `the host key of ${host.node} (${name}) is not known: ${keyTypeOf(key)} ${fingerprint(key)}${ca}`,
-    hint: `Compare it with \`ssh-keygen -lf /etc/ssh/ssh_host_${fileType(key)}_key.pub\` on the node; then connect once with \`ssh\`, answer the question, or use --accept-new-host-keys.`,
+    hint: advice`Compare it with \`ssh-keygen -lf /etc/ssh/ssh_host_${fileType(key)}_key.pub\` on the node; then connect once with \`ssh\`, answer the question, or use --accept-new-host-keys.`,
     exit: ExitStatus.refused,
     node: host.node,
   });
@@ -152,7 +152,7 @@ function changed(host: Host, key: Uint8Array, at: KnownHost): ClusterliftError {
   return new ClusterliftError({
     code: 'host-key-changed',
     message: `the host key of ${host.node} (${name}) changed: it shows ${keyTypeOf(key)} ${fingerprint(key)}, but ${at.file}:${String(at.line)} has ${at.keyType} ${recorded}`,
-    hint: `Somebody may be listening in. If the node was set up anew: ssh-keygen -R ${shellWord(name)} -f ${shellWord(at.file)}`,
+    hint: advice`Somebody may be listening in. If the node was set up anew: \`ssh-keygen -R ${name} -f ${at.file}\``,
     exit: ExitStatus.refused,
     node: host.node,
   });

@@ -12,7 +12,7 @@ import {
 import { within } from '../base/async';
 import { after } from '../base/clock';
 import { messageOf } from '../base/errors';
-import { shellWord } from '../base/shell';
+import { advice } from '../base/shell';
 import type { Asker } from './connection';
 import { fingerprint } from './known-hosts';
 import { PasswordSource } from './password';
@@ -62,7 +62,7 @@ export class KeyFiles {
     if (!text || (parsed && !(parsed instanceof Error) && !parsed.isPrivateKey())) {
       return { label: file, problem: 'only the public key is there', publicKey };
     }
-    if (read.exposed) return { label: file, problem: `others can read it: chmod go-rwx ${shellWord(file)}`, publicKey };
+    if (read.exposed) return { label: file, problem: advice`others can read it: \`chmod go-rwx ${file}\``, publicKey };
     return {
       label: file,
       publicKey,

@@ -1,4 +1,4 @@
-import { ClusterliftError, ExitStatus } from '../base/errors';
+import { ClusterliftError, ExitStatus, hintFor } from '../base/errors';
 
 /** What a person is told to do when a script on a node refuses (`die CODE TEXT` in lib.sh). */
 interface Advice {
@@ -74,5 +74,5 @@ const ADVICE: Readonly<Record<string, Advice>> = {
 /** The error for a refusal of a script on a node; `text` is already one bounded, printable line. */
 export function refusal(node: string, code: string, text: string): ClusterliftError {
   const { hint, exit } = ADVICE[code] ?? { hint: 'Look at the node.', exit: ExitStatus.failed };
-  return new ClusterliftError({ code, message: `${node}: ${text}`, hint, exit, node });
+  return new ClusterliftError({ code, message: `${node}: ${text}`, hint: hintFor(hint, 'RUN', node), exit, node });
 }

@@ -4,7 +4,7 @@ import { hostname, userInfo } from 'node:os';
 import { dirname, isAbsolute, basename, join } from 'node:path';
 import { ClusterliftError, ExitStatus } from '../base/errors';
 import { type Env, home } from '../base/paths';
-import { shellWord } from '../base/shell';
+import { advice } from '../base/shell';
 import { type Algorithms, algorithmsFor } from './algorithms';
 import { type RecordNames, matchesPattern, recordNames } from './known-hosts';
 import { type SshOptions, evaluate } from './ssh-config';
@@ -215,7 +215,7 @@ function readConfig(file: string): string | undefined {
       throw new ClusterliftError({
         code: 'ssh-config-permissions',
         message: `others may write to ${file}, so it cannot be trusted`,
-        hint: ours ? `chmod go-w ${shellWord(file)}` : `Make yourself its owner: ls -l ${shellWord(file)}`,
+        hint: ours ? advice`\`chmod go-w ${file}\`` : advice`Make yourself its owner: \`ls -l ${file}\``,
         exit: ExitStatus.usage,
       });
     }

@@ -1,3 +1,4 @@
+import { advice } from '../../base/shell';
 import { mapLimit } from '../../base/async';
 import { ClusterliftError, ExitStatus } from '../../base/errors';
 import { self } from '../../base/process';
@@ -184,7 +185,7 @@ async function onlyRun(site: Site): Promise<string> {
   throw new ClusterliftError({
     code: 'run-ambiguous',
     message: `The nodes know several runs: ${runs.slice(-10).join(', ')}`,
-    hint: `Name one: \`clusterlift resume ${last} --from-nodes\`.`,
+    hint: advice`Name one: \`clusterlift resume ${last} --from-nodes\`.`,
     exit: ExitStatus.usage,
   });
 }

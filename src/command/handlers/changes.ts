@@ -1,3 +1,4 @@
+import { advice, AsIs, shellWord } from '../../base/shell';
 import { isOverridden } from '../../base/overrides';
 import { ClusterliftError, ExitStatus } from '../../base/errors';
 import type { Cluster } from '../../cluster/model';
@@ -40,15 +41,15 @@ export async function settleChanges(
 }
 
 function unanswered({ code, node, message, way }: Change, run: string, file: string): ClusterliftError {
-  const override = `--override ${code}${node === undefined ? '' : `=${node}`}`;
+  const override = new AsIs(['--override', shellWord(node === undefined ? code : `${code}=${node}`)].join(' '));
   const back = `Put it back in ${file}`;
   return new ClusterliftError({
     code,
     message: `${message} since run ${run} began`,
     hint:
       code === 'primary-gone'
-        ? `${back}, then resume; or close the run with \`clusterlift runs abandon ${run}\`.`
-        : `${back}, or: \`clusterlift resume ${run} ${override}\` ${way}.`,
+        ? advice`${back}, then resume; or close the run with \`clusterlift runs abandon ${run}\`.`
+        : advice`${back}, or: \`clusterlift resume ${run} ${override}\` ${way}.`,
     exit: ExitStatus.refused,
     node,
   });

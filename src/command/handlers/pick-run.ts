@@ -1,3 +1,4 @@
+import { advice } from '../../base/shell';
 import { ClusterliftError, ExitStatus } from '../../base/errors';
 import type { RunRecord, Runs } from '../../engine/runs';
 
@@ -27,7 +28,7 @@ export async function pickRun(
   throw new ClusterliftError({
     code: 'run-ambiguous',
     message: `There are ${String(candidates.length)} runs to ${verb}: ${candidates.map((each) => each.run).join(', ')}`,
-    hint: `Name one: \`clusterlift ${verb} ${candidates.at(-1)?.run ?? ''}\`.`,
+    hint: advice`Name one: \`clusterlift ${verb} ${candidates.at(-1)?.run ?? ''}\`.`,
     exit: ExitStatus.usage,
   });
 }

@@ -1,3 +1,4 @@
+import { advice } from '../../base/shell';
 import { ClusterliftError, ExitStatus, hasCode } from '../../base/errors';
 import { overriddenNode } from '../../base/overrides';
 import { didYouMean } from '../../base/suggest';
@@ -96,7 +97,7 @@ function configGone(run: string, path: string): ClusterliftError {
   return new ClusterliftError({
     code: 'config-gone',
     message: `Run ${run} was started with ${path}, and that file is gone`,
-    hint: `Give the file that has its nodes now: \`clusterlift resume ${run} --config FILE\`.`,
+    hint: advice`Give the file that has its nodes now: \`clusterlift resume ${run} --config FILE\`.`,
     exit: ExitStatus.refused,
   });
 }
@@ -105,7 +106,7 @@ function clusterGone({ run, plan }: RunView, path: string): ClusterliftError {
   return new ClusterliftError({
     code: 'cluster-gone',
     message: `Run ${run} is about the cluster ${plan.cluster}, which is not in ${path} any more`,
-    hint: `Put it back, or give another file with --config; or close the run with \`clusterlift runs abandon ${run}\`.`,
+    hint: advice`Put it back, or give another file with --config; or close the run with \`clusterlift runs abandon ${run}\`.`,
     exit: ExitStatus.refused,
   });
 }

@@ -1,3 +1,4 @@
+import { advice } from '../../base/shell';
 import { ClusterliftError, ExitStatus, messageOf } from '../../base/errors';
 import { line } from '../../base/text';
 import type { RunRecord } from '../../engine/runs';
@@ -65,7 +66,9 @@ export async function abandon(ctx: CommandContext, run: string, options: Options
   const reason = options.reason ?? 'abandoned by a person';
   if (record.problem) await ctx.runs.closeDamaged(run, reason, ctx.by);
   else await abandonRun(ctx.runs, run, reason, ctx.by);
-  ctx.face.say(`Run ${run} is closed. Look at the nodes with: clusterlift status --cluster ${record.plan.cluster}`);
+  ctx.face.say(
+    advice`Run ${run} is closed. Look at the nodes with: \`clusterlift status --cluster ${record.plan.cluster}\``,
+  );
   return ExitStatus.ok;
 }
 
@@ -93,7 +96,7 @@ function notLive(record: RunRecord): ClusterliftError {
     code: 'run-not-live',
     message: `No process works on run ${record.run} (it is ${record.state})`,
     hint: isResumable(record.view)
-      ? `Go on with it: \`clusterlift resume ${record.run}\`.`
+      ? advice`Go on with it: \`clusterlift resume ${record.run}\`.`
       : 'It has ended; see `clusterlift runs`.',
     exit: isResumable(record.view) ? ExitStatus.unknown : ExitStatus.usage,
   });

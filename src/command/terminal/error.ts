@@ -21,8 +21,13 @@ export function renderError(error: ClusterliftError, look: Look): string[] {
       : []),
     ...(where === undefined ? [] : labelled('Node:', where, look)),
     ...quoted(error.log, look),
-    ...labelled('Next:', error.hint, look),
+    ...labelled('Next:', withoutRun(error.hint), look),
   ];
+}
+
+/** An error of no run: `resume`, `attach` and `stop` find the run themselves. */
+function withoutRun(hint: string): string {
+  return hint.replace(/\b(clusterlift (?:resume|attach|stop)) RUN\b/g, '$1');
 }
 
 /** For what should never reach a person: an error that is not one of ours. */

@@ -1,3 +1,4 @@
+import { shellWord } from '../../base/shell';
 import { aboutNode } from '../../base/text';
 import type { CheckResult } from '../../engine/plan';
 import { isFirm } from '../../engine/prepare/findings';
@@ -15,7 +16,7 @@ export function renderReport(checks: readonly CheckResult[], look: Look): string
     const codes = [...new Set(blocks.map((check) => check.code))].filter((code) => !isFirm(code));
     const count = `${plural(blocks.length, 'finding blocks', 'findings block')} the run`;
     const rest = warnings.length > 0 ? `, ${plural(warnings.length, 'warning', 'warnings')}` : '';
-    const override = `Accept the risk, recorded in the journal: ${codes.map((code) => `--override ${code}`).join(' ')}`;
+    const override = `Accept the risk, recorded in the journal: ${codes.flatMap((code) => ['--override', shellWord(code)]).join(' ')}`;
     return [
       ...lines,
       '',

@@ -1,3 +1,4 @@
+import { advice } from '../../base/shell';
 import { isOverridden } from '../../base/overrides';
 import { formatDuration } from '../../base/units';
 import { clockSkew, type NodeFacts } from '../../cluster/facts';
@@ -11,7 +12,7 @@ export function clockFindings(facts: NodeFacts, node: string): Finding[] {
   if (skew <= 5000) return [];
   const direction = clockSkew(facts) > 0 ? 'ahead of' : 'behind';
   const message = `The clock of ${node} is ${formatDuration(skew)} ${direction} ours`;
-  const fix = `Set it: \`chronyc makestep\` or \`timedatectl set-ntp true\` on ${node}.`;
+  const fix = advice`Set it: \`chronyc makestep\` or \`timedatectl set-ntp true\` on ${node}.`;
   return [skew > 60_000 ? block('clock-skew', node, message, fix) : warn('clock-skew', node, message, fix)];
 }
 
@@ -50,7 +51,7 @@ export function stateFindings(facts: NodeFacts, node: string): Finding[] {
     at(
       'kill-user-processes',
       `${node} ends all processes of ${facts.login.user} when the session ends, so no job would survive a lost link`,
-      `Set "become", or on ${node}: \`loginctl enable-linger ${facts.login.user}\`.`,
+      advice`Set "become", or on ${node}: \`loginctl enable-linger ${facts.login.user}\`.`,
     );
   }
   return findings;
@@ -68,7 +69,7 @@ export function openFindings(input: CheckInput, probe: NodeProbe, facts: NodeFac
         'job-running',
         name,
         `A job of run ${job?.run ?? ''} still runs on ${name}`,
-        `Go on with that run: \`clusterlift resume ${job?.run ?? ''}\`.`,
+        advice`Go on with that run: \`clusterlift resume ${job?.run ?? ''}\`.`,
       ),
     );
   }
@@ -93,7 +94,7 @@ function lockFindings(input: CheckInput, held: HeldLock, node: string): Finding[
         'locked',
         node,
         `${message}; the lock is stale`,
-        `Go on with it: \`clusterlift resume ${run}\`; or take it over: --override stale-lock.`,
+        advice`Go on with it: \`clusterlift resume ${run}\`; or take it over: --override stale-lock.`,
       ),
     ];
   return [
@@ -101,7 +102,7 @@ function lockFindings(input: CheckInput, held: HeldLock, node: string): Finding[
       'locked',
       node,
       message,
-      `Follow it with \`clusterlift attach ${run}\`, or go on with it by \`clusterlift resume ${run}\`.`,
+      advice`Follow it with \`clusterlift attach ${run}\`, or go on with it by \`clusterlift resume ${run}\`.`,
     ),
   ];
 }
@@ -124,8 +125,8 @@ export function unfinishedFindings({ probes }: CheckInput, { model, lock }: Node
         model.name,
         `Run ${run} began on ${model.name}, and ${model.name} has not seen its end`,
         probes.every((probe) => probe.facts?.lastClaim === run)
-          ? `Go on with it: \`clusterlift resume ${run}\` (from another machine with --from-nodes); a new run goes on from what it left.`
-          : `A new run goes on from what it left. If this machine started it: \`clusterlift resume ${run}\`.`,
+          ? advice`Go on with it: \`clusterlift resume ${run}\` (from another machine with --from-nodes); a new run goes on from what it left.`
+          : advice`A new run goes on from what it left. If this machine started it: \`clusterlift resume ${run}\`.`,
       ),
     );
 }

@@ -1,3 +1,4 @@
+import { advice } from '../../base/shell';
 import { rm, stat } from 'node:fs/promises';
 import { basename, resolve } from 'node:path';
 import { atMost } from '../../base/async';
@@ -225,7 +226,7 @@ async function mustFind(request: PackageRequest, name: string): Promise<FileOnNo
   throw new ClusterliftError({
     code: 'package-not-found',
     message: `There is no file ${name} here, and none on ${primary.name} in ${cluster.packageDirs.join(', ')}`,
-    hint: `Check the name, or copy the package to ${primary.name}; \`clusterlift upgrade\` alone takes the newest one there.`,
+    hint: advice`Check the name, or copy the package to ${primary.name}; \`clusterlift upgrade\` alone takes the newest one there.`,
     exit: ExitStatus.refused,
   });
 }

@@ -1,3 +1,4 @@
+import { advice } from '../../base/shell';
 import type { NodeFacts } from '../../cluster/facts';
 import type { Manifest } from '../../package/manifest';
 import type { ScriptStart } from '../../package/script-start';
@@ -20,7 +21,7 @@ export function brokenScripts(starts: readonly ScriptStart[]): Finding[] {
               'script-interpreter',
               undefined,
               `The script ${path} of the package cannot be started: ${broken}`,
-              `Write ${path} with LF at the ends of its lines (\`sed -i 's/\\r$//'\`) and an absolute interpreter, and make the package again.`,
+              advice`Write ${path} with LF at the ends of its lines (\`sed -i 's/\\r$//'\`) and an absolute interpreter, and make the package again.`,
             ),
             path,
           },

@@ -1,3 +1,4 @@
+import { advice } from '../../base/shell';
 import { wallClock } from '../../base/clock';
 import type { Cluster, NodeModel } from '../../cluster/model';
 import type { PackageCache } from '../../package/sources/cache';
@@ -192,7 +193,7 @@ function notAsked({ cluster, lookOnly }: PrepareUpgrade, why: 'blocked' | 'no-co
     );
   const message = `${what}: ${cluster.name} is a production cluster. Versions and health come from what is installed`;
   const fix = lookOnly
-    ? `\`--confirm ${cluster.name}\` runs its version and check scripts, too.`
+    ? advice`\`--confirm ${cluster.name}\` runs its version and check scripts, too.`
     : `They run after you typed the name; a plan that changes by them is confirmed again.`;
   return warn('not-asked', undefined, message, fix);
 }

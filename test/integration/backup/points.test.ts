@@ -396,7 +396,7 @@ describe('restore points of a cluster', function () {
         ['n1'],
       );
       assert.match(found[0]?.message ?? '', new RegExp(sha256Hex('echo 24.1\n')));
-      assert.match(found[0]?.fix ?? '', /--override foreign-point=n1$/);
+      assert.match(found[0]?.fix ?? '', /`--override foreign-point=n1`$/);
       assert.deepEqual((await checkRestore(store, read, nodes().slice(1), undefined)).trust.foreign, []);
       assert.deepEqual((await verifyPoint(store, point.id, nodes(), by)).trust.foreign, ['n1']);
     });

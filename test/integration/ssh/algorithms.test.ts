@@ -190,7 +190,7 @@ describe('old SSH algorithms on a real server', function () {
       execFileSync('mkfifo', [file('pipe')]);
       await writeFile(file('huge'), Buffer.alloc((1 << 20) + 1), { mode: 0o600 });
       const reasons: [string, RegExp][] = [
-        [file('open'), /others can read it: chmod go-rwx /],
+        [file('open'), /others can read it: `chmod go-rwx /],
         [file('pipe'), /not a regular file/],
         ['/dev/zero', /not a regular file/],
         [file('huge'), /larger than 1 MiB/],

@@ -208,7 +208,7 @@ describe('a wrong command line', () => {
     ['resume --decide n=done --decide n=retry', /^usage-conflict/],
     ['unlock', /^usage-missing-option/],
     ['unlock --reason=', /^usage-bad-value/],
-    ['backup add nightly', /^usage-missing-word: See: clusterlift help backup add\.$/],
+    ['backup add nightly', /^usage-missing-word: See: `clusterlift help backup add`\.$/],
     ['backup clean nightly', /^usage-missing-word/],
     ['backup clean nightly keep', /^usage-missing-word/],
     ['backup clean nightly keep 0', /^usage-bad-value/],

@@ -1,3 +1,4 @@
+import { advice } from '../../../base/shell';
 import { ExitStatus } from '../../../base/errors';
 import { formatSize } from '../../../base/units';
 import { checkLocationName, parseLocation } from '../../../backup/location';
@@ -29,7 +30,7 @@ export async function addLocation(
     const created = reports.some((each) => each.created);
     ctx.face.list([{ name, uri, free, created }], () => [
       `Added ${name}: ${uri}${free === undefined ? '' : `, ${formatSize(free)} free`}${created ? '; the repository was made' : ''}.`,
-      `Back up to it with: clusterlift backup create ${name}`,
+      advice`Back up to it with: \`clusterlift backup create ${name}\``,
     ]);
     return ExitStatus.ok;
   } finally {
