@@ -5,7 +5,7 @@ import { ClusterliftError, ExitStatus } from '../base/errors';
 import { lastLines } from '../base/text';
 import { formatDuration } from '../base/units';
 import type { RunTask } from '../backup/task';
-import type { JobEnd, JobSpec, Wishes } from '../ssh/jobs';
+import type { FollowOptions, JobEnd, JobSpec, Wishes } from '../ssh/jobs';
 import type { NodeConnection } from '../ssh/connection';
 import { runJob } from '../ssh/jobs';
 import type { RunContext } from './context';
@@ -122,7 +122,7 @@ async function runTracked(
   const changes = step.step !== 'backup';
   const whole: JobSpec = { ...spec, id, changes, stateDir: ctx.node(node).stateDir, fence: fenceOf(ctx, node) };
   const tail = new Tail();
-  const end = await withDeadlines(ctx, step, (signal) => toTheEnd(ctx, step, whole, tail, signal));
+  const end = await withDeadlines(ctx, step, (watch) => toTheEnd(ctx, step, whole, tail, watch));
   return { end, tail };
 }
 
@@ -132,13 +132,13 @@ async function toTheEnd(
   step: Attempt,
   spec: JobSpec,
   tail: Tail,
-  signal: AbortSignal,
+  watch: JobWatch,
 ): Promise<EndOfClaimed> {
   let offset = 0;
   return untilClaimed(ctx, step, (connection) =>
     runJob(connection, spec, {
       offset,
-      signal,
+      ...watch,
       onOutput: (text) => {
         tail.add(text);
         ctx.live({ type: 'output', node: step.node, step: step.step, text });
@@ -167,24 +167,42 @@ export async function untilClaimed(
   throw notStarted(step);
 }
 
-/** Tells when the job is overdue; lets go of it, outcome unknown, when it is overdue for longer than `--give-up`. */
-async function withDeadlines<T>(ctx: RunContext, step: Attempt, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+type JobWatch = Required<Pick<FollowOptions, 'signal' | 'onAge'>>;
+
+/**
+ * Tells when the job is overdue; leaves it, outcome unknown, when it is overdue for longer than `--give-up`. Its age is
+ * counted on the node, over resumes and while this machine sleeps. A job that is overdue already gets `--give-up` once
+ * more, because a person who resumes wants to follow it.
+ */
+async function withDeadlines<T>(ctx: RunContext, step: Attempt, work: (watch: JobWatch) => Promise<T>): Promise<T> {
   const { node, step: name, lane, attempt, timeout } = step;
   const late = new AbortController();
-  const overdue = after(timeout, () => {
-    ctx.record({ type: 'step.overdue', node, step: name, lane, attempt, afterMs: timeout }).catch(() => undefined);
-  });
-  const giveUp = after(timeout + ctx.giveUp, () => {
+  let told = false;
+  const tell = (): void => {
+    if (!told)
+      ctx.record({ type: 'step.overdue', node, step: name, lane, attempt, afterMs: timeout }).catch(() => undefined);
+    told = true;
+  };
+  const expire = (): void => {
     late.abort(stillRuns(step, timeout + ctx.giveUp));
-  });
+  };
+  let limit: number | undefined;
+  let timers = [after(timeout, tell), after(timeout + ctx.giveUp, expire)];
+  const cancel = (): void => {
+    for (const each of timers) each.cancel();
+  };
+  const onAge = (age: number): void => {
+    limit ??= Math.max(timeout, age) + ctx.giveUp;
+    cancel();
+    timers = [after(Math.max(timeout - age, 0), tell), after(Math.max(limit - age, 0), expire)];
+  };
   try {
-    return await work(AbortSignal.any([ctx.signal, late.signal]));
+    return await work({ signal: AbortSignal.any([ctx.signal, late.signal]), onAge });
   } catch (error) {
     if (late.signal.aborted && !ctx.signal.aborted) throw late.signal.reason;
     throw error;
   } finally {
-    overdue.cancel();
-    giveUp.cancel();
+    cancel();
   }
 }
 

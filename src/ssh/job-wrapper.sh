@@ -35,6 +35,7 @@ claim_job() {
   mkdir "$mine"
   printf '%s %s\n' $$ "$START" >"$mine/pid"
   printf '%s\n' "$BOOT" >"$mine/boot_id"
+  { read -r claimed _ </proc/uptime && printf '%s\n' "${claimed%%.*}" >"$mine/uptime"; } 2>/dev/null || :
   sync_path "$mine/pid" "$mine/boot_id" "$mine"
 }
 

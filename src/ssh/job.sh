@@ -162,8 +162,17 @@ follow() {
   done
 }
 
+# age: sets RC to the seconds that the job runs, by a clock that nobody sets and that counts while nobody watches.
+age() {
+  { read -r begun <"$J/started/uptime"; } 2>/dev/null || return 0
+  case $begun in *[!0-9]* | '') return 0 ;; esac
+  uptime_now
+  RC=$((UP - begun))
+}
+
 # The last thing on stderr; what the script asked for comes after the line.
 tell() {
+  if [ "$STATE" = running ]; then age; fi
   printf 'CLUSTERLIFT-JOB %s %s\n' "$STATE" "$RC" >&2
   if [ "$STATE" = ended ] && [ -f "$J/output" ] && [ ! -L "$J/output" ]; then head -c 8192 "$J/output" >&2; fi
 }

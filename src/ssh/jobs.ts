@@ -69,6 +69,8 @@ export interface FollowOptions {
   readonly onOutput?: (text: string) => void | Promise<void>;
   /** The offset to follow from after a lost link; called after `onOutput`. */
   readonly onOffset?: (offset: number) => void;
+  /** How long the job has run by the node's own clock, milliseconds; called while it runs, also after a resume. */
+  readonly onAge?: (age: number) => void;
   readonly signal?: AbortSignal;
   /** How often the node looks at the log, milliseconds; default 100. */
   readonly pollMs?: number;
@@ -161,7 +163,10 @@ class Follower {
       ...(stdin && { stdin }),
       ...(signal && { signal }),
     });
-    return parseStatus(this.connection.node, result.stderr);
+    const status = parseStatus(this.connection.node, result.stderr);
+    const age = status.state === 'running' ? parseAge(result.stderr) : undefined;
+    if (age !== undefined) this.options.onAge?.(age);
+    return status;
   }
 
   private async take(chunk: Buffer): Promise<void> {
@@ -191,6 +196,12 @@ export function parseStatus(node: string, stderr: string): JobStatus {
       return { state: 'done', rc: Number(told[2]), wishes: parseWishes(stderr.slice(told.index + told[0].length)) };
   }
   throw broken(node, 'the state of a job is missing');
+}
+
+/** Milliseconds that a running job has run. Pure. @returns undefined: the node could not tell */
+export function parseAge(stderr: string): number | undefined {
+  const seconds = /^CLUSTERLIFT-JOB running (\d{1,9})$/m.exec(stderr)?.[1];
+  return seconds === undefined ? undefined : Number(seconds) * 1000;
 }
 
 const MAX_WISHES = 50;

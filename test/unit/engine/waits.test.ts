@@ -92,6 +92,34 @@ describe('Waits of a run', () => {
         assert.equal(time.pending, 0, 'no timer is left');
       });
 
+      it('the age of a job is counted on its node: a resume, or a machine that slept, begins no new count', async () => {
+        const { time } = held;
+        const aged = (start: number): RunContext =>
+          run(async () => {
+            await sleep(25_000);
+            const age = Math.floor((start + time.now) / 1000);
+            return { code: 0, signal: undefined, stdout: '', stderr: `CLUSTERLIFT-JOB running ${String(age)}\n` };
+          }, HOUR);
+        const job = { node: 'n1', step: 'upgrade', action: 'upgrade', repeatable: false } as const;
+        for (const [age, overdueAt, endsAt] of [
+          [DAY - HOUR, HOUR, 2 * HOUR],
+          [3 * DAY, 25_000, HOUR + 25_000],
+        ] as const) {
+          const ctx = aged(age - time.now);
+          await locked(ctx);
+          stepsAfter(5000);
+          const began = time.now;
+          const end = scriptJob(ctx, pkg({ upgrade: DAY }), job);
+          end.catch(() => undefined);
+          await time.pass(overdueAt - 6000);
+          assert.equal(stepOf(ctx.nodeView('n1'), 'upgrade')?.overdue, false);
+          await time.pass(40_000);
+          assert.equal(stepOf(ctx.nodeView('n1'), 'upgrade')?.overdue, true);
+          await assert.rejects(time.until(end), (e) => hasCode(e, 'overdue'));
+          assert.ok(Math.abs(time.now - began - endsAt) < 40_000, String(time.now - began));
+        }
+      });
+
       it('a node that restarts has the time of its manifest and --give-up to be back', async () => {
         const { time } = held;
         const boots = (ms: number): RunContext =>

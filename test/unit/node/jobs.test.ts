@@ -9,6 +9,7 @@ import { takeLock } from '../../../src/engine/node/lock';
 import {
   followJob,
   jobStatus,
+  parseAge,
   parseStatus,
   parseWishes,
   runJob,
@@ -43,6 +44,23 @@ underBothShells('A job', (place) => {
     ends.push(await runJob(node, spec));
     assert.deepEqual(new Set(ends.map((end) => end.state === 'done' && end.rc)), new Set([0]));
     assert.equal(count(root), 1);
+  });
+
+  it('tells its age by the clock of the node, also to whoever follows it later', async () => {
+    const { node, stateDir } = place();
+    const spec = job(place(), { kind: 'text', text: 'sleep 6' });
+    await startJob(node, spec);
+    const begun = join(stateDir, 'jobs', spec.id, 'started/uptime');
+    const uptime = Number(await readFile(begun, 'utf8'));
+    assert.ok(Math.abs(uptime - Number((await readFile('/proc/uptime', 'utf8')).split(' ')[0])) < 60);
+    // As if it had begun an hour ago; a clock that was set meanwhile would change nothing.
+    await writeFile(begun, `${String(Math.max(uptime - 3600, 0))}\n`);
+    const ages: number[] = [];
+    await followJob(node, spec, { execSeconds: 1, onAge: (age) => ages.push(age) });
+    assert.ok(ages.length > 0);
+    for (const age of ages) assert.ok(age >= Math.min(uptime, 3600) * 1000 && age < 3_700_000, String(age));
+    assert.equal(parseAge('CLUSTERLIFT-JOB running \n'), undefined);
+    assert.equal(parseAge('CLUSTERLIFT-JOB running 12\n'), 12_000);
   });
 
   it('gives a repeated follower the log from its offset only', async () => {
