@@ -10,7 +10,7 @@ import { probe } from './probe';
 import { restoreSpace } from './space';
 import { describeState, stateOf, type PartSeen } from './state';
 import type { BackupNode, PartContext, ReadPoint, RestoreSource, Store } from './store';
-import { backTask, forwardTask, lookAtPart, settle, swapState, type SwapState } from './swap';
+import { backTask, forwardTask, keepReplaced, type Kept, lookAtPart, settle, swapState, type SwapState } from './swap';
 import { checkEnd, type RunTask } from './task';
 import { foreignWords, removalWords, type Trust, trustOf } from './trust';
 
@@ -196,6 +196,19 @@ export async function settleRestore(
   ctx: Pick<RestoreContext, 'store' | 'point' | 'node' | 'tag' | 'signal'>,
 ): Promise<void> {
   await settle(ctx.node, ctx.tag, ctx.signal);
+  await endRestore(ctx);
+}
+
+/** Keeps what was replaced, and removes only the copy of the part: after a rollback that nobody asked for. */
+export async function keepRestore(
+  ctx: Pick<RestoreContext, 'store' | 'point' | 'node' | 'tag' | 'signal'>,
+): Promise<Kept> {
+  const kept = await keepReplaced(ctx.node, ctx.tag, ctx.signal);
+  await endRestore(ctx);
+  return kept;
+}
+
+async function endRestore(ctx: Pick<RestoreContext, 'store' | 'point' | 'node' | 'signal'>): Promise<void> {
   await ctx.store.endRestore(partContext(ctx)).catch((error: unknown) => {
     // A point without this node has left nothing there.
     if (!(error instanceof ClusterliftError)) throw error;

@@ -7,10 +7,11 @@
 # look STATE TAG KIND …                     is the part one that `forward` would unpack?
 # back STATE TAG                            a job: what was there before comes back
 # settle STATE TAG                          removes what was replaced
+# keep STATE TAG                            leaves it where it lies, until the next restore or upgrade on this node
 # state STATE TAG                           how far it is
 #
 # R=$S/restore/TAG holds `phase` and for path number i the directory p<i>: path, parent, want, had, stage, how, state.
-# Phases: preparing → unpacked → swapping → in, or backing → back.
+# Phases: preparing → unpacked → swapping → in (→ kept), or backing → back.
 # A path goes ready → (kept →) aside → (filling →) in, and backing → back. Each word is on the disk before the next act.
 # how: rename = two atomic renames; copy = where that is not possible, with a copy of the old one kept meanwhile.
 # Others may write beside the path: its directory is held (tar.sh), and what is renamed keeps its name, so that nothing is
@@ -303,13 +304,14 @@ all_forward() {
 forward() {
   case $PHASE in
     none | preparing)
+      forget_kept
       clear_stages
       trap unpack_failed EXIT
       unpack "$@"
       trap - EXIT
       ;;
     backing | back) die swap-backwards "this restore was turned back before" ;;
-    in) return 0 ;;
+    in | kept) return 0 ;;
   esac
   count_paths
   all_forward
@@ -326,7 +328,7 @@ unpack_failed() {
 back() {
   count_paths
   case $PHASE in
-    none | back) ;;
+    none | back | kept) ;;
     preparing | unpacked)
       clear_stages
       phase back
@@ -346,6 +348,62 @@ settle() {
   fi
   clear_stages
   rm -rf "$R"
+}
+
+# What earlier runs kept goes before the next restore needs the room.
+forget_kept() {
+  for forget_phase in "$S"/restore/*/phase; do
+    [ "$(cat "$forget_phase" 2>/dev/null)" = kept ] || continue
+    forget_r=$R forget_tag=$TAG
+    R=${forget_phase%/phase} TAG=${R##*/}
+    clear_stages
+    rm -rf "$R"
+    R=$forget_r TAG=$forget_tag
+  done
+}
+
+# Is there at least as much room left as what was replaced takes?
+room_to_keep() {
+  stages >"$R/stages"
+  while IFS= read -r room_stage; do
+    room_old=$(du -skx "$room_stage/old" | cut -f 1)
+    room_free=$(df -Pk "$room_stage" | awk 'NR == 2 { print $4 }')
+    [ "${room_free:-0}" -ge "${room_old:-0}" ] || return 1
+  done <"$R/stages"
+}
+
+keep() {
+  count_paths
+  case $PHASE in
+    kept) ;;
+    in)
+      # A restore that Clusterlift 0.1 began has its stage where others may write.
+      if [ ! -f "$R/p0/parent" ]; then settle && return 0; fi
+      if ! room_to_keep; then
+        emit short yes
+        settle
+        return 0
+      fi
+      # First the word: from now on no path goes back.
+      phase kept
+      ;;
+    *)
+      settle
+      return 0
+      ;;
+  esac
+  keep_n=0
+  while [ "$keep_n" -lt "$N" ]; do
+    load "$keep_n"
+    if enter "${P%/*}"; then remove_name ".clusterlift-fill-$TAG" || :; fi
+    if enter "$STAGE" && [ "$MISSING" = no ]; then
+      remove_name new || :
+      remove_name trash || :
+    fi
+    [ "$HAD" = absent ] || emit kept "$STAGE/old/$I/$BASE"
+    keep_n=$((keep_n + 1))
+  done
+  cd /
 }
 
 tell_state() {
@@ -375,5 +433,6 @@ case $verb in
   forward) forward "$@" ;;
   back) back ;;
   settle) settle ;;
+  keep) keep ;;
   state) tell_state ;;
 esac

@@ -15,9 +15,9 @@ import { askNode, nodeTask, type NodeTask } from './task';
 const SCRIPTS = [tarScript, resticScript, unpackScript, swapScript];
 
 /** How far a swap is. `none`: it never began, failed before anything was replaced, or is settled. */
-export type SwapPhase = 'none' | 'preparing' | 'unpacked' | 'swapping' | 'in' | 'backing' | 'back';
+export type SwapPhase = 'none' | 'preparing' | 'unpacked' | 'swapping' | 'in' | 'kept' | 'backing' | 'back';
 const DAY = 24 * 3_600_000;
-const PHASES: readonly SwapPhase[] = ['none', 'preparing', 'unpacked', 'swapping', 'in', 'backing', 'back'];
+const PHASES: readonly SwapPhase[] = ['none', 'preparing', 'unpacked', 'swapping', 'in', 'kept', 'backing', 'back'];
 
 export interface SwapState {
   readonly phase: SwapPhase;
@@ -76,4 +76,25 @@ export async function settle(node: BackupNode, tag: string, signal?: AbortSignal
     timeout: 3_600_000,
     ...(signal && { signal }),
   });
+}
+
+/** What a node keeps of what a restore replaced. */
+export interface Kept {
+  readonly places: readonly string[];
+  /** There was too little room: it is gone. */
+  readonly short: boolean;
+}
+
+/**
+ * Leaves what was replaced where it lies, if at least as much room is left: until the next restore or upgrade on that node. From
+ * then on nothing goes back by itself. May be repeated.
+ * @throws ClusterliftError `swap-open`
+ */
+export async function keepReplaced(node: BackupNode, tag: string, signal?: AbortSignal): Promise<Kept> {
+  const entries = await askNode(node.connection, SCRIPTS, {
+    args: ['keep', node.stateDir, tag],
+    timeout: 3_600_000,
+    ...(signal && { signal }),
+  });
+  return { places: entries.all('kept'), short: entries.text('short') === 'yes' };
 }

@@ -4,6 +4,7 @@ import { ageOf, wallClock } from '../base/clock';
 import { partOf } from '../backup/points';
 import {
   bringPart as bringToNode,
+  keepRestore,
   restoreNode,
   restoreState,
   settleRestore,
@@ -44,6 +45,8 @@ export interface WayBack {
 /** A restore that nobody gave more time. Milliseconds. */
 const TIMEOUT = 30 * 60_000;
 const DROP_PATIENCE = 10_000;
+/** Code of the entry that says where it is kept what a rollback replaced. */
+const REPLACED = 'rollback-kept';
 
 /**
  * Brings a node its part and the scripts, while its application still runs.
@@ -101,7 +104,7 @@ export async function putBack(ctx: RunContext, way: WayBack, node: string): Prom
 }
 
 /**
- * `version → health` of a node that was put back; only then what was replaced there goes.
+ * `version → health` of a node that was put back; only then what was replaced there goes, or is no longer needed.
  * @throws ClusterliftError of the step that failed
  */
 export async function proveRestored(ctx: RunContext, way: WayBack, node: string): Promise<void> {
@@ -133,7 +136,7 @@ async function swap(ctx: RunContext, way: WayBack, node: string): Promise<void> 
       const { giveUp } = ctx;
       const { phase } = await insistWithServer(ctx, node, () => restoreState(context), giveUp);
       // Done by a job whose end nobody heard of.
-      if (phase !== 'in') await insistWithServer(ctx, node, () => restoreNode(context), giveUp);
+      if (phase !== 'in' && phase !== 'kept') await insistWithServer(ctx, node, () => restoreNode(context), giveUp);
       return { paths: partOf(way.read.point, node).paths.map((each) => each.path), ...(await stateOf(ctx, way, node)) };
     },
   });
@@ -226,16 +229,28 @@ async function letGo(ctx: RunContext, way: WayBack, node: string): Promise<void>
   await ctx.insist(node, () => settleRestore(context));
 }
 
-/** The node is where it belongs: what cannot be removed there is in nobody's way, and no reason to go back. */
+/** What was replaced goes; a rollback keeps it. The node is where it belongs: what cannot be removed there is in nobody's way, and no reason to go back. */
 async function letGoOrTell(ctx: RunContext, way: WayBack, node: string): Promise<void> {
   try {
-    await letGo(ctx, way, node);
+    if (ctx.plan.action === 'restore') await letGo(ctx, way, node);
+    else await keepAndTell(ctx, way, node);
   } catch (error) {
     ctx.signal.throwIfAborted();
     if (outcomeOf(error) === 'unknown') throw error;
     const { code, message } = errorRecord(error);
     await ctx.record({ type: 'warning', node, code, message: `What was replaced could not be removed: ${message}` });
   }
+}
+
+/** Nobody asked for a rollback: what it replaced stays on the node, where a person can look at it. */
+async function keepAndTell(ctx: RunContext, way: WayBack, node: string): Promise<void> {
+  const context = restoreContext(ctx, way, node, 1);
+  const { places, short } = await ctx.insist(node, () => keepRestore(context));
+  if (places.length === 0 && !short) return;
+  const message = short
+    ? 'what the rollback replaced is not kept: there was less room left than it takes'
+    : `what the rollback replaced is kept in ${places.join(', ')}, until the next upgrade or restore of ${node}`;
+  await ctx.record({ type: 'warning', node, code: REPLACED, message });
 }
 
 function restoreContext(ctx: RunContext, way: WayBack, node: string, attempt: number): RestoreContext {

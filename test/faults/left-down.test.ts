@@ -14,7 +14,7 @@ const runsOf = async (node: LabNode, script: 'stop' | 'start'): Promise<number> 
 /** What the run says above its table of that node. */
 function onTop(result: CliResult): string[] {
   const [top = ''] = result.stderr.split('NODE ');
-  return [...top.matchAll(/(n\d)[^[]*\[application-([a-z-]+)\]/g)].map(
+  return [...top.matchAll(/^\S (n\d)[^[]*\[application-([a-z-]+)\]/gm)].map(
     ([, node = '', state = '']) => `${node} ${state}`,
   );
 }

@@ -1,6 +1,6 @@
 import { strict as assert } from 'node:assert';
-import { acmePackage, acmeVersion, executions } from '../lab/acme';
-import { type CliResult, said } from '../lab/cli';
+import { acmePackage, acmeVersion, executions, setKnob } from '../lab/acme';
+import { type CliOptions, type CliResult, said } from '../lab/cli';
 import { resticProgram } from '../lab/restic';
 import type { PointRow } from '../../src/command/terminal/backup';
 import {
@@ -8,13 +8,14 @@ import {
   censusOf,
   codes,
   createPoint,
+  elsewhere,
   pointsOf,
   readyLocation,
   VAULT,
   withRestic,
 } from '../integration/cli/backup-scene';
 import { run, start } from '../integration/cli/scene';
-import { both, isBack, runs, spoil, useBackups } from './backups';
+import { both, isBack, reinstall, runs, spoil, useBackups } from './backups';
 import { isMoment, killedAt, type Moment, nothingLeft, powerLoss } from './faults';
 
 /** Written by the application after the point that is restored was made. */
@@ -48,10 +49,10 @@ describe('a restore keeps what it replaces', function () {
   }
 
   /** The point brings everything back as it was before the restore, and the application runs. */
-  async function bringsBack(point: PointRow | undefined, version = '2.0'): Promise<void> {
+  async function bringsBack(point: PointRow | undefined, version = '2.0', on: CliOptions = {}): Promise<void> {
     assert.equal(point?.state, 'verified');
     assert.equal(point.before, scene().point);
-    both(await run(scene().lab, ['backup', 'restore', point.id, '--yes'], 0), 'restored');
+    both(await run(scene().lab, ['backup', 'restore', point.id, '--yes'], 0, on), 'restored');
     assert.deepEqual(await censusOf(scene().nodes), was);
     await runs(scene().nodes, version);
     await nothingLeft(scene().nodes);
@@ -202,6 +203,19 @@ describe('a restore keeps what it replaces', function () {
       assert.deepEqual(await censusOf(scene().nodes), was);
     });
 
+    it('killed, and taken from the nodes by another machine: the same', async () => {
+      const killed = await killedAt(
+        scene().lab,
+        words(),
+        (event) => event.type === 'point' && event['state'] === 'complete',
+      );
+      const id = String(killed.events.find(({ type }) => type === 'run.started')?.['run']);
+      const other = await elsewhere(scene());
+      both(await run(scene().lab, ['resume', id, '--from-nodes', '--cluster', 'lab', '--yes'], 0, other), 'restored');
+      await isBack(scene());
+      await bringsBack((await madeBy(killed))[0], '2.0', other);
+    });
+
     it('while a node dies in its backup: the same run ends', async () => {
       const { n2, lab } = scene();
       const command = start(lab, words());
@@ -255,4 +269,117 @@ describe('a restore of paths, without any package', function () {
       await run(lab, ['backup', 'restore', id, '--yes', '--override', 'no-undo'], 0, withRestic);
     });
   }
+});
+
+describe('a rollback keeps what it replaced', function () {
+  this.timeout(300_000);
+  const scene = useBackups();
+  beforeEach(async () => {
+    await reinstall(scene());
+    for (const node of scene().nodes)
+      await node.must(
+        'rm -rf /opt/acme/orders-of-today /opt/acme/filler /etc/.clusterlift-* /opt/.clusterlift-* /var/lib/clusterlift/restore/*',
+      );
+  });
+
+  /** n2 fails, after both wrote something that only the failed upgrade knows. */
+  async function fails(status = 1): Promise<CliResult> {
+    const { lab, n1, n2 } = scene();
+    const { path } = await acmePackage('2.0');
+    for (const node of [n1, n2]) await setKnob(node, 'upgrade', 'run', `echo orders > ${LATE}`);
+    await setKnob(n2, 'upgrade', 'fail', 7);
+    return run(lab, ['upgrade', path, 'serial', 'backup', 'files', '--on-failure', 'rollback'], status);
+  }
+
+  /** Where it is said to be kept, by node. */
+  function keptIn(result: CliResult): Record<string, string[]> {
+    const told = result.events.filter(({ type, code }) => type === 'warning' && code === 'rollback-kept');
+    return Object.fromEntries(
+      told.map((event) => [String(event['node']), String(event['message']).match(/\/\S+\/old\/\d+\/[^,\s]+/g) ?? []]),
+    );
+  }
+
+  it('where the journal and the report say, until the next upgrade of the node', async () => {
+    const { lab, nodes } = scene();
+    const result = await fails();
+    both(result, 'rolled-back');
+    await runs(nodes, '1.0');
+    const kept = keptIn(result);
+    for (const node of nodes) {
+      const places = kept[node.name] ?? [];
+      assert.equal(places.length, 2, JSON.stringify(kept));
+      assert.match(
+        result.stderr.replace(/\s+/g, ' '),
+        new RegExp(`${node.name}: what the rollback replaced is kept in ${places[0] ?? ''}`),
+      );
+      assert.equal(
+        await node.must(`cat ${places.join('/orders-of-today ')}/orders-of-today 2>/dev/null || :`),
+        'orders\n',
+      );
+      assert.ok(!(await node.exists(LATE)));
+      // Only what was replaced, and only for root.
+      assert.match(await node.must(`ls -A ${(places[0] ?? '').replace(/\/old\/.*/, '')}`), /^old\s*$/);
+      assert.match(await node.must(`stat -c %a:%U ${(places[0] ?? '').replace(/\/old\/.*/, '')}`), /^700:root/);
+    }
+    await nothingLeft(nodes);
+    // The next failure keeps its own, and nothing of the first.
+    const second = keptIn(await fails());
+    for (const node of nodes) {
+      for (const place of kept[node.name] ?? []) assert.ok(!(await node.exists(place)), place);
+      for (const place of second[node.name] ?? []) assert.ok(await node.exists(place), place);
+    }
+    await nothingLeft(nodes);
+    for (const node of nodes) await node.must('rm -rf /var/acme-knobs');
+    const { path } = await acmePackage('2.0');
+    await run(lab, ['upgrade', path, 'serial'], 0);
+    for (const node of nodes)
+      assert.equal(await node.must('ls -d /etc/.clusterlift-* /opt/.clusterlift-* 2>/dev/null || :'), '');
+  });
+
+  it('until the next restore of the node', async () => {
+    const { lab, nodes } = scene();
+    const kept = keptIn(await fails());
+    const point = (await pointsOf(scene(), 'files')).findLast(({ reason }) => reason === 'upgrade')?.id ?? '';
+    await run(lab, ['backup', 'restore', point, '--yes', '--override', 'no-undo'], 0);
+    for (const node of nodes) for (const place of kept[node.name] ?? []) assert.ok(!(await node.exists(place)), place);
+  });
+
+  it('not where less room is left than it takes: then that is said', async () => {
+    const { n1, n2, nodes } = scene();
+    await n2.must(
+      'mkdir -p /srv/small && mount -t tmpfs -o size=40m,mode=755 tmpfs /srv/small && mkdir /srv/small/acme && head -c 15m /dev/zero > /srv/small/acme/data',
+    );
+    await n1.must('mkdir -p /srv/small/acme');
+    await scene().edit((cluster) => {
+      cluster['backup'] = { paths: ['/etc/acme', '/opt/acme', '/srv/small/acme'] };
+    });
+    const result = await fails();
+    await scene().edit((cluster) => {
+      cluster['backup'] = { paths: ['/etc/acme', '/opt/acme'] };
+    });
+    both(result, 'rolled-back');
+    assert.equal(keptIn(result)['n1']?.length, 3);
+    assert.match(
+      result.stderr.replace(/\s+/g, ' '),
+      /n2: what the rollback replaced is not kept: there was less room left than it takes/,
+    );
+    assert.equal(await n2.must('ls -d /srv/small/.clusterlift-* /etc/.clusterlift-* 2>/dev/null || :'), '');
+    assert.equal((await n2.must('stat -c %s /srv/small/acme/data')).trim(), String(15 * 1024 * 1024));
+    await n2.must('umount /srv/small');
+    await nothingLeft(nodes);
+  });
+
+  it('killed right after it was kept: resume ends the rollback, and it is still there', async () => {
+    const { lab, nodes, n1, n2 } = scene();
+    const { path } = await acmePackage('2.0');
+    await setKnob(n1, 'upgrade', 'run', `echo orders > ${LATE}`);
+    await setKnob(n2, 'upgrade', 'fail', 7);
+    const words = ['upgrade', path, 'serial', 'backup', 'files', '--on-failure', 'rollback'];
+    const killed = await killedAt(lab, words, (event) => event.type === 'warning' && event['code'] === 'rollback-kept');
+    both(await run(lab, ['resume'], 1), 'rolled-back');
+    const [[node, places] = ['', []]] = Object.entries(keptIn(killed));
+    assert.ok(places.length > 0);
+    for (const place of places) assert.ok(await lab.node(node).exists(place), place);
+    await nothingLeft(nodes);
+  });
 });

@@ -32,7 +32,12 @@ export function putBackLines(view: RunView, look: Look): string[] {
     [tone('warn', `${glyphs(look).warning} Put back; what was written since then is not there`)],
     look,
   );
-  return [title, ...[...words].flatMap(([state, names]) => labelled(`${names.join(', ')}:`, state, look))];
+  const kept = view.warnings.filter(({ code }) => code === 'rollback-kept');
+  return [
+    title,
+    ...[...words].flatMap(([state, names]) => labelled(`${names.join(', ')}:`, state, look)),
+    ...kept.flatMap(({ node = '', message }) => labelled(`${node}:`, message, look)),
+  ];
 }
 
 function leftWords({ node, application, files }: Left, action: Action): string {

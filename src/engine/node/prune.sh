@@ -1,6 +1,6 @@
 # shellcheck shell=sh disable=SC2154
 # Makes room: STATE RUN EPOCH IMAGES RUNS
-# Keeps the newest IMAGES images of each product and the newest RUNS closed runs, and whatever an open run, a living job
+# Removes what earlier rollbacks kept. Keeps the newest IMAGES images of each product and the newest RUNS closed runs, and whatever an open run, a living job
 # or the caller needs. stdin: `image SHA` and `run ID`, a line each, then `end`: what is to be kept beyond that.
 
 # The kilobytes of a path, for the sum.
@@ -75,6 +75,20 @@ prune_jobs() {
   done
 }
 
+# What the rollback of an earlier run replaced and kept. Its stages lie where only root can write, and name their run.
+prune_replaced() {
+  for replaced in "$S"/restore/*/phase; do
+    [ "$(cat "$replaced" 2>/dev/null)" = kept ] || continue
+    replaced=${replaced%/phase}
+    [ "${replaced##*/}" != "$own" ] || continue
+    for stage_file in "$replaced"/p*/stage; do
+      IFS= read -r stage <"$stage_file" || continue
+      case ${stage##*/} in .clusterlift-"${replaced##*/}".*) rm -rf "$stage" ;; esac
+    done
+    gone "$replaced"
+  done
+}
+
 # What a killed script of ours left: nothing that is in the making is a day old.
 prune_leftovers() {
   find "$S/jobs" "$S/lock" "$S/packages" "$S/runs" "$S/requests" "$S/installed" -xdev -mtime +0 \
@@ -94,6 +108,7 @@ while IFS= read -r keep_line; do
 done
 [ $whole = yes ] || die prune-cut "the list of what to keep was cut short"
 prune_leftovers
+prune_replaced
 prune_runs
 prune_images
 emit freed "$((freed * 1024))"

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { parseLocation } from '../../../src/backup/location';
 import type { Part } from '../../../src/backup/point';
 import { DirectoryStore } from '../../../src/backup/stores/directory';
-import { backTask, forwardTask, settle, swapState } from '../../../src/backup/swap';
+import { backTask, forwardTask, keepReplaced, settle, swapState } from '../../../src/backup/swap';
 import { checkEnd } from '../../../src/backup/task';
 import { samplePoint } from '../../unit/backup/sample';
 import { succeed } from '../../lab/tools';
@@ -47,12 +47,12 @@ async function restore(place: Place, part: Part, connection = place.connection):
   checkEnd('n1', await runTask(connection, await forward(place, part)));
 }
 
-async function forward(place: Place, part: Part) {
+async function forward(place: Place, part: Part, tag = TAG) {
   const location = parseLocation({ name: 'nightly', uri: `file://${join(place.dir, 'backups')}` });
   assert.equal(location.kind, 'directory');
   const point = samplePoint([], { nodes: { n1: part } });
   const source = await new DirectoryStore(location).prepareRestore({ point, part, node: place.node }, true);
-  return forwardTask(place.node, TAG, source, part.paths);
+  return forwardTask(place.node, tag, source, part.paths);
 }
 
 async function leftovers(place: Place): Promise<string[]> {
@@ -70,6 +70,27 @@ describe('restoring a node', () => {
     place = await Place.make('n1', { shell: ['dash'] });
   });
   afterEach(() => place.remove());
+
+  it('keeps what it replaced, as it was, until another restore begins', async () => {
+    const app = join(place.root, 'app');
+    await mkdir(app);
+    await writeFile(join(app, 'data'), 'of the point');
+    const part = await save(place, [app]);
+    await writeFile(join(app, 'data'), 'of today');
+    const today = await census(app);
+    await restore(place, part);
+    const { places, short } = await keepReplaced(place.node, TAG);
+    assert.deepEqual([places.length, short], [1, false]);
+    assert.equal((await census(places[0] ?? '')).replaceAll(places[0] ?? '', app), today);
+    assert.deepEqual(await keepReplaced(place.node, TAG), { places, short }, 'it may be repeated');
+    assert.equal((await swapState(place.node, TAG)).phase, 'kept');
+    // Nothing goes back by itself any more.
+    checkEnd('n1', await place.run(backTask(place.node, TAG)));
+    assert.equal(await readFile(join(app, 'data'), 'utf8'), 'of the point');
+    checkEnd('n1', await place.run(await forward(place, part, 'run2')));
+    await settle(place.node, 'run2');
+    assert.deepEqual(await leftovers(place), []);
+  });
 
   it('makes the odd tree exactly as it was: names, contents, owners, modes, times, links, holes, attributes', async function () {
     this.timeout(300_000);
