@@ -1,6 +1,7 @@
 import { isOwnCommand, shellWord } from '../../base/shell';
 import type { Plan } from '../../engine/plan';
 import type { NodeView, RunView } from '../../engine/view';
+import { manifestOf } from '../../package/manifest';
 
 /** After a failure: which versions the nodes are on, and the ways on, as commands that can be pasted. */
 
@@ -66,9 +67,7 @@ export function exitsOf(view: RunView): Exit[] {
   return [
     ...resume,
     { name: 'finish', ...startAgain(plan, 'all nodes that are not at the target yet') },
-    ...(failed.length > 0
-      ? [{ name: 'retry failed', ...startAgain(onlyNodes(plan, failed), `only ${failed.join(', ')}`) } as const]
-      : []),
+    ...(failed.length > 0 ? [{ name: 'retry failed', ...retry(plan, failed) } as const] : []),
     ...rollBack(view),
   ];
 }
@@ -99,10 +98,28 @@ export function restoreCommand(
 }
 
 /** The command of a plan, which may come from a node: it is shown only if it starts this program and nothing else. */
-function startAgain({ command }: Pick<Plan, 'command'>, why: string): Pick<Exit, 'command' | 'why'> {
-  return isOwnCommand(command)
-    ? { command, why }
-    : { command: undefined, why: 'the plan does not say how it was started' };
+function startAgain(plan: Plan, why: string, only?: readonly string[]): Pick<Exit, 'command' | 'why'> {
+  if (!isOwnCommand(plan.command)) return { command: undefined, why: 'the plan does not say how it was started' };
+  const command = fromAnywhere(plan);
+  if (!only) return { command, why };
+  return { command: [command.replace(/ --nodes[ =]\S+/g, ''), '--nodes', shellWord(only.join(','))].join(' '), why };
+}
+
+/** A word of a command of ours, as `shellWord` writes it. */
+const WORD = "(?:'[^']*'(?:\\\\''[^']*')*|[^' ]+)";
+const CONFIG = new RegExp([' --config[ =]', WORD].join(''));
+const PACKAGE = new RegExp(['^clusterlift upgrade ', WORD].join(''));
+
+/** The command with whole paths: it can be pasted in any folder. */
+function fromAnywhere({ command, configFile, package: pack }: Plan): string {
+  const whole = command.replace(CONFIG, () => configWords(configFile));
+  if (pack?.source.kind !== 'file') return whole;
+  const { path } = pack.source;
+  return whole.replace(PACKAGE, () => commandLine('upgrade', path));
+}
+
+function configWords(file: string): string {
+  return [' --config', shellWord(file)].join(' ');
 }
 
 /** A command to paste; each word may be foreign. */
@@ -110,13 +127,28 @@ function commandLine(...words: readonly string[]): string {
   return ['clusterlift', ...words].map(shellWord).join(' ');
 }
 
-/** The file that the run was started with, as it was written; nothing where it was found. */
-function configOf({ command }: Plan): string {
-  if (!isOwnCommand(command)) return '';
-  const [given = ''] = / --config[ =](?:'(?:[^']|'\\'')*'|[^' ]\S*)/.exec(command) ?? [];
-  return given;
+/** The file that the run was started with, where it was named; nothing where it was found. */
+function configOf({ command, configFile }: Plan): string {
+  return isOwnCommand(command) && CONFIG.test(command) ? configWords(configFile) : '';
 }
 
-function onlyNodes({ command }: Plan, names: readonly string[]): Pick<Plan, 'command'> {
-  return { command: [command.replace(/ --nodes[ =]\S+/g, ''), '--nodes', shellWord(names.join(','))].join(' ') };
+function retry(plan: Plan, failed: readonly string[]): Pick<Exit, 'command' | 'why'> {
+  const names = toRetry(plan, failed);
+  const more = names.length > failed.length ? `, and the provision on ${plan.primary}` : '';
+  return startAgain(plan, `only ${failed.join(', ')}${more}`, names);
+}
+
+/** The nodes to try again; with the primary where the package is provisioned there whatever was changed. */
+function toRetry({ action, package: pack, primary, nodes }: Plan, failed: readonly string[]): readonly string[] {
+  if (action !== 'upgrade' || failed.includes(primary) || !isProvisioned(pack?.manifest)) return failed;
+  return nodes.map(({ name }) => name).filter((name) => name === primary || failed.includes(name));
+}
+
+function isProvisioned(manifest: unknown): boolean {
+  try {
+    const { provision, scripts } = manifestOf(manifest);
+    return provision === 'always' && scripts.provision !== undefined;
+  } catch {
+    return false;
+  }
 }

@@ -78,9 +78,10 @@ describe('the summary of a run', () => {
   });
 
   it('goes on with a run that was stopped; the way back names the same file', () => {
-    const command = "clusterlift upgrade x.iso serial --config '/srv/my clusters.json' --yes";
+    const command = "clusterlift upgrade x.iso serial --config 'my clusters.json' --yes";
+    const configFile = '/srv/my clusters.json';
     const point = { type: 'point', id: '20261122T201755Z-ab12', location: 'nightly', state: 'verified' } as const;
-    const scene = new Scene(planOf(['a', 'b'], { command })).fact(point).finish('stopped', 1);
+    const scene = new Scene(planOf(['a', 'b'], { command, configFile })).fact(point).finish('stopped', 1);
     const lines = renderSummary(scene.view, place, look).join('\n');
     assert.match(lines, /clusterlift resume 20261122T201755Z-staging-4f2a\n/);
     assert.match(lines, /backup restore \S+ --location nightly --cluster staging --config '\/srv\/my clusters.json'\n/);
@@ -104,7 +105,9 @@ describe('the summary of a run', () => {
     const scene = new Scene(planOf(['a', 'b'], { command: 'clusterlift upgrade x.iso --nodes a,b --cluster staging' }));
     scene.begin('a', 'upgrade').fail('a', 'upgrade').finish('failed', 1);
     assert.ok(
-      renderSummary(scene.view, place, look).includes('    clusterlift upgrade x.iso --cluster staging --nodes a'),
+      renderSummary(scene.view, place, look).includes(
+        '    clusterlift upgrade /home/ann/acme-voice-24.2.0.iso --cluster staging --nodes a',
+      ),
     );
   });
 
