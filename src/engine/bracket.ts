@@ -1,9 +1,9 @@
 import { ClusterliftError, ExitStatus, hasCode } from '../base/errors';
+import { leaveOf } from './budget';
 import type { RunContext } from './context';
 import { keepInstalled } from './installed';
 import { scriptJob } from './jobstep';
-import { budgetAllows } from './order';
-import { isOvertaken, tally } from './outcome';
+import { isOvertaken } from './outcome';
 import { waitUntilHealthy } from './health';
 import { rebootAndWait } from './reboot';
 import type { RunPackage } from './runpackage';
@@ -39,7 +39,7 @@ async function changeNode(ctx: RunContext, pkg: RunPackage, node: string): Promi
     });
   } catch (error) {
     ctx.signal.throwIfAborted();
-    if (!rollbackFollows(ctx)) await startAgain(ctx, pkg, node);
+    if (!rollbackFollows(ctx, node)) await startAgain(ctx, pkg, node);
     throw error;
   }
 }
@@ -55,11 +55,9 @@ async function bringUp(ctx: RunContext, pkg: RunPackage, node: string): Promise<
 }
 
 /** Will this failure lead to a rollback, so that starting the application now would only be in the way? */
-function rollbackFollows(ctx: RunContext): boolean {
-  const { maxFailures, onFailure } = ctx.plan.options;
-  if (onFailure !== 'rollback' || isOvertaken(ctx.view)) return false;
-  const { total, failed, unknown } = tally(ctx.view);
-  return budgetAllows({ maxFailures, total, failed: failed + 1, unknown }).exceeded;
+function rollbackFollows(ctx: RunContext, node: string): boolean {
+  if (ctx.plan.options.onFailure !== 'rollback' || isOvertaken(ctx.view)) return false;
+  return leaveOf(ctx.view, node).exceeded;
 }
 
 export function outcomeOf(error: unknown): 'failed' | 'wrong-version' | 'unknown' {

@@ -65,7 +65,7 @@ const SCHEMAS: Readonly<Record<RunEvent['type'], z.ZodType>> = {
   override: z.object({ code: text, by: text }),
   decision: z.object({ ...key, choice: z.enum(['retry', 'done', 'failed']), by: text }),
   'stop.requested': z.object({ by: text }),
-  'budget.exceeded': z.object({ failed: count, unknown: count, allowed: count }),
+  'budget.exceeded': z.object({ failed: count, unknown: count, allowed: count, batch: count.optional() }),
   warning: z.object({ node: node.optional(), code: text, message: text }),
   point: z.object({
     id: text,

@@ -132,7 +132,14 @@ export type RunEvent =
   | { readonly type: 'override'; readonly code: string; readonly by: string }
   | ({ readonly type: 'decision'; readonly choice: 'retry' | 'done' | 'failed'; readonly by: string } & StepKey)
   | { readonly type: 'stop.requested'; readonly by: string }
-  | { readonly type: 'budget.exceeded'; readonly failed: number; readonly unknown: number; readonly allowed: number }
+  | {
+      readonly type: 'budget.exceeded';
+      readonly failed: number;
+      readonly unknown: number;
+      readonly allowed: number;
+      /** The batch of a ramp that failed as a whole, from 1: the budget may still allow more. */
+      readonly batch?: number | undefined;
+    }
   | { readonly type: 'warning'; readonly node?: string; readonly code: string; readonly message: string }
   | {
       readonly type: 'point';

@@ -151,6 +151,8 @@ export interface Plan {
   readonly nodes: readonly PlanNode[];
   /** Names of `nodes` that change, in waves. */
   readonly batches: readonly (readonly string[])[];
+  /** The sizes that were asked for; more than one make a ramp. Plans of earlier versions have none. */
+  readonly batch?: readonly string[] | undefined;
   readonly package: PlanPackage | undefined;
   readonly options: PlanOptions;
   readonly checks: readonly CheckResult[];

@@ -10,10 +10,10 @@ import { ageOfPart, ageWords, isRenewed, partStep } from './age';
 import { onAll } from './backup';
 import { tellBroken } from './badpart';
 import { outcomeOf } from './bracket';
+import { leaveOf } from './budget';
 import { errorRecord, type RunContext } from './context';
 import { mayGoBack, onItsWayBack } from './oldbackup';
-import { budgetAllows } from './order';
-import { isOvertaken, tally } from './outcome';
+import { isOvertaken } from './outcome';
 import { provisionAfterRollback } from './provision';
 import { bringPart, dropPart, proveRestored, putBack, type WayBack } from './putback';
 import type { RunPackage } from './runpackage';
@@ -29,12 +29,10 @@ const AT_ONCE = 8;
 
 /** Has the upgrade failed so that it is to be rolled back, or has the rollback begun? Begun, it is finished. */
 export function rollbackIsDue(ctx: RunContext): boolean {
-  const { maxFailures, onFailure } = ctx.plan.options;
-  if (onFailure !== 'rollback' || ctx.view.committed) return false;
+  if (ctx.plan.options.onFailure !== 'rollback' || ctx.view.committed) return false;
   // What others did since is not taken back; a node that is half back is brought to its end.
   if (isOvertaken(ctx.view) && !ctx.view.rollingBack) return false;
-  const { total, failed, unknown } = tally(ctx.view);
-  return ctx.view.rollingBack || budgetAllows({ maxFailures, total, failed, unknown }).exceeded;
+  return ctx.view.rollingBack || leaveOf(ctx.view).exceeded;
 }
 
 /**

@@ -80,6 +80,7 @@ const planSchema = z.object({
     )
     .max(10_000),
   batches: z.array(z.array(name).max(10_000)).max(10_000),
+  batch: optional(z.array(text).max(10_000)),
   package: optional(
     z.object({
       product: text,

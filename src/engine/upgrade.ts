@@ -1,10 +1,10 @@
 import { backUp, isVerified } from './backup';
 import { upgradeNode } from './bracket';
+import { leaveOf } from './budget';
 import type { RunContext } from './context';
 import { finishRun, refuseRun } from './finish';
 import { lockAll, unlockAll } from './locks';
 import { markPoint } from './mark';
-import { budgetAllows } from './order';
 import { isGood, isOvertaken, tally } from './outcome';
 import { mustNotBeOvertaken } from './overtaken';
 import { provisionIfAsked } from './provision';
@@ -76,15 +76,14 @@ async function isNewEnough(ctx: RunContext, pkg: RunPackage, name: string): Prom
 /** May another node be begun: nobody asked to stop, the way back is verified, and the failure budget holds? */
 function mayBegin(ctx: RunContext): boolean {
   if (ctx.view.stopRequested || isOvertaken(ctx.view) || (ctx.plan.backup && !isVerified(ctx))) return false;
-  const { maxFailures, onFailure } = ctx.plan.options;
-  const { total, failed, unknown } = tally(ctx.view);
-  return onFailure === 'continue' || budgetAllows({ maxFailures, total, failed, unknown }).startMore;
+  return leaveOf(ctx.view).startMore;
 }
 
 async function tellBudget(ctx: RunContext): Promise<void> {
-  const { total, failed, unknown } = tally(ctx.view);
-  const { exceeded, allowed } = budgetAllows({ maxFailures: ctx.plan.options.maxFailures, total, failed, unknown });
-  if (exceeded && !ctx.view.budget) await ctx.record({ type: 'budget.exceeded', failed, unknown, allowed });
+  const { failed, unknown } = tally(ctx.view);
+  const { exceeded, allowed, batch } = leaveOf(ctx.view);
+  if (ctx.view.budget || (!exceeded && batch === undefined)) return;
+  await ctx.record({ type: 'budget.exceeded', failed, unknown, allowed, ...(batch === undefined ? {} : { batch }) });
 }
 
 function everyNodeIsGood(ctx: RunContext): boolean {

@@ -49,6 +49,10 @@ function sentence(event: Event | JournalEntry): string | undefined {
     case 'stop.requested':
       return `stop requested by ${line(event.by)}: nodes that began are finished, no other begins`;
     case 'budget.exceeded':
+      if (event.batch !== undefined) {
+        const counts = `${String(event.failed)} failed, ${String(event.unknown)} unknown`;
+        return `batch ${String(event.batch)} failed as a whole (${counts}): no other batch begins`;
+      }
       return `too many nodes failed: ${String(event.failed)} failed, ${String(event.unknown)} unknown, ${String(event.allowed)} allowed`;
     case 'warning':
       return `warning: ${event.node === undefined ? '' : `${line(event.node)}: `}${line(event.message)} [${line(event.code)}]`;

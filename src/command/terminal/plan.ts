@@ -96,14 +96,15 @@ function backupWords(location: string): string {
   return location === 'none' ? 'none: there is no way back' : `${location}, verified before the first node is changed`;
 }
 
-function budgetWords({ options }: Plan): string {
+function budgetWords({ options, batch }: Plan): string {
   const then: Readonly<Record<typeof options.onFailure, string>> = {
     stop: 'no other node begins',
     continue: 'the others go on all the same',
     rollback: 'the nodes that began are rolled back',
   };
   const more = options.maxFailures === '0' ? 'one node fails' : `more than ${options.maxFailures} nodes fail`;
-  return `when ${more}, ${then[options.onFailure]}; a node that does not answer for ${formatDuration(options.giveUp)} is given up`;
+  const ramp = new Set(batch).size > 1 ? '; a batch of the ramp that fails as a whole stops the run in any case' : '';
+  return `when ${more}, ${then[options.onFailure]}${ramp}; a node that does not answer for ${formatDuration(options.giveUp)} is given up`;
 }
 
 function wavesWords(plan: Plan): string {

@@ -50,6 +50,7 @@ export function planUpgrade(input: UpgradePlanInput): Plan {
     members: input.members,
     nodes,
     batches: batchesOf(changing, options.mode, input.batch),
+    ...(input.batch === undefined || options.mode === 'serial' ? {} : { batch: input.batch }),
     package: {
       product: pkg.product,
       version: pkg.version,

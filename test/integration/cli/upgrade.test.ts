@@ -179,6 +179,22 @@ describe('an upgrade of three nodes', function () {
     assert.deepEqual(outcomes(result), { n1: 'failed', n2: 'upgraded', n3: 'upgraded' });
   });
 
+  it('a canary that fails stops the ramp, also within the budget, and with --on-failure continue', async () => {
+    lab = await acmeCluster([{}, {}, {}]);
+    const { path } = await acmePackage('2.0');
+    await setKnob(lab.node('n1'), 'upgrade', 'fail', 3);
+    const ramp = ['upgrade', path, 'fast', '--batch', '1,100%', '--max-failures', '1'];
+    for (const more of [[], ['--on-failure', 'continue']]) {
+      const result = await run(lab, [...ramp, ...more], 1);
+      assert.deepEqual(outcomes(result), { n1: 'failed', n2: 'not-started', n3: 'not-started' });
+      const told = result.events.find(({ type }) => type === 'budget.exceeded');
+      assert.deepEqual([told?.['batch'], told?.['failed'], told?.['allowed']], [1, 1, 1]);
+    }
+    assert.deepEqual(await executions([lab.node('n2'), lab.node('n3')], 'stop'), []);
+    await clearKnob(lab.node('n1'), 'upgrade', 'fail');
+    assert.deepEqual(outcomes(await run(lab, ramp, 0)), { n1: 'upgraded', n2: 'upgraded', n3: 'upgraded' });
+  });
+
   it('reboots where it is asked for, and waits for version and health of the new boot', async () => {
     lab = await acmeCluster([{}, {}]);
     const { path } = await acmePackage('2.0');
