@@ -1,8 +1,9 @@
-import { ClusterliftError, ExitStatus, hasCode } from '../base/errors';
+import { ClusterliftError, ExitStatus } from '../base/errors';
 import { leaveOf } from './budget';
 import type { RunContext } from './context';
 import { keepInstalled } from './installed';
 import { scriptJob } from './jobstep';
+import { closeFailed } from './now';
 import { isOvertaken } from './outcome';
 import { waitUntilHealthy } from './health';
 import { rebootAndWait } from './reboot';
@@ -23,7 +24,7 @@ export async function upgradeNode(ctx: RunContext, pkg: RunPackage, node: string
     await ctx.finishNode(node, 'upgraded');
   } catch (error) {
     ctx.signal.throwIfAborted();
-    await ctx.finishNode(node, outcomeOf(error), error);
+    await closeFailed(ctx, pkg, node, error);
   }
 }
 
@@ -58,15 +59,6 @@ async function bringUp(ctx: RunContext, pkg: RunPackage, node: string): Promise<
 function rollbackFollows(ctx: RunContext, node: string): boolean {
   if (ctx.plan.options.onFailure !== 'rollback' || isOvertaken(ctx.view)) return false;
   return leaveOf(ctx.view, node).exceeded;
-}
-
-export function outcomeOf(error: unknown): 'failed' | 'wrong-version' | 'unknown' {
-  if (hasUnknownOutcome(error)) return 'unknown';
-  return hasCode(error, 'wrong-version') ? 'wrong-version' : 'failed';
-}
-
-function hasUnknownOutcome(error: unknown): boolean {
-  return error instanceof ClusterliftError && error.exit === ExitStatus.unknown;
 }
 
 function wrongVersion(node: string, found: string | undefined, target = ''): ClusterliftError {

@@ -200,8 +200,11 @@ export class RunContext {
     this.live({ type: 'link', node: name, state, ...(reason === undefined ? {} : { reason }) });
   }
 
-  /** Closes a node's part of the run. */
-  async finishNode(name: string, outcome: NodeOutcome, error?: unknown): Promise<void> {
+  /**
+   * Closes a node's part of the run.
+   * @param has the version that it has now, where it was asked; null: nothing is installed
+   */
+  async finishNode(name: string, outcome: NodeOutcome, error?: unknown, has?: string | null): Promise<void> {
     const view = this.nodeView(name);
     await this.record({
       type: 'node.finished',
@@ -209,6 +212,7 @@ export class RunContext {
       outcome,
       from: view.from,
       to: outcome === 'rolled-back' ? view.from : view.to,
+      ...(has === undefined ? {} : { has }),
       ...(error === undefined ? {} : { error: errorRecord(error) }),
     });
   }

@@ -41,6 +41,8 @@ export interface NodeResult {
   /** Null: not installed, or not known. */
   readonly from: string | null;
   readonly to: string | null;
+  /** Only where it did not end well: the version that the node has now. Null: nothing is installed; absent: not known. */
+  readonly version?: string | null | undefined;
   /** Only where the run stopped the application and did not end well. */
   readonly application?: 'started' | 'stopped' | 'start-failed' | 'unknown' | undefined;
   readonly files?: 'untouched' | 'changed' | 'point' | 'mixed' | undefined;
@@ -121,6 +123,8 @@ export type RunEvent =
       readonly outcome: NodeOutcome;
       readonly from?: string | undefined;
       readonly to?: string | undefined;
+      /** The version that the node had when it was asked after a failure. Null: nothing is installed; absent: not asked. */
+      readonly has?: string | null | undefined;
       readonly error?: ErrorRecord;
     }
   /** A person goes on with a node at another address: it must vouch for the run before anything is done there. */

@@ -11,6 +11,7 @@ import { runJob } from '../ssh/jobs';
 import type { RunContext } from './context';
 import { directoryOf, environmentOf, type ScriptAction } from './environment';
 import { jobId, type Lane, type StepData, type StepKey } from './events';
+import type { Action } from './plan';
 import { fenceOf } from './locks';
 import { recordText } from './node/record';
 import type { RunPackage } from './runpackage';
@@ -82,7 +83,7 @@ async function follow(
     throw attemptLost(step, end.reason, tail.lines());
   }
   await tellWishes(ctx, step.node, end.wishes);
-  if (end.rc !== 0) throw scriptFailed(step, end.rc, tail.lines());
+  if (end.rc !== 0) throw scriptFailed(step, end.rc, tail.lines(), ctx.plan.action);
   return { rc: end.rc, ...(end.wishes.provision ? { provision: true } : {}) };
 }
 
@@ -242,11 +243,16 @@ class Tail {
   }
 }
 
-function scriptFailed(step: Named, rc: number, log: readonly string[]): ClusterliftError {
+function scriptFailed(step: Named, rc: number, log: readonly string[], action: Action): ClusterliftError {
+  // A restore goes back when its provision fails.
+  const again =
+    step.step === 'provision' && action !== 'restore'
+      ? 'run `clusterlift provision`'
+      : 'run the same command again; or roll back';
   return new ClusterliftError({
     code: `${step.step}-failed`,
     message: `The script ${step.step === 'restore-script' ? 'restore' : step.step} ended with status ${String(rc)} on ${step.node}`,
-    hint: `Read the last lines of its log, mend ${step.node} or the package, and run the same command again; or roll back.`,
+    hint: `Read the last lines of its log, fix ${step.node} or the package, and ${again}.`,
     exit: ExitStatus.failed,
     node: step.node,
     log,

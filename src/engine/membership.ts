@@ -65,6 +65,7 @@ export function freshNode<V extends Nodes>(view: V, name: string): V {
     // The lock may be just being taken.
     steps: node.steps.filter(({ step, state }) => step === 'lock' && state === 'running'),
     outcome: undefined,
+    has: undefined,
     error: undefined,
     startedAt: undefined,
     finishedAt: undefined,

@@ -1,7 +1,8 @@
-import { ExitStatus } from '../base/errors';
+import { ClusterliftError, ExitStatus, hasCode } from '../base/errors';
 import { leftOf } from './application';
 import type { NodeOutcome, NodeResult, RunOutcome } from './events';
 import { isQuietOn } from './plan';
+import { versionNow } from './versions-now';
 import type { RunView } from './view';
 
 /** Code of a plan that others made old. */
@@ -45,10 +46,21 @@ export function runOutcome(view: RunView): { outcome: RunOutcome; status: ExitSt
   return { outcome: 'failed', status: ExitStatus.failed };
 }
 
+/** What an error makes of the node where it happened. */
+export function outcomeOf(error: unknown): 'failed' | 'wrong-version' | 'unknown' {
+  if (hasUnknownOutcome(error)) return 'unknown';
+  return hasCode(error, 'wrong-version') ? 'wrong-version' : 'failed';
+}
+
+function hasUnknownOutcome(error: unknown): boolean {
+  return error instanceof ClusterliftError && error.exit === ExitStatus.unknown;
+}
+
 /** What the last line of a run says of each node. */
 export function nodeResults(view: RunView): Record<string, NodeResult> {
   return Object.fromEntries(
     Object.values(view.nodes).map((node) => {
+      const version = versionNow(node);
       const { application, files } = leftOf(node, isQuietOn(view.plan, node.name)) ?? {};
       return [
         node.name,
@@ -56,6 +68,7 @@ export function nodeResults(view: RunView): Record<string, NodeResult> {
           outcome: node.outcome ?? 'not-started',
           from: node.from ?? null,
           to: node.to ?? null,
+          ...(isGood(node.outcome) || version === undefined ? {} : { version }),
           ...(application && files ? { application, files } : {}),
         },
       ];

@@ -1,12 +1,11 @@
 import { advice } from '../base/shell';
-import { outcomeOf } from './bracket';
 import { ClusterliftError, ExitStatus } from '../base/errors';
 import { errorRecord, type RunContext } from './context';
 import { finishRun, refuseRun } from './finish';
 import { fenceOf, lockAll, unlockAll } from './locks';
 import { clearRequest, keepRequest } from './node/requests';
 import { scriptJob } from './jobstep';
-import { isGood, isOvertaken } from './outcome';
+import { isGood, isOvertaken, outcomeOf } from './outcome';
 import { mustNotBeOvertaken } from './overtaken';
 import { packageOn, type RunPackage } from './runpackage';
 import { proveTogether } from './settle';

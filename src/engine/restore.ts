@@ -1,5 +1,4 @@
 import { hasCode } from '../base/errors';
-import { outcomeOf } from './bracket';
 import { readPinned } from './store';
 import { onAll, verifyAll } from './backup';
 import { tellBroken } from './badpart';
@@ -7,7 +6,9 @@ import { errorRecord, type RunContext } from './context';
 import { finishRun, refuseRun } from './finish';
 import { lockAll, unlockAll } from './locks';
 import { markPoint } from './mark';
-import { isGood, isOvertaken } from './outcome';
+import { closeFailed } from './now';
+import { isGood, isOvertaken, outcomeOf } from './outcome';
+import { packageOn } from './runpackage';
 import { mustNotBeOvertaken } from './overtaken';
 import { pointPackage } from './pointpackage';
 import { provisionIfAsked } from './provision';
@@ -149,10 +150,10 @@ async function closeBack(ctx: RunContext, way: WayBack, name: string, error: unk
   if (outcomeOf(error) === 'unknown') return ctx.finishNode(name, 'unknown', error);
   try {
     await goBack(ctx, way, name);
-    await ctx.finishNode(name, 'failed', error);
+    await closeFailed(ctx, packageOn(way.pkg, name), name, error);
   } catch (stuck) {
     ctx.signal.throwIfAborted();
-    await ctx.finishNode(name, outcomeOf(stuck), stuck);
+    await closeFailed(ctx, packageOn(way.pkg, name), name, stuck);
   }
 }
 

@@ -9,14 +9,14 @@ import { jobStatus } from '../ssh/jobs';
 import { ageOfPart, ageWords, isRenewed, partStep } from './age';
 import { onAll } from './backup';
 import { tellBroken } from './badpart';
-import { outcomeOf } from './bracket';
 import { leaveOf } from './budget';
 import { errorRecord, type RunContext } from './context';
 import { mayGoBack, onItsWayBack } from './oldbackup';
-import { isOvertaken } from './outcome';
+import { closeFailed } from './now';
+import { isOvertaken, outcomeOf } from './outcome';
 import { provisionAfterRollback } from './provision';
 import { bringPart, dropPart, proveRestored, putBack, type WayBack } from './putback';
-import type { RunPackage } from './runpackage';
+import { packageOn, type RunPackage } from './runpackage';
 import { startAgain } from './startagain';
 import { jobId } from './events';
 import { backupNode, readPinned } from './store';
@@ -206,7 +206,7 @@ async function rollBackNode(ctx: RunContext, way: WayBack | undefined, name: str
     ctx.signal.throwIfAborted();
     // On its way back, a resume takes the same steps: nothing that was stopped for them may run then.
     if (outcomeOf(error) !== 'unknown' || !onItsWayBack(ctx.nodeView(name))) await startAgain(ctx, way.pkg, name);
-    await ctx.finishNode(name, outcomeOf(error), error);
+    await closeFailed(ctx, packageOn(way.pkg, name), name, error);
   }
 }
 

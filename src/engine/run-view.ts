@@ -37,6 +37,8 @@ export interface NodeView {
   readonly name: string;
   readonly from: string | undefined;
   readonly to: string | undefined;
+  /** What it had when it was asked after a failure. Null: nothing is installed; undefined: not asked. */
+  readonly has?: string | null | undefined;
   /** Last attempt of each step of each lane, in the order they began. */
   readonly steps: readonly StepView[];
   readonly outcome: NodeOutcome | undefined;

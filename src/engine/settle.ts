@@ -1,7 +1,7 @@
 import { ClusterliftError } from '../base/errors';
 import type { RunContext } from './context';
-import { outcomeOf } from './bracket';
 import { waitUntilHealthy } from './health';
+import { closeFailed } from './now';
 import { packageOn, type RunPackage } from './runpackage';
 
 /**
@@ -20,7 +20,7 @@ export async function proveTogether(
     if (!(error instanceof ClusterliftError)) throw error;
     const { node, code, message } = error;
     if (node === undefined) await ctx.record({ type: 'warning', code, message });
-    else await ctx.finishNode(node, outcomeOf(error), error);
+    else await closeFailed(ctx, packageOn(pkg, node), node, error);
     return false;
   }
   return settleAll(ctx, pkg);
@@ -42,7 +42,7 @@ export async function settleAll(ctx: RunContext, pkg: RunPackage): Promise<boole
         return true;
       } catch (error) {
         ctx.signal.throwIfAborted();
-        await ctx.finishNode(name, outcomeOf(error), error);
+        await closeFailed(ctx, packageOn(pkg, name), name, error);
         return false;
       }
     }),

@@ -10,6 +10,7 @@ export type { ShortResult } from '../ssh/short';
 /**
  * Runs a script that changes nothing (`version`, `health`) on a node: from the unpacked package, or on a node that was
  * passed over from a temporary directory. It is killed when it takes longer than `timeout` milliseconds.
+ * @param patience milliseconds that the node may be away
  * @throws ClusterliftError `node-unknown` when the node does not answer
  */
 export async function runShort(
@@ -19,19 +20,24 @@ export async function runShort(
   script: 'version' | 'health',
   action: ScriptAction,
   timeout: number,
+  patience?: number,
 ): Promise<ShortResult> {
   const unpacked = pkg.place === 'installed' || stepOf(ctx.nodeView(node), 'unpack')?.state === 'done';
   const dir = directoryOf(ctx, pkg, node);
   const from = unpacked ? { dir } : { files: await pkg.scriptFiles() };
   const path = pkg.manifest.scripts[script] ?? '';
-  return ctx.insist(node, async (connection) => {
-    const [result] = await runScripts(connection, {
-      from,
-      scripts: [{ name: script, path, timeoutMs: timeout }],
-      env: environmentOf(ctx, node, action, dir),
-      signal: ctx.signal,
-    });
-    if (!result) throw broken(node, 'the result of a script is missing');
-    return result;
-  });
+  return ctx.insist(
+    node,
+    async (connection) => {
+      const [result] = await runScripts(connection, {
+        from,
+        scripts: [{ name: script, path, timeoutMs: timeout }],
+        env: environmentOf(ctx, node, action, dir),
+        signal: ctx.signal,
+      });
+      if (!result) throw broken(node, 'the result of a script is missing');
+      return result;
+    },
+    patience,
+  );
 }

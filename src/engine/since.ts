@@ -1,6 +1,6 @@
 import { sameVersion } from '../package/version';
 import type { NodePast } from './node/past';
-import { parseRecord, type InstallRecord } from './node/record';
+import { parseRecord, recordedVersion as vouchedFor, type InstallRecord } from './node/record';
 import type { Plan, PlanNode, SeenPast } from './plan';
 import { bracketBegun, stepOf, type NodeView, type RunView } from './view';
 
@@ -145,10 +145,10 @@ function requestsSince(view: RunView, { requests }: PlanNode, node: NodeView, pa
     .map((kind) => `the ${kind} that it waited for is done`);
 }
 
-/** The version in the newest record, where that upgrade or restore was proven. */
+/** The version that the newest record vouches for. */
 function recordedVersion(records: readonly InstallRecord[]): AskedVersion {
   const last = [...records].sort((a, b) => b.time - a.time)[0];
-  return last?.state === 'done' ? last.to : undefined;
+  return last && vouchedFor(last);
 }
 
 function words(version: string | null): string {

@@ -12,11 +12,17 @@ const MAX_VERSION = 128;
 
 /**
  * Asks the package's version script on a node.
+ * @param patience milliseconds that the node may be away
  * @returns undefined: nothing is installed
  * @throws ClusterliftError `version-script` when the script fails, hangs or prints something else than a version
  */
-export async function readVersion(ctx: RunContext, pkg: RunPackage, node: string): Promise<string | undefined> {
-  const result = await runShort(ctx, pkg, node, 'version', 'status', pkg.manifest.timeouts.version);
+export async function readVersion(
+  ctx: RunContext,
+  pkg: RunPackage,
+  node: string,
+  patience?: number,
+): Promise<string | undefined> {
+  const result = await runShort(ctx, pkg, node, 'version', 'status', pkg.manifest.timeouts.version, patience);
   if (result.rc !== 0) throw versionScriptFailed(result, node);
   return parseVersionOutput(result.stdout, node);
 }

@@ -163,7 +163,7 @@ function reopened(view: RunView): RunView {
       {
         ...node,
         steps: node.steps.filter((step) => step.step !== 'unlock'),
-        ...(open ? { outcome: undefined, error: undefined, finishedAt: undefined } : {}),
+        ...(open ? { outcome: undefined, has: undefined, error: undefined, finishedAt: undefined } : {}),
       },
     ];
   });
@@ -270,7 +270,8 @@ function foldNode(node: NodeView, event: NodeEvent, time: string | undefined, li
         outcome: event.outcome,
         from: event.from ?? node.from,
         // Its version is not the one that this run wanted.
-        to: event.outcome === 'overtaken' ? event.to : (event.to ?? node.to),
+        to: event.outcome === 'overtaken' || event.outcome === 'rolled-back' ? event.to : (event.to ?? node.to),
+        has: event.has,
         error: event.error,
         finishedAt: time,
         progress: undefined,

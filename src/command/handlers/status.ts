@@ -3,6 +3,7 @@ import { line } from '../../base/text';
 import type { NodeModel } from '../../cluster/model';
 import { mapLimit } from '../../base/async';
 import { gatherFacts, type GatheredFacts } from '../../engine/node/facts';
+import { recordedVersion } from '../../engine/node/record';
 import { askInstalled } from '../../engine/prepare/ask-installed';
 import { ClusterliftError } from '../../base/errors';
 import type { Options } from '../command';
@@ -39,7 +40,8 @@ async function statusOf(ctx: CommandContext, site: Site, node: NodeModel): Promi
   if (versionError) throw versionError;
   return {
     ...base,
-    version: versionFrom === 'failed' ? undefined : version,
+    version:
+      versionFrom === 'script' ? (version ?? null) : versionFrom === 'record' ? recordedVersion(record) : undefined,
     health: health ? (health.rc === 0 ? 'healthy' : 'unhealthy') : 'not-asked',
     lastRun: `${record.run} (${record.state === 'done' ? 'ended well' : record.state})`,
   };

@@ -1,41 +1,32 @@
 import { isOwnCommand, shellWord } from '../../base/shell';
+import { isGood } from '../../engine/outcome';
 import type { Plan } from '../../engine/plan';
-import type { NodeView, RunView } from '../../engine/view';
+import { versionNow } from '../../engine/versions-now';
+import { stepOf, type NodeView, type RunView } from '../../engine/view';
 import { manifestOf } from '../../package/manifest';
 
 /** After a failure: which versions the nodes are on, and the ways on, as commands that can be pasted. */
 
 export interface Exit {
-  readonly name: 'finish' | 'retry failed' | 'roll back' | 'resume' | 'plan again';
+  readonly name: 'finish' | 'retry failed' | 'roll back' | 'resume' | 'plan again' | 'provision';
   /** Undefined: this way is closed; `why` says why. */
   readonly command: string | undefined;
   readonly why: string;
 }
 
-/** Version → names of the nodes on it. The version of a node of unknown outcome is `unknown`. */
+/** Version → names of the nodes on it; `unknown` where nobody knows. */
 export function versionsNow(view: RunView): Map<string, string[]> {
   const versions = new Map<string, string[]>();
   for (const { name } of view.plan.nodes) {
-    const version = versionNow(nodeOf(view, name));
+    const version = nowWords(nodeOf(view, name));
     versions.set(version, [...(versions.get(version) ?? []), name]);
   }
   return versions;
 }
 
-function versionNow(node: NodeView | undefined): string {
-  if (!node || node.outcome === 'unknown') return 'unknown';
-  if (node.outcome === 'overtaken') return node.to ?? 'unknown';
-  const changed = node.outcome === 'upgraded' || node.outcome === 'restored' || node.outcome === 'wrong-version';
-  return (
-    (changed ? (node.to ?? node.from) : node.outcome === 'failed' ? (reportedVersion(node) ?? node.from) : node.from) ??
-    'not installed'
-  );
-}
-
-/** A failed node may have been asked for its version before it failed (a failed health check comes after). */
-function reportedVersion(node: NodeView): string | undefined {
-  const asked = node.steps.findLast((step) => step.step === 'version' && step.state === 'done')?.data?.['version'];
-  return typeof asked === 'string' ? asked : undefined;
+function nowWords(node: NodeView | undefined): string {
+  const version = node && versionNow(node);
+  return version === undefined ? 'unknown' : (version ?? 'not installed');
 }
 
 function nodeOf(view: RunView, name: string): NodeView | undefined {
@@ -59,6 +50,11 @@ export function exitsOf(view: RunView): Exit[] {
   if (view.outcome === 'overtaken') {
     return [{ name: 'plan again', ...startAgain(plan, 'a new plan, with what the nodes have now') }];
   }
+  if (onlyProvisionIsLeft(view)) {
+    const command = `${commandLine('provision', '--cluster', plan.cluster)}${configOf(plan)}`;
+    const why = 'the nodes have their versions; provisions the cluster again';
+    return [{ name: 'provision', command, why }, ...rollBack(view)];
+  }
   const failed = of('failed', 'wrong-version');
   const resume: Exit[] =
     view.outcome === 'stopped'
@@ -70,6 +66,18 @@ export function exitsOf(view: RunView): Exit[] {
     ...(failed.length > 0 ? [{ name: 'retry failed', ...retry(plan, failed) } as const] : []),
     ...rollBack(view),
   ];
+}
+
+/** Did the provision fail, and nothing else? A restore goes back then, and a rollback has taken the upgrade away. */
+function onlyProvisionIsLeft({ plan, nodes, rollingBack }: RunView): boolean {
+  if (rollingBack || (plan.action !== 'upgrade' && plan.action !== 'provision')) return false;
+  if (stepOf(nodes[plan.primary], 'provision')?.state !== 'failed') return false;
+  return Object.values(nodes).every(({ name, outcome }) => name === plan.primary || isGoodOrIdle(plan, outcome));
+}
+
+/** A run that only provisions closes the other nodes with the script. */
+function isGoodOrIdle({ action }: Plan, outcome: NodeView['outcome']): boolean {
+  return isGood(outcome) || (action === 'provision' && (outcome === undefined || outcome === 'not-started'));
 }
 
 function rollBack(view: RunView): Exit[] {

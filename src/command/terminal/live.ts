@@ -1,4 +1,5 @@
 import { formatDuration, formatSize } from '../../base/units';
+import { versionNow } from '../../engine/versions-now';
 import { currentStep, type NodeView, type Progress, type RunView } from '../../engine/view';
 import { glyphs, paint, tone, widthOf, type Look, type Part } from './look';
 import { cells, cut, pad } from './width';
@@ -194,9 +195,7 @@ function middleOf(view: RunView, line: Line, room: number, look: Look): Part[] {
   const error = node.error ?? node.steps.findLast((step) => step.error)?.error;
   if (error && state.standing !== 'finished') return [tone('dim', cut(error.message, room, 'start', marks.ellipsis))];
   if (node.outcome !== undefined) {
-    const versions =
-      node.from === node.to ? (node.to ?? '') : `${node.from ?? 'nothing'} ${marks.arrow} ${node.to ?? '?'}`;
-    return [cut(versions, room, 'start', marks.ellipsis)];
+    return [cut(versionWords(node, marks.arrow), room, 'start', marks.ellipsis)];
   }
   const message = node.messages.at(-1);
   const track = trackOf(view, node, look);
@@ -204,6 +203,14 @@ function middleOf(view: RunView, line: Line, room: number, look: Look): Part[] {
   if (message !== undefined && rest >= 12)
     return [...track, '  ', tone('dim', cut(message, rest, 'start', marks.ellipsis))];
   return widthOf(track) <= room ? track : [];
+}
+
+/** What it had and has now; `?`: not known. */
+function versionWords(node: NodeView, arrow: string): string {
+  const now = versionNow(node);
+  const { from = null } = node;
+  if (now === from) return now ?? '';
+  return `${from ?? 'nothing'} ${arrow} ${now === undefined ? '?' : (now ?? 'nothing')}`;
 }
 
 /** `●●◉○○`: which of the node's steps are done, running, open. */

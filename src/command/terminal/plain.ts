@@ -97,10 +97,29 @@ function stepSentence(event: StepSentence): string {
 }
 
 function nodeSentence(event: Extract<Event, { type: 'node.finished' }>): string {
-  const versions =
-    event.to === undefined || event.from === event.to ? '' : ` (${line(event.from ?? 'nothing')} to ${line(event.to)})`;
   const next = event.error ? `\n  next: ${line(event.error.hint)}` : '';
-  return `${line(event.node)}: ${outcomeWords(event.outcome).words}${event.outcome === 'not-started' ? '' : versions}${next}`;
+  return `${line(event.node)}: ${outcomeWords(event.outcome).words}${changeWords(event)}${next}`;
+}
+
+/** Where it came to, or, where that is not where it was to come to, what it has now. */
+function changeWords({ outcome, from, to, has }: Extract<Event, { type: 'node.finished' }>): string {
+  const words = (version: string | null | undefined): string => line(version ?? 'nothing');
+  switch (outcome) {
+    case 'not-started':
+      return '';
+    case 'rolled-back':
+      return ` (has ${words(to)})`;
+    case 'overtaken':
+      return to === undefined ? '' : ` (has ${words(to)})`;
+    case 'failed':
+    case 'wrong-version':
+    case 'unknown': {
+      const now = has === undefined ? '' : `, has ${words(has)}`;
+      return to === undefined ? '' : ` (had ${words(from)}, was to have ${words(to)}${now})`;
+    }
+    default:
+      return to === undefined || from === to ? '' : ` (${words(from)} to ${words(to)})`;
+  }
 }
 
 function errorText(error: ErrorRecord): string {

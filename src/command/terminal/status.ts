@@ -5,8 +5,8 @@ import { renderTable, type Row } from './table';
 export interface StatusRow {
   readonly node: string;
   readonly roles: readonly string[];
-  /** Installed version; undefined: nothing is installed, or it could not be asked. */
-  readonly version: string | undefined;
+  /** Installed version. Null: nothing is installed; undefined: not known. */
+  readonly version: string | null | undefined;
   readonly health: 'healthy' | 'unhealthy' | 'not-asked' | 'unreachable';
   /** Last run that touched the node, in words. */
   readonly lastRun: string | undefined;
@@ -26,7 +26,7 @@ export function renderStatus(rows: readonly StatusRow[], look: Look): string[] {
   const columns = [
     { title: 'node', min: 8, of: (row: StatusRow) => tone('strong', row.node) },
     { title: 'roles', of: (row: StatusRow) => row.roles.join(', ') },
-    { title: 'version', min: 8, of: (row: StatusRow) => row.version ?? (row.health === 'unreachable' ? '?' : 'none') },
+    { title: 'version', min: 8, of: (row: StatusRow) => row.version ?? (row.version === null ? 'none' : '?') },
     { title: 'health', firm: true, of: (row: StatusRow) => tone(HEALTH[row.health][1], HEALTH[row.health][0]) },
     { title: 'last run', of: (row: StatusRow) => row.lastRun ?? '' },
     { title: 'note', min: 12, of: (row: StatusRow) => tone('dim', row.note ?? '') },

@@ -1,3 +1,5 @@
+import type { NodeOutcome } from '../../engine/events';
+import { versionNow } from '../../engine/versions-now';
 import { currentStep, type NodeView, type RunView, type StepView } from '../../engine/view';
 import { exitsOf, restoreCommand, versionsNow } from './exits';
 import { leftLines, putBackLines } from './left';
@@ -33,10 +35,14 @@ const COLUMNS: readonly Column[] = [
   { title: 'node', min: 8 },
   { title: 'from', min: 6 },
   { title: 'to', min: 6 },
+  { title: 'now', min: 6 },
   { title: 'outcome', firm: true },
   { title: 'time', align: 'right', firm: true, min: 4 },
   { title: 'log', keep: 'end', min: 8 },
 ];
+
+/** The column of what a node that did not end well has now. */
+const NOW = COLUMNS.findIndex(({ title }) => title === 'now');
 
 function table(view: RunView, place: SummaryPlace, look: Look): string[] {
   const folder = shorten(place.folder, place.home);
@@ -46,7 +52,12 @@ function table(view: RunView, place: SummaryPlace, look: Look): string[] {
       return node ? [row(view, node, prefix)] : [];
     });
   const full = rows(`${folder}/`);
-  return renderTable(COLUMNS, fits(COLUMNS, full, look) ? full : rows(''), look);
+  // Where all went well, the columns from and to say it.
+  const asked = Object.values(view.nodes).some(({ outcome }) => outcome !== undefined && ASKED.has(outcome));
+  const shown = <T>(all: readonly T[]): T[] => all.filter((_, index) => asked || index !== NOW);
+  const columns = shown(COLUMNS);
+  const whole = full.map(shown);
+  return renderTable(columns, fits(columns, whole, look) ? whole : rows('').map(shown), look);
 }
 
 function row(view: RunView, node: NodeView, prefix: string): Row {
@@ -57,6 +68,7 @@ function row(view: RunView, node: NodeView, prefix: string): Row {
     tone('strong', node.name),
     node.from ?? tone('dim', 'none'),
     to,
+    nowOf(node),
     tone(state.tone, state.words),
     node.outcome === 'not-started' ? '' : duration(between(node.startedAt, node.finishedAt)),
     tone('dim', `${prefix}${node.name}.log`),
@@ -65,7 +77,17 @@ function row(view: RunView, node: NodeView, prefix: string): Row {
 
 /** A version that the node only should have come to stands in brackets. */
 function isReached(node: NodeView): boolean {
-  return !(node.outcome === undefined || ['failed', 'unknown', 'not-started'].includes(node.outcome));
+  return !(node.outcome === undefined || NOT_REACHED.has(node.outcome));
+}
+
+const NOT_REACHED: ReadonlySet<NodeOutcome> = new Set(['failed', 'wrong-version', 'unknown', 'not-started']);
+
+/** Where a node may have any version, the table says what each one has. */
+const ASKED: ReadonlySet<NodeOutcome> = new Set(['failed', 'wrong-version', 'unknown']);
+
+function nowOf(node: NodeView): Part {
+  const version = versionNow(node);
+  return version === undefined ? tone('warn', 'unknown') : (version ?? tone('dim', 'none'));
 }
 
 function shorten(path: string, home: string | undefined): string {

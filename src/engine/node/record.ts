@@ -3,6 +3,7 @@ import { escapeText } from '../../package/unpack-plan';
 import type { NodeConnection } from '../../ssh/connection';
 import { ask } from '../../ssh/script';
 import type { Fence } from './lock';
+import noting from './record-has.sh';
 import text from './record.sh';
 
 /**
@@ -18,11 +19,13 @@ const recordSchema = z.object({
   from: z.string().max(255).nullable(),
   to: z.string().max(255).nullable(),
   sha256: z.string().regex(/^[0-9a-f]{64}$/),
+  /** What the node had when it was asked after a failure. */
+  has: z.string().max(255).nullish(),
 });
 export type InstallRecord = z.infer<typeof recordSchema>;
 
 /** The record at the start of an upgrade. A line a key: the job on the node changes two of them with sed. */
-export function recordText(record: Omit<InstallRecord, 'state' | 'time'>): string {
+export function recordText(record: Omit<InstallRecord, 'state' | 'time' | 'has'>): string {
   const entries: [string, unknown][] = [['state', 'begun'], ['time', 0], ...Object.entries(record)];
   return `{\n${entries.map(([key, value]) => `${JSON.stringify(key)}:${JSON.stringify(value)}`).join(',\n')}\n}\n`;
 }
@@ -36,9 +39,19 @@ export function parseRecord(text: string): InstallRecord | undefined {
   }
 }
 
-/** The version that a node has, as far as its record tells: an upgrade that did not get through counts for nothing. */
-export function installedVersion({ state, from, to }: InstallRecord): string | undefined {
-  return (state === 'done' || state === 'script-ok' ? to : from) ?? undefined;
+/**
+ * The version that a node has, as far as its record tells. Without a word on it, an upgrade that did not get through counts
+ * for nothing.
+ */
+export function installedVersion(record: InstallRecord): string | undefined {
+  const { state, from, to } = record;
+  const sure = recordedVersion(record);
+  return (sure === undefined ? (state === 'script-ok' ? to : from) : sure) ?? undefined;
+}
+
+/** The version that a record vouches for: proven, or asked after a failure. Null: nothing is installed; undefined: not known. */
+export function recordedVersion({ state, to, has }: InstallRecord): string | null | undefined {
+  return state === 'done' ? to : has;
 }
 
 export interface FinishedInstall {
@@ -76,4 +89,21 @@ export async function finishRecord(connection: NodeConnection, install: Finished
     ],
     stdin: Buffer.concat([manifest, list]),
   });
+}
+
+export interface NotedVersion {
+  readonly stateDir: string;
+  readonly fence: Fence;
+  readonly product: string;
+  /** Null: nothing is installed. */
+  readonly has: string | null;
+}
+
+/** Writes into the record of a change that failed which version the node has now. May be repeated. @throws ClusterliftError `fenced` */
+export async function noteVersion(
+  connection: NodeConnection,
+  { stateDir, fence, product, has }: NotedVersion,
+): Promise<void> {
+  const args = [stateDir, fence.run, String(fence.epoch), product, JSON.stringify(has)];
+  await ask(connection, { text: noting, args });
 }

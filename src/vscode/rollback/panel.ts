@@ -12,6 +12,7 @@ import type { PointsModel } from '../points/model';
 import type { RunsModel } from '../runs/model';
 import { Store } from '../store';
 import { previewOf, type PreviewState } from './preview';
+import { versionWords } from '../views/words';
 import { nowOf, pageState } from './state';
 
 const { l10n } = vscode;
@@ -176,7 +177,8 @@ class RollBackPanel extends Store {
   #versionNow(ref: ClusterRef, key: PointKey, node: string): string | undefined {
     const looked = this.#previews.get(keyText(key));
     return (
-      nowOf(node, looked?.kind === 'ready' ? looked.preview : undefined) ?? this.deps.status.node(ref.id, node)?.version
+      nowOf(node, looked?.kind === 'ready' ? looked.preview : undefined) ??
+      versionWords(this.deps.status.node(ref.id, node))
     );
   }
 

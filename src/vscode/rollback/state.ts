@@ -6,7 +6,7 @@ import type { StatusCache } from '../clusters/status';
 import type { LocationState } from '../points/model';
 import type { PointInfo } from '../points/rows';
 import { reasonWords, stateWords } from '../views/points';
-import { ago } from '../views/words';
+import { ago, versionWords } from '../views/words';
 import type { Preview, PreviewState } from './preview';
 import type { PagePoint, PageState, PointKey, Words } from '../../webview/rollback/protocol';
 
@@ -67,7 +67,7 @@ function pagePoint(point: PointInfo, { ref, status, expected, preview }: PointFa
     obstacle: obstacleOf(point) ?? plan?.obstacles[0] ?? failureOf(preview),
     nodes: point.nodes.map(({ name, version, state }) => ({
       name,
-      now: nowOf(name, plan) ?? status.node(ref.id, name)?.version ?? l10n.t('not known'),
+      now: nowOf(name, plan) ?? versionWords(status.node(ref.id, name)) ?? l10n.t('not known'),
       after: version ?? l10n.t('not installed'),
       state: stateWords(state ?? point.state),
     })),

@@ -12,7 +12,17 @@ import type { RunsModel } from '../runs/model';
 import { Store } from '../store';
 import { ASKS, BUSY, nodeIcon } from './icons';
 import { setContext, tooltip, touched, TreeRefresh } from './tree';
-import { actionWords, ago, healthWords, nodeWords, nodesWords, outcomeWords, progressWords, stepWords } from './words';
+import {
+  actionWords,
+  ago,
+  healthWords,
+  nodeWords,
+  nodesWords,
+  outcomeWords,
+  progressWords,
+  stepWords,
+  versionWords,
+} from './words';
 
 const { l10n } = vscode;
 
@@ -179,7 +189,7 @@ export class ClustersTree extends Store implements vscode.TreeDataProvider<Clust
   #versions({ id, cluster }: ClusterRef): string {
     const known = cluster.nodes
       .map(({ name }) => this.status.node(id, name)?.version)
-      .filter((each) => each !== undefined);
+      .filter((each) => typeof each === 'string');
     return [...new Set(known)]
       .slice(0, 3)
       .map((each) => line(each, 40))
@@ -234,7 +244,9 @@ export class ClustersTree extends Store implements vscode.TreeDataProvider<Clust
         : `${node.user ?? ''}${node.user ? '@' : ''}${node.host}${node.port ? `:${String(node.port)}` : ''}`,
       node.jump === undefined ? undefined : l10n.t('through {0}', node.jump),
       node.roles.length > 0 ? l10n.t('Roles: {0}', node.roles.join(', ')) : undefined,
-      status ? `${l10n.t('Version {0}', line(status.version ?? '?', 80))}, ${healthWords(status.health)}` : undefined,
+      status
+        ? `${l10n.t('Version {0}', line(versionWords(status) ?? '?', 80))}, ${healthWords(status.health)}`
+        : undefined,
       status?.lastRun === undefined ? undefined : l10n.t('Last run: {0}', line(status.lastRun)),
       status?.note === undefined ? undefined : line(status.note),
       status ? l10n.t('Asked {0}', ago(status.asked)) : undefined,

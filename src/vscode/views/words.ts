@@ -62,14 +62,23 @@ export function healthWords(health: NodeStatus['health']): string {
 /** `24.2.0 · healthy`, for the line of a node. */
 export function nodeWords(status: NodeStatus | undefined): string {
   if (!status) return l10n.t('not asked yet');
-  if (status.answered !== undefined && status.version === undefined && status.health === 'not-asked')
-    return l10n.t('no package installed yet');
-  const version = status.version ?? (status.answered === undefined ? '?' : l10n.t('not installed'));
+  if (status.answered !== undefined && isUntouched(status)) return l10n.t('no package installed yet');
+  const version = versionWords(status) ?? '?';
   const seen =
     status.health === 'unreachable' && status.answered !== undefined
       ? ` · ${l10n.t('last seen {0}', ago(status.answered))}`
       : '';
   return `${line(version, MOST_VERSION)} · ${healthWords(status.health)}${seen}`;
+}
+
+/** No upgrade was there. */
+function isUntouched({ version, health, lastRun }: NodeStatus): boolean {
+  return version === undefined && health === 'not-asked' && lastRun === undefined;
+}
+
+/** The version that a node said; undefined: not known. */
+export function versionWords(status: Pick<NodeStatus, 'version'> | undefined): string | undefined {
+  return status?.version === null ? l10n.t('not installed') : status?.version;
 }
 
 /** What a run came to. */

@@ -149,7 +149,7 @@ export class Scene {
       log,
     };
     this.fact({ type: 'step.finished', node, step, lane: 'main', attempt: 1, ms: 900, result: 'failed', error });
-    return this.fact({ type: 'node.finished', node, outcome: 'failed', error });
+    return this.fact({ type: 'node.finished', node, outcome: 'failed', has: '24.1.5', error });
   }
 
   upgraded(node: string): this {

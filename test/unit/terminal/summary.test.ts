@@ -17,10 +17,10 @@ function failedScene(): Scene {
 describe('the summary of a run', () => {
   it('ends with table, cause, log, mixed versions and the three ways on, in 80 columns', () => {
     assert.deepEqual(renderSummary(failedScene().view, place, look), [
-      'NODE   FROM    TO        OUTCOME      TIME  LOG',
-      'node1  24.1.0  24.2.0    upgraded      48s  node1.log',
-      'node2  24.1.0  (24.2.0)  not started        node2.log',
-      'node3  24.1.0  (24.2.0)  failed        41s  node3.log',
+      'NODE   FROM    TO        NOW     OUTCOME      TIME  LOG',
+      'node1  24.1.0  24.2.0    24.2.0  upgraded      48s  node1.log',
+      'node2  24.1.0  (24.2.0)  24.1.0  not started        node2.log',
+      'node3  24.1.0  (24.2.0)  24.1.5  failed        41s  node3.log',
       '',
       '✗ node3, upgrade: The upgrade script ended with status 3 [script-failed]',
       '  │ unpacking libvoice',
@@ -29,7 +29,8 @@ describe('the summary of a run', () => {
       '',
       '! Mixed versions',
       '  24.2.0: node1',
-      '  24.1.0: node2, node3',
+      '  24.1.0: node2',
+      '  24.1.5: node3',
       '',
       'Ways on',
       '  finish: all nodes that are not at the target yet',
