@@ -52,6 +52,8 @@ export interface StateFacts {
   /** The state directory, resolved. */
   readonly path: string;
   readonly exists: boolean;
+  /** Inode of the state directory, or of the nearest directory above it that is there; empty: not known. */
+  readonly inode?: string;
   /** It exists and belongs to another user than the one that we are there. */
   readonly foreign: boolean;
   readonly noexec: boolean;

@@ -1,5 +1,5 @@
 import { advice } from '../base/shell';
-import { randomBytes } from 'node:crypto';
+import { createHmac, randomBytes } from 'node:crypto';
 import { sleep } from '../base/async';
 import { monotonic } from '../base/clock';
 import { ClusterliftError, ExitStatus, hasCode, hintFor, messageOf } from '../base/errors';
@@ -9,7 +9,7 @@ import type { Asker, NodeConnection } from '../ssh/connection';
 import type { ErrorRecord, EventSink, JournalEntry, LiveEvent, NodeOutcome, RunEvent } from './events';
 import { Gate } from './gate';
 import type { Journal } from './journal';
-import type { Fence } from './node/lock';
+import type { Fence } from '../ssh/fence';
 import type { Plan, PlanNode } from './plan';
 import { bracketBegun, emptyView, fold, stepOf, type NodeView, type RunView } from './view';
 
@@ -37,7 +37,13 @@ const HELD = 30_000;
 const PASSING = new Set(['link-lost', 'host-unreachable', 'node-timeout', 'connect-timeout']);
 
 /** Codes of a node that answers, and may be another one: it is not asked again. */
-const STRANGERS = new Set(['host-key-changed', 'host-key-unknown', 'host-key-revoked', 'no-common-algorithm']);
+const STRANGERS = new Set([
+  'host-key-changed',
+  'host-key-unknown',
+  'host-key-revoked',
+  'no-common-algorithm',
+  'lock-other-name',
+]);
 
 /** Codes of a node that answers, and lets us do nothing: while it boots, or until somebody mends its accounts. */
 const REFUSALS = new Set([
@@ -72,8 +78,7 @@ export class RunContext {
   readonly epoch: number;
   /** Copies plan and journal to a node now (mirror.ts). Undefined: nobody keeps copies. */
   mirrorNow: ((node: string) => Promise<void>) | undefined;
-  /** Tells this process's claims from anybody else's, so that a claim may be repeated. */
-  readonly token = randomBytes(8).toString('hex');
+  readonly #secret = randomBytes(16);
   /** An earlier process worked on the run. */
   readonly resumed: boolean;
 
@@ -126,6 +131,11 @@ export class RunContext {
   live(event: LiveEvent): void {
     this.#view = fold(this.#view, event);
     this.services.sink(event);
+  }
+
+  /** Tells this process's claims on a node from anybody else's, so that a claim may be repeated. No other node knows it. */
+  token(node: string): string {
+    return createHmac('sha256', this.#secret).update(node).digest('hex').slice(0, 32);
   }
 
   node(name: string): PlanNode {

@@ -4,10 +4,11 @@ import { every, stopwatch } from '../base/clock';
 import { ClusterliftError, ExitStatus, messageOf } from '../base/errors';
 import { isOverridden } from '../base/overrides';
 import { self } from '../base/process';
+import type { Fence } from '../ssh/fence';
 import { errorRecord, type RunContext } from './context';
 import { takeAll } from './locking';
 import { tellLost } from './lost';
-import { beatLock, lockedBy, releaseLock, takeLock, type Fence, type HeldLock, type TakeResult } from './node/lock';
+import { beatLock, lockedBy, releaseLock, takeLock, type HeldLock, type TakeResult } from './node/lock';
 import { stepOf } from './view';
 import { vouchedFor } from './holders';
 
@@ -25,7 +26,8 @@ const BEATS_AT_ONCE = 16;
 
 /**
  * Takes the locks of all nodes, or none (locking.ts); a resumed run enters its own locks again with the next epoch.
- * @throws ClusterliftError `locked` (status 5) when another run holds one: then none is kept that was not held before
+ * @throws ClusterliftError `locked` (status 5) when another run holds one; `machine-twice`, `state-shared`, `lock-other-name`
+ *   (status 3) when two nodes are one: then none is kept that was not held before
  */
 export async function lockAll(ctx: RunContext): Promise<void> {
   await ctx.record({ type: 'phase', phase: 'lock' });
@@ -73,7 +75,7 @@ async function lock(ctx: RunContext, name: string, offers: Offers): Promise<Take
     }
     const { epoch } = result;
     await ctx.record({ type: 'step.finished', ...key, ms: watch.ms, result: 'done', data: { epoch } });
-    ctx.held.set(name, { run: ctx.plan.run, epoch });
+    ctx.held.set(name, { run: ctx.plan.run, epoch, node: name });
     if (result.lost) await tellLost(ctx, name);
     return result;
   } catch (error) {
@@ -93,8 +95,10 @@ async function take(ctx: RunContext, name: string, offers: Offers, takeOver?: He
         takeLock(connection, {
           stateDir: ctx.node(name).stateDir,
           run: plan.run,
+          node: name,
           me: self(),
-          token: ctx.token,
+          token: ctx.token(name),
+          tokenOf: (node) => ctx.token(node),
           user: ctx.services.by,
           command: plan.command,
           leastEpoch: ctx.epoch,
@@ -148,7 +152,7 @@ class Offers {
 export function fenceOf(ctx: RunContext, name: string): Fence {
   const epoch = stepOf(ctx.nodeView(name), 'lock')?.data?.['epoch'];
   if (typeof epoch !== 'number') throw new Error(`${name} is not locked`);
-  return { run: ctx.plan.run, epoch };
+  return { run: ctx.plan.run, epoch, node: name };
 }
 
 /** Frees the nodes whose outcome is known; may be repeated. A node that does not answer is left: its lock goes stale. */

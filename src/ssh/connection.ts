@@ -20,6 +20,8 @@ export interface NodeConnection {
    * host that it is for. Known after the first call.
    */
   readonly oldAlgorithms?: readonly string[];
+  /** The host key that was verified last, as base64; undefined before the first call, and where no SSH leads there. */
+  readonly hostKey?: string | undefined;
   /** What it takes to pass a file on between this node and others; absent where no SSH leads there. */
   readonly peer?: Peer;
   close(): Promise<void>;

@@ -110,7 +110,7 @@ run_job() {
   sync_path "$J"
   # After the claim: a taker-over looks for claims after its own one, so one of us two sees the other.
   holds "$3" "$4" || unclaim
-  mark_change "$3" "$4"
+  mark_change "$3" "${4%%:*}"
   begin_record
   : >"$J/output"
   rc=0

@@ -3,6 +3,7 @@ import { ClusterliftError, ExitStatus } from '../base/errors';
 import { line } from '../base/text';
 import { escape } from './command';
 import type { NodeConnection } from './connection';
+import { epochArgument, type Fence } from './fence';
 import wrapper from './job-wrapper.sh';
 import text from './job.sh';
 import starting from './lib-script.sh';
@@ -24,7 +25,7 @@ export interface JobSpec {
   /** As in clusters.json; undefined: the default on the node. */
   readonly stateDir: string | undefined;
   /** Who holds the lock: the job refuses itself (code `fenced`) when somebody else does. */
-  readonly fence: { readonly run: string; readonly epoch: number };
+  readonly fence: Fence;
   readonly command: JobCommand;
   readonly cwd?: string;
   /** Not for secrets. Beyond these: `umask 022`, `LC_ALL=C`, a plain PATH, HOME, and `CLUSTERLIFT_OUTPUT`. */
@@ -235,7 +236,7 @@ function upload(spec: JobSpec): { args: string[]; stdin: Buffer } {
   const secrets = Object.entries(spec.secrets ?? {}).map(([name, value]) => assignment(name, value));
   const sizes = parts.map((each) => String(each.length));
   return {
-    args: [stateDir ?? '', checkedId(id), fence.run, String(fence.epoch), String(secrets.length), ...sizes],
+    args: [stateDir ?? '', checkedId(id), fence.run, epochArgument(fence), String(secrets.length), ...sizes],
     stdin: Buffer.concat([Buffer.from(secrets.map((each) => `${each}\n`).join('')), ...parts]),
   };
 }

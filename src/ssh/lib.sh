@@ -170,21 +170,28 @@ epoch_now() {
   done
 }
 
-# holds RUN EPOCH: is the lock held by that run in that epoch?
+# holds RUN EPOCH[:NODE]: is the lock held by that run in that epoch, for that node? Sets HELD_AS to the name in the claim.
 holds() {
   epoch_now
-  holder_run=
-  { read -r holder_run <"$S/lock/e$2/run"; } 2>/dev/null || :
-  [ "$EPOCH" = "$2" ] && [ ! -e "$S/lock/e$2/released" ] && [ "$holder_run" = "$1" ]
+  holder_run='' HELD_AS=''
+  { read -r holder_run <"$S/lock/e${2%%:*}/run"; } 2>/dev/null || :
+  # Claims of earlier versions name no node.
+  { read -r HELD_AS <"$S/lock/e${2%%:*}/node"; } 2>/dev/null || :
+  [ "$EPOCH" = "${2%%:*}" ] && [ ! -e "$S/lock/e$EPOCH/released" ] && [ "$holder_run" = "$1" ] || return 1
+  case $2 in *:*) [ -z "$HELD_AS" ] || [ "$HELD_AS" = "${2#*:}" ] ;; esac
 }
 
-# fence RUN EPOCH: whoever was taken over changes nothing any more. Where there is no claim at all, nobody took over:
-# the directory was removed.
+# fence RUN EPOCH[:NODE]: whoever was taken over changes nothing any more. Where there is no claim at all, nobody took
+# over: the directory was removed. A claim under another name is that of a node whose address leads elsewhere by now.
 fence() {
   holds "$1" "$2" && return 0
   [ "$LAST" != 0 ] || die state-lost "there is no lock in $S any more: the directory was removed or emptied"
   freed=
   { read -r freed <"$S/lock/e$EPOCH/released"; } 2>/dev/null || :
-  [ "$EPOCH" != "$2" ] || case $freed in unlocked\ *) die unlocked "${freed#unlocked }" ;; esac
-  die fenced "the lock in $S is no longer held by run $1 in epoch $2"
+  [ "$EPOCH" != "${2%%:*}" ] || case $freed in unlocked\ *) die unlocked "${freed#unlocked }" ;; esac
+  case $2 in
+    *:*) [ "$holder_run" != "$1" ] || [ -z "$HELD_AS" ] || [ "$HELD_AS" = "${2#*:}" ] ||
+      die lock-other-name "the lock in $S was taken for $HELD_AS, not for ${2#*:}" ;;
+  esac
+  die fenced "the lock in $S is no longer held by run $1 in epoch ${2%%:*}"
 }

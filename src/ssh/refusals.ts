@@ -19,6 +19,10 @@ const ADVICE: Readonly<Record<string, Advice>> = {
     hint: 'Find out what removed it and how far the step came, then decide with `clusterlift resume RUN --decide NODE=done`, `=retry` or `=failed`.',
     exit: ExitStatus.unknown,
   },
+  'lock-other-name': {
+    hint: 'The address of this node leads to another node of the run. Correct it in clusters.json, ssh_config or the DNS, then go on with `clusterlift resume`.',
+    exit: ExitStatus.unknown,
+  },
   'lock-busy': { hint: 'Try again in a moment; `clusterlift status` names the owner.', exit: ExitStatus.locked },
   'lock-changed': { hint: 'Look again who owns it: `clusterlift status`.', exit: ExitStatus.locked },
   'lock-jobs-alive': {

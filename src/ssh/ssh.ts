@@ -81,6 +81,10 @@ export class SshConnection implements NodeConnection {
     return this.link.oldAlgorithms;
   }
 
+  get hostKey(): string | undefined {
+    return this.link.hostKey?.toString('base64');
+  }
+
   /** An interactive shell of the login user. */
   async shell(size: TerminalSize, term = 'xterm-256color', signal?: AbortSignal): Promise<Terminal> {
     const transport = await this.link.connect(signal);

@@ -15,22 +15,11 @@ os_release() {
   done
 }
 
-# existing PATH: sets NEAREST to it, or to the nearest directory above it that is there.
-existing() {
-  NEAREST=$1
-  while [ ! -e "$NEAREST" ] && [ "$NEAREST" != / ] && [ -n "$NEAREST" ]; do
-    case $NEAREST in
-      */*) NEAREST=${NEAREST%/*} ;;
-      *) NEAREST=. ;;
-    esac
-  done
-  NEAREST=${NEAREST:-/}
-}
-
 # space PATH: sets FREE (bytes) and MOUNT of the file system where it lies. The mount point may hold blanks.
 space() {
   FREE=0 MOUNT=
   existing "$1"
+  # shellcheck disable=SC2153
   space_line=$(df -Pk "$NEAREST" 2>/dev/null | tail -n 1) || return 0
   set -f
   # shellcheck disable=SC2086
@@ -86,11 +75,14 @@ kills_user_processes() {
 state_facts() {
   foreign=
   emit state-path "$S"
+  existing "$S"
+  # Columns of ls -in: inode, mode, links, uid.
+  # shellcheck disable=SC2012
+  nearest=$(ls -ldinL "$NEAREST" | { read -r inode _ _ uid _; printf '%s %s' "$inode" "$uid"; })
+  emit state-inode "${nearest% *}"
   if [ -d "$S" ]; then
     emit state-exists yes
-    # shellcheck disable=SC2012
-    owner=$(ls -ldnL "$S" | { read -r _ _ uid _; printf %s "$uid"; })
-    [ "$owner" = "$(id -u)" ] || foreign=yes
+    [ "${nearest#* }" = "$(id -u)" ] || foreign=yes
     [ -z "$foreign" ] || emit state-foreign yes
   fi
   space "$S"

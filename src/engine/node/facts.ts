@@ -15,6 +15,7 @@ import { ask, broken, type Entries } from '../../ssh/script';
 import { heldOf, type HeldLock } from './lock';
 import gathering from './facts.sh';
 import reporting from './lock-report.sh';
+import nearest from './nearest.sh';
 
 /** The facts of a node, and who holds its lock. */
 export interface GatheredFacts extends NodeFacts {
@@ -39,7 +40,7 @@ export async function gatherFacts(connection: NodeConnection, request: FactsRequ
   const words = commands.filter((each) => /^[A-Za-z0-9._+-]{1,100}$|^\/[^\0\n]{1,255}$/.test(each));
   const from = wallClock();
   const entries = await ask(connection, {
-    text: `${reporting}\n${gathering}`,
+    text: `${nearest}\n${reporting}\n${gathering}`,
     args: [stateDir ?? '', String(words.length), String(paths.length), ...words, ...paths],
     timeout: 60_000,
     ...(signal && { signal }),
@@ -77,6 +78,7 @@ export function parseFacts(
     state: {
       path: entries.required('state-path'),
       exists: yes('state-exists'),
+      inode: text('state-inode'),
       foreign,
       noexec: yes('state-noexec'),
       readOnly: yes('state-readonly'),

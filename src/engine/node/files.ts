@@ -1,10 +1,10 @@
 import type { NodeConnection } from '../../ssh/connection';
+import { epochArgument, type Fence } from '../../ssh/fence';
 import laying from '../../ssh/lay.sh';
 import starting from '../../ssh/lib-script.sh';
 import { ask } from '../../ssh/script';
 import { fileLine, type ShortFile } from '../../ssh/short';
 import text from './files.sh';
-import type { Fence } from './lock';
 
 /** Lays files beside the run on a node (`runs/<run>/files`), whole or not at all; may be repeated. @throws ClusterliftError `fenced` */
 export async function layRunFiles(
@@ -17,7 +17,7 @@ export async function layRunFiles(
   const stdin = Buffer.concat([spec, ...files.map((file) => file.content)]);
   await ask(connection, {
     text: `${starting}\n${laying}\n${text}`,
-    args: [stateDir, fence.run, String(fence.epoch), String(spec.length), String(stdin.length)],
+    args: [stateDir, fence.run, epochArgument(fence), String(spec.length), String(stdin.length)],
     stdin,
   });
 }

@@ -4,9 +4,10 @@
 # lock/owner.json is what people and other tools look at: it is there while the lock is held.
 #
 # A claim with `trying` in it is one of several that its run needs: it may be given back before anything is done.
+# `node` in it is the name of the node: a claim of the same run under another name is not the caller's.
 #
-# take STATE RUN TOKEN OWNER LEAST STALE WHY EXPECTED TRYING | beat STATE RUN EPOCH COMPLETE | release STATE RUN EPOCH
-# show STATE STALE | break STATE EXPECTED REASON STALE
+# take STATE RUN TOKEN OWNER LEAST STALE WHY EXPECTED TRYING NODE | beat STATE RUN EPOCH[:NODE] COMPLETE
+# release STATE RUN EPOCH[:NODE] | show STATE STALE | break STATE EXPECTED REASON STALE
 
 write_beat() {
   now
@@ -49,6 +50,24 @@ may_take() {
   [ -z "$ALIVE" ]
 }
 
+# other_name N: is the claim, held or released, one of this run under another node's name? Sets NAMED.
+other_name() {
+  NAMED='' named_run=''
+  { read -r NAMED <"$S/lock/e$1/node" && read -r named_run <"$S/lock/e$1/run"; } 2>/dev/null || return 1
+  # Claims of earlier versions name no node.
+  [ "$named_run" = "$run" ] && [ -n "$node" ] && [ -n "$NAMED" ] && [ "$NAMED" != "$node" ]
+}
+
+# report_other N: who has it, and what proves that the caller's own process does.
+report_other() {
+  report other-name
+  emit named "$NAMED"
+  named_token=
+  { read -r named_token <"$S/lock/e$1/token"; } 2>/dev/null || :
+  emit token "$named_token"
+  emit boots "$([ "$beat_boot" = "$BOOT" ] && echo same || echo differ)"
+}
+
 # prepare_claim N: the claim's content, on the disk before it counts.
 prepare_claim() {
   new=$S/lock/.claim.$$
@@ -58,9 +77,10 @@ prepare_claim() {
   printf '%s\n' "$run" >"$new/run"
   printf '%s\n' "$token" >"$new/token"
   printf '%s %s\n' "$LAST" "$had_jobs" >"$new/before"
+  printf '%s\n' "$node" >"$new/node"
   [ -z "$trying" ] || : >"$new/trying"
   write_beat "$new"
-  sync_path "$new/owner.json" "$new/run" "$new/token" "$new/before" "$new/beat" "$new"
+  sync_path "$new/owner.json" "$new/run" "$new/token" "$new/before" "$new/node" "$new/beat" "$new"
 }
 
 # claim_epoch N: true when the prepared claim is the one that counts now.
@@ -89,7 +109,7 @@ tell_before() {
 take() {
   had_jobs=no
   [ ! -d "$S/jobs" ] || had_jobs=yes
-  run=$2 token=$3 owner=$4 least=$5 stale=$6 why=$7 expected=$8 trying=${9:-}
+  run=$2 token=$3 owner=$4 least=$5 stale=$6 why=$7 expected=$8 trying=${9:-} node=${10:-}
   state_make
   # Made again by now: a call that only learns who holds the lock must not hide from the next one what was lost.
   [ ! -e "$S/lock/jobs-lost" ] || had_jobs=no
@@ -97,6 +117,10 @@ take() {
   for attempt in 1 2 3 4 5; do
     epoch_now
     before=$EPOCH from=
+    if other_name "$before"; then
+      report_other "$before"
+      return 0
+    fi
     if [ "$before" -gt 0 ] && [ ! -e "$S/lock/e$before/released" ]; then
       if [ "$(cat "$S/lock/e$before/token")" = "$token" ]; then
         emit result taken
@@ -164,15 +188,15 @@ case $1 in
     ;;
   beat)
     fence "$3" "$4"
-    [ "${5-complete}" != complete ] || rm -f "$S/lock/e$4/trying"
-    write_beat "$S/lock/e$4"
-    keep_view "$4"
+    [ "${5-complete}" != complete ] || rm -f "$S/lock/e$EPOCH/trying"
+    write_beat "$S/lock/e$EPOCH"
+    keep_view "$EPOCH"
     ;;
   release)
     if holds "$3" "$4"; then
       refuse_while_alive "$3"
-      set_free "$4" "released by its run"
-    elif [ "$EPOCH" = "$4" ] && [ -e "$S/lock/e$4/released" ]; then
+      set_free "$EPOCH" "released by its run"
+    elif [ "$EPOCH" = "${4%%:*}" ] && [ -e "$S/lock/e$EPOCH/released" ]; then
       # By a call that was cut off before it took the view away.
       rm -f "$S/lock/owner.json"
     fi

@@ -3,9 +3,11 @@ import { bootId, liveness, type ProcessIdentity } from '../../base/process';
 import { line } from '../../base/text';
 import { formatDuration } from '../../base/units';
 import type { NodeConnection } from '../../ssh/connection';
+import { epochArgument, type Fence } from '../../ssh/fence';
 import { ask, type Entries } from '../../ssh/script';
 import reporting from './lock-report.sh';
 import locking from './lock.sh';
+import { otherName } from './twins';
 
 const text = `${reporting}\n${locking}`;
 
@@ -62,10 +64,14 @@ export type TakeResult =
 export interface TakeRequest {
   readonly stateDir: string | undefined;
   readonly run: string;
+  /** Its name in the run: a claim of this run under another name is not taken over. None: no name is compared. */
+  readonly node?: string;
   /** This process (`self()`). */
   readonly me: ProcessIdentity;
-  /** Random, one per process and run: a repeated call finds its own claim again. */
+  /** Random, one per process, run and node: a repeated call finds its own claim again. */
   readonly token: string;
+  /** The tokens of this process for other nodes of the run: a claim with one of them proves that two names are one machine. */
+  readonly tokenOf?: (node: string) => string;
   readonly user: string;
   readonly command: string;
   /** Lowest epoch to take, when earlier ones are known from the journal. */
@@ -84,7 +90,8 @@ export interface TakeRequest {
 /**
  * Takes the lock of a node, or says who has it. A stale lock of the same run, or of one that is closed, is taken at once;
  * that of another run only with `takeOver`, and none while a job of its run lives. May be repeated after a lost link.
- * @throws ClusterliftError `state-…` when the state directory cannot be used, `lock-busy`
+ * @throws ClusterliftError `state-…` when the state directory cannot be used, `lock-busy`; `machine-twice`, `state-shared`,
+ *   `lock-other-name` when this run took it under the name of another node
  */
 export async function takeLock(connection: NodeConnection, request: TakeRequest): Promise<TakeResult> {
   const wanted = request.takeOver;
@@ -132,11 +139,13 @@ async function attempt(
       why,
       String(numbers.expected),
       request.trying === true ? 'trying' : '',
+      request.node ?? '',
     ],
     ...(signal && { signal }),
   });
   const result = entries.required('result');
   if (result === 'held') return heldOf(entries, staleAfter);
+  if (result === 'other-name') throw otherName(connection.node, entries, request);
   const kind = result === 'reentered' ? 'reentered' : 'taken';
   const { lockedIn = 0 } = request;
   const lost = entries.number('last') < lockedIn || (lockedIn > 0 && entries.text('jobs') !== 'yes');
@@ -200,12 +209,6 @@ function objectOf(json: string): Readonly<Record<string, unknown>> {
   }
 }
 
-/** Names the holder of a lock in every command that changes something. */
-export interface Fence {
-  readonly run: string;
-  readonly epoch: number;
-}
-
 /**
  * The heartbeat, every 10 s.
  * @param isComplete the run has all of its locks
@@ -217,7 +220,7 @@ export async function beatLock(
   fence: Fence,
   isComplete = true,
 ): Promise<void> {
-  const args = ['beat', stateDir ?? '', fence.run, String(fence.epoch), isComplete ? 'complete' : ''];
+  const args = ['beat', stateDir ?? '', fence.run, epochArgument(fence), isComplete ? 'complete' : ''];
   await ask(connection, { text, args });
 }
 
@@ -230,7 +233,7 @@ export async function releaseLock(
   stateDir: string | undefined,
   fence: Fence,
 ): Promise<void> {
-  await ask(connection, { text, args: ['release', stateDir ?? '', fence.run, String(fence.epoch)] });
+  await ask(connection, { text, args: ['release', stateDir ?? '', fence.run, epochArgument(fence)] });
 }
 
 /**

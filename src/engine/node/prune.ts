@@ -1,6 +1,7 @@
 import type { NodeConnection } from '../../ssh/connection';
+import { epochArgument, type Fence } from '../../ssh/fence';
 import { ask } from '../../ssh/script';
-import { checkedRun, type Fence } from './lock';
+import { checkedRun } from './lock';
 import text from './prune.sh';
 
 /** How much is kept of what nobody needs any more (design 7). */
@@ -36,7 +37,7 @@ export async function prune(
   ];
   const entries = await ask(connection, {
     text,
-    args: [stateDir ?? '', fence.run, String(fence.epoch), String(images), String(runs)],
+    args: [stateDir ?? '', fence.run, epochArgument(fence), String(images), String(runs)],
     stdin: `${lines.join('\n')}\n`,
     timeout: 10 * 60_000,
     ...(signal && { signal }),

@@ -1,8 +1,8 @@
 import { z } from 'zod';
 import { escapeText } from '../../package/unpack-plan';
 import type { NodeConnection } from '../../ssh/connection';
+import { epochArgument, type Fence } from '../../ssh/fence';
 import { ask } from '../../ssh/script';
-import type { Fence } from './lock';
 import noting from './record-has.sh';
 import text from './record.sh';
 
@@ -79,7 +79,7 @@ export async function finishRecord(connection: NodeConnection, install: Finished
     args: [
       stateDir,
       fence.run,
-      String(fence.epoch),
+      epochArgument(fence),
       product,
       sha256,
       String(manifest.length),
@@ -104,6 +104,6 @@ export async function noteVersion(
   connection: NodeConnection,
   { stateDir, fence, product, has }: NotedVersion,
 ): Promise<void> {
-  const args = [stateDir, fence.run, String(fence.epoch), product, JSON.stringify(has)];
+  const args = [stateDir, fence.run, epochArgument(fence), product, JSON.stringify(has)];
   await ask(connection, { text: noting, args });
 }

@@ -1,6 +1,6 @@
 import type { NodeConnection } from '../../ssh/connection';
+import { epochArgument, type Fence } from '../../ssh/fence';
 import { ask } from '../../ssh/script';
-import type { Fence } from './lock';
 import text from './requests.sh';
 
 /** What a script may ask for that is kept on its node until somebody fulfilled it, across runs. */
@@ -14,7 +14,7 @@ export async function keepRequest(
   kind: RequestKind,
 ): Promise<void> {
   const json = JSON.stringify({ run: fence.run, node: connection.node });
-  await ask(connection, { text, args: [stateDir ?? '', fence.run, String(fence.epoch), kind, json] });
+  await ask(connection, { text, args: [stateDir ?? '', fence.run, epochArgument(fence), kind, json] });
 }
 
 /** Forgets a request that was fulfilled; there need not be one. @throws ClusterliftError `fenced` */
@@ -24,5 +24,5 @@ export async function clearRequest(
   fence: Fence,
   kind: RequestKind,
 ): Promise<void> {
-  await ask(connection, { text, args: [stateDir ?? '', fence.run, String(fence.epoch), kind] });
+  await ask(connection, { text, args: [stateDir ?? '', fence.run, epochArgument(fence), kind] });
 }

@@ -1,6 +1,6 @@
 import type { NodeConnection } from '../../ssh/connection';
+import { epochArgument, type Fence } from '../../ssh/fence';
 import { ask } from '../../ssh/script';
-import type { Fence } from './lock';
 import hashing from './digest.sh';
 import staging from './stage.sh';
 
@@ -67,7 +67,7 @@ export async function discardIncoming(connection: NodeConnection, target: StageT
 }
 
 function argsOf({ stateDir, sha256, size, fence }: StageTarget): string[] {
-  return [stateDir, sha256, String(size), fence.run, String(fence.epoch)];
+  return [stateDir, sha256, String(size), fence.run, epochArgument(fence)];
 }
 
 function signalOf({ signal }: StageTarget): { signal?: AbortSignal } {

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { planLines, escapeText, type UnpackPlan } from '../../package/unpack-plan';
 import type { ExtraFile } from '../../package/recipe';
 import type { NodeConnection } from '../../ssh/connection';
+import { epochArgument } from '../../ssh/fence';
 import { ask } from '../../ssh/script';
 import type { StageTarget } from './stage';
 import hashing from './digest.sh';
@@ -26,7 +27,7 @@ export async function unpackImage(
   for (const each of lines(plan, extra)) list.update(each);
   await ask(connection, {
     text: `${hashing}\n${unpacking}`,
-    args: [stateDir, sha256, fence.run, String(fence.epoch), list.digest('hex')],
+    args: [stateDir, sha256, fence.run, epochArgument(fence), list.digest('hex')],
     stdin: chunks(plan, extra),
     timeout: LONG,
     ...(signal ? { signal } : {}),

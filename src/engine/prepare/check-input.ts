@@ -5,6 +5,7 @@ import type { Manifest } from '../../package/manifest';
 import type { ScriptStart } from '../../package/script-start';
 import type { ShortResult } from '../../ssh/short';
 import type { HeldLock } from '../node/lock';
+import type { TwinKind } from '../node/twins';
 import type { AskedInstalled } from './ask-installed';
 
 /** What is known of a node before the run: its facts and what the package's scripts said, or why it could not be asked. */
@@ -15,6 +16,10 @@ export interface NodeProbe {
   readonly lock: HeldLock | undefined;
   /** SSH algorithms in use that only the user's ssh_config allows, each with its host. */
   readonly oldAlgorithms?: readonly string[];
+  /** Key of the host that answered, as in known_hosts; undefined: no SSH leads there. */
+  readonly hostKey?: string | undefined;
+  /** It was proven to be the same machine, or to have the same state directory, as a node before it. */
+  readonly twin?: { readonly of: string; readonly kind: TwinKind };
   /** Undefined: not installed, or it could not be asked. */
   readonly version: string | undefined;
   readonly versionError: ClusterliftError | undefined;

@@ -12,11 +12,16 @@ import {
   unfinishedFindings,
 } from './node-checks';
 import { brokenScripts, interpreterFindings } from './script-checks';
+import { twinFindings } from './twins';
 import { healthFindings, packageFindings, scriptFindings } from './package-checks';
 
 /** All checks, all findings: one that fails hides no other. Pure. */
 export function checkAll(input: CheckInput): CheckResult[] {
-  const findings = [...input.probes.flatMap((probe) => nodeFindings(input, probe)), ...clusterFindings(input)];
+  const findings = [
+    ...input.probes.flatMap((probe) => nodeFindings(input, probe)),
+    ...twinFindings(input.probes),
+    ...clusterFindings(input),
+  ];
   return judged(findings, input.overrides);
 }
 

@@ -15,6 +15,8 @@ const FIRM: ReadonlySet<string> = new Set([
   'become-password-wrong',
   'become-password-missing',
   'locked',
+  'machine-twice',
+  'state-shared',
   'state-noexec',
   'state-read-only',
   'state-foreign',

@@ -12,6 +12,7 @@ import { installedVersion, parseRecord } from '../node/record';
 import { parseVersionOutput, versionScriptFailed } from '../version';
 import { askInstalled } from './ask-installed';
 import type { NodeProbe } from './check-input';
+import { findTwins } from './twins';
 
 /** So many nodes are asked at once. */
 const AT_ONCE = 20;
@@ -43,10 +44,11 @@ export interface ProbeRequest {
 export async function probeNodes(request: ProbeRequest): Promise<NodeProbe[]> {
   const results = await mapLimit(request.nodes, AT_ONCE, (model) => probeNode(request, model));
   request.signal.throwIfAborted();
-  return request.nodes.map((node, index) => {
+  const probes = request.nodes.map((node, index) => {
     const result = results[index];
     return result?.status === 'fulfilled' ? result.value : failed(node, result?.reason);
   });
+  return findTwins(probes, request);
 }
 
 /** Asks all nodes with the package's own scripts. One whose facts are not known stays as it is. */
@@ -94,8 +96,8 @@ async function probeNode(request: ProbeRequest, model: NodeModel): Promise<NodeP
   const { commands, paths, signal } = request;
   const connection = request.connect(model);
   const facts = await gatherFacts(connection, { stateDir: model.stateDir, commands, paths, signal });
-  const { oldAlgorithms = [] } = connection;
-  const base = { ...NOTHING, model, facts, lock: facts.lock, oldAlgorithms };
+  const { oldAlgorithms = [], hostKey } = connection;
+  const base = { ...NOTHING, model, facts, lock: facts.lock, oldAlgorithms, hostKey };
   return request.package ? probeScripts(request, request.package, base) : base;
 }
 

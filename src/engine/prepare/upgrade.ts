@@ -56,7 +56,7 @@ export interface PreparedUpgrade {
 
 /**
  * Everything before the first lock: the whole package verified, all nodes asked, all checks in one report, the plan frozen.
- * Nothing is changed anywhere but a temporary directory on each node, which is removed at once (and, with
+ * Nothing is changed anywhere but a temporary directory (and, where two names may be one machine, a mark) on each node, which is removed at once (and, with
  * `--fetch primary`, the download there).
  *
  * First comes all that needs no script of the package; versions and health are asked with what is installed. Scripts of

@@ -8,7 +8,8 @@ import { assemblePoint, checkBackup, completePoint, verifyPoint } from '../../..
 import { checkRestore, restoreNode, restoreState, settleRestore, undoRestore } from '../../../src/backup/restore';
 import type { BackupNode, Store } from '../../../src/backup/store';
 import type { RunTask } from '../../../src/backup/task';
-import { takeLock, type Fence } from '../../../src/engine/node/lock';
+import { takeLock } from '../../../src/engine/node/lock';
+import type { Fence } from '../../../src/ssh/fence';
 import { Connector } from '../../../src/ssh/connector';
 import { runJob } from '../../../src/ssh/jobs';
 import { Secrets } from '../../../src/ssh/secrets';

@@ -31,7 +31,14 @@ underBothShells('The facts of a node', (place) => {
     assert.match(facts.os.id, /^[a-z0-9._-]+$/);
     assert.deepEqual(facts.commands, { sh: true, 'no-such-command': false, tar: true, 'bad;name': false });
     assert.equal(clockSkew(facts), 0);
-    assert.deepEqual(facts.state, { path: stateDir, exists: false, foreign: false, noexec: false, readOnly: false });
+    assert.deepEqual(facts.state, {
+      path: stateDir,
+      exists: false,
+      inode: facts.state.inode,
+      foreign: false,
+      noexec: false,
+      readOnly: false,
+    });
     assert.deepEqual(
       facts.space.map(({ path }) => path),
       [stateDir, home, root, `${home}/not/there`, '/proc'],

@@ -204,6 +204,45 @@ underBothShells('The lock of a node', (place) => {
     }
   });
 
+  it('is not ours when this run took it under the name of another node, also after it was given back', async () => {
+    const { node, stateDir } = place();
+    const tokenOf = (name: string): string => `token-${name}`;
+    const as = (name: string): Promise<TakeResult> => take('r1', { node: name, token: tokenOf(name), tokenOf });
+    assert.deepEqual(await as('n1'), { kind: 'taken', epoch: 1 });
+    assert.deepEqual(await as('n1'), { kind: 'taken', epoch: 1 }, 'a repeated call finds its own claim');
+    await assert.rejects(as('n2'), (e) => hasCode(e, 'machine-twice'));
+    // Another process of the run, after the first one died, or had given it back.
+    const later = take('r1', { node: 'n2', token: 'x', tokenOf: () => 'y', me: deadHere, staleAfter: 0 });
+    await assert.rejects(later, (e) => hasCode(e, 'lock-other-name'));
+    await releaseLock(node, stateDir, { run: 'r1', epoch: 1, node: 'n1' });
+    await assert.rejects(as('n2'), (e) => hasCode(e, 'machine-twice'));
+    assert.deepEqual(await as('n1'), { kind: 'taken', epoch: 2 });
+    await releaseLock(node, stateDir, { run: 'r1', epoch: 2, node: 'n1' });
+    assert.equal((await take('r2', { node: 'n2' })).kind, 'taken', 'another run calls it as it likes');
+  });
+
+  it('that was found through another name on another boot is one directory of two machines', async () => {
+    const { stateDir } = place();
+    const tokenOf = (name: string): string => `token-${name}`;
+    await take('r1', { node: 'n1', token: tokenOf('n1'), tokenOf });
+    await writeFile(join(stateDir, 'lock/e1/beat'), 'another-boot 5 1700000000\n');
+    const second = take('r1', { node: 'n2', token: tokenOf('n2'), tokenOf });
+    await assert.rejects(second, (e) => hasCode(e, 'state-shared') && (e as Error).message.includes('two machines'));
+  });
+
+  it('fences whoever names another node: its address leads elsewhere by now', async () => {
+    const { node, stateDir } = place();
+    await take('r1', { node: 'n1' });
+    const fence = { run: 'r1', epoch: 1 };
+    await beatLock(node, stateDir, { ...fence, node: 'n1' });
+    await assert.rejects(beatLock(node, stateDir, { ...fence, node: 'n2' }), (e) => hasCode(e, 'lock-other-name'));
+    await releaseLock(node, stateDir, { ...fence, node: 'n2' });
+    assert.equal((await showLock(node, stateDir))?.owner.run, 'r1');
+    // A claim of an earlier version names no node.
+    await rm(join(stateDir, 'lock/e1/node'));
+    await beatLock(node, stateDir, { ...fence, node: 'n2' });
+  });
+
   it('may be kept fresh twice at the same time, by the clock of a run and by a step of it', async () => {
     await take('r1');
     const { node, stateDir } = place();
@@ -212,6 +251,7 @@ underBothShells('The lock of a node', (place) => {
     assert.deepEqual((await readdir(join(stateDir, 'lock/e1'))).sort(), [
       'beat',
       'before',
+      'node',
       'owner.json',
       'run',
       'token',
