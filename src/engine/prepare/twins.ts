@@ -32,7 +32,7 @@ export async function findTwins(probes: readonly NodeProbe[], asking: Asking): P
  * Positions of the nodes that may be twins of others: their state directories (or what is there of the way to them) have one
  * inode, and so have the boots one id, unless both directories exist, as on a shared file system. Pure.
  */
-export function suspectsAmong(all: readonly (NodeFacts | undefined)[]): number[] {
+function suspectsAmong(all: readonly (NodeFacts | undefined)[]): number[] {
   const alike = (a: NodeFacts, b: NodeFacts): boolean =>
     a.state.inode === b.state.inode && (a.bootId === b.bootId || (a.state.exists && b.state.exists));
   return all.flatMap((facts, index) => {
