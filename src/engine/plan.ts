@@ -211,3 +211,6 @@ export interface PlanNodeBackup {
   /** Where the manifest that this node keeps says otherwise than the plan does for all. */
   readonly own?: Pick<PlanBackup, 'paths' | 'exclude' | 'quiet'> | undefined;
 }
+
+/** The override of a person who restores without keeping what is replaced. */
+export const NO_UNDO = 'no-undo';

@@ -3,16 +3,13 @@ import { ClusterliftError, ExitStatus } from '../base/errors';
 import { onAll, makeVerified } from './backup';
 import type { RunContext } from './context';
 import { keptPackage } from './kept';
-import type { PlanNode } from './plan';
+import { NO_UNDO, type PlanNode } from './plan';
 import { renewPart, type Renewal } from './renew';
 import { packageOfEach, packageOn, type RunPackage } from './runpackage';
 import { storeOf } from './store';
 import { bracketBegun } from './view';
 
 /** The point of what a restore replaces: made and verified before the first node is changed, so that a restore can be undone. */
-
-/** The override of a person who does without. */
-export const NO_UNDO = 'no-undo';
 
 /** May a node be changed: what is there now is kept, or a person does without? */
 export function isUndoKept({ plan, view }: RunContext): boolean {

@@ -6,9 +6,8 @@ import { newPointId, type Point } from '../../backup/point';
 import { checkBackup, partOf } from '../../backup/points';
 import type { BackupNode, Store } from '../../backup/store';
 import type { Cluster } from '../../cluster/model';
-import type { PlanBackup, PlanNodeBackup, PlanUndo } from '../plan';
+import { NO_UNDO, type PlanBackup, type PlanNodeBackup, type PlanUndo } from '../plan';
 import { packageOn, type RunPackage } from '../runpackage';
-import { NO_UNDO } from '../undo';
 import { isQuiet } from './backup';
 import { block } from './findings';
 
