@@ -12,7 +12,7 @@ const NODE = process.execPath;
 const MINUTES = { unit: 20, integration: 40, faults: 60, vscode: 30 };
 
 /** What takes long begins early, so that all cores are busy to the end. */
-const EARLY = ['build', 'vscode-editor', 'faults/', 'unit/node', 'vscode/', 'lint/eslint'];
+const EARLY = ['build', 'vscode-editor', 'faults/', 'unit/engine', 'vscode/', 'lint/eslint'];
 
 /** @returns {import('./run-step.mjs').Step[]} */
 export function allSteps() {

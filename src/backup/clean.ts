@@ -1,10 +1,10 @@
 import { randomBytes } from 'node:crypto';
 import { mapLimit } from '../base/async';
-import filesScript from './files.sh';
-import { type CleanPlan, planClean, type PointsInUse } from './retention';
-import type { BackupNode, Store } from './store';
-import { runOnNode } from './task';
-import { forgetTrust } from './trust';
+import filesScript from './archive/files.sh';
+import { type CleanPlan, planClean, type PointsInUse } from './points/retention';
+import type { BackupNode, Store } from './points/store';
+import { runOnNode } from './points/task';
+import { forgetTrust } from './points/trust';
 
 const NODES_AT_ONCE = 16;
 

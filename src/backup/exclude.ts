@@ -1,4 +1,4 @@
-import type { Location } from './location';
+import type { Location } from './points/location';
 import type { Finding } from './paths';
 
 /**

@@ -1,10 +1,10 @@
 import { mapLimit } from '../base/async';
 import { ClusterliftError, ExitStatus, messageOf } from '../base/errors';
 import type { BackupLocation } from '../cluster/model';
-import { checkLocationName, LOCAL_BACKUP, localBackup, parseLocation } from './location';
-import { asFinding } from './points';
+import { checkLocationName, LOCAL_BACKUP, localBackup, parseLocation } from './points/location';
+import { asFinding } from './lifecycle';
 import { openStore, type StoreSite } from './open';
-import type { BackupNode, LocationReport } from './store';
+import type { BackupNode, LocationReport } from './points/store';
 
 /** What `backup list` tells of a location. */
 export interface LocationSummary {

@@ -1,6 +1,6 @@
-import type { Location } from './location';
-import { type ConnectServer, SftpServer } from './sftp';
-import type { Store } from './store';
+import type { Location } from './points/location';
+import { type ConnectServer, SftpServer } from './stores/sftp-client';
+import type { Store } from './points/store';
 import { DirectoryStore } from './stores/directory';
 import { ResticStore } from './stores/restic';
 import { SftpStore } from './stores/sftp';

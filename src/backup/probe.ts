@@ -1,10 +1,10 @@
 import { ageOf } from '../base/clock';
-import type { Entries } from '../ssh/script';
+import type { Entries } from '../ssh/exec/script';
 import { shapeProblem, type PathFacts } from './paths';
 import probeScript from './probe.sh';
-import type { BackupNode } from './store';
-import tarScript from './tar.sh';
-import { askNode } from './task';
+import type { BackupNode } from './points/store';
+import tarScript from './archive/tar.sh';
+import { askNode } from './points/task';
 
 /** What a node says of the paths of a backup. */
 export interface ProbedPath {

@@ -4,15 +4,15 @@ import { ClusterliftError } from '../base/errors';
 import { looseFindings } from './loose';
 import { locationOnNode } from './open';
 import { checkPaths, type Finding } from './paths';
-import type { Part, Point } from './point';
-import { asFinding, partOf } from './points';
+import type { Part, Point } from './points/point';
+import { asFinding, partOf } from './lifecycle';
 import { probe } from './probe';
 import { restoreSpace } from './space';
-import { describeState, stateOf, type PartSeen } from './state';
-import type { BackupNode, PartContext, ReadPoint, RestoreSource, Store } from './store';
+import { describeState, stateOf, type PartSeen } from './points/state';
+import type { BackupNode, PartContext, ReadPoint, RestoreSource, Store } from './points/store';
 import { backTask, forwardTask, keepReplaced, type Kept, lookAtPart, settle, swapState, type SwapState } from './swap';
-import { checkEnd, type RunTask } from './task';
-import { foreignWords, removalWords, type Trust, trustOf } from './trust';
+import { checkEnd, type RunTask } from './points/task';
+import { foreignWords, removalWords, type Trust, trustOf } from './points/trust';
 
 /** The way back, in pieces that the engine journals as steps of a run. Each may be repeated. */
 

@@ -1,9 +1,9 @@
 import { formatSize } from '../base/units';
 import { isCopied } from './loose';
 import type { Finding } from './paths';
-import type { Part } from './point';
+import type { Part } from './points/point';
 import type { Probe } from './probe';
-import type { LocationReport } from './store';
+import type { LocationReport } from './points/store';
 
 /** Is there room? Pure. Archives are compressed, but what does not compress must fit as well. */
 

@@ -1,11 +1,11 @@
-import { broken } from '../ssh/script';
-import type { SavedPath } from './point';
-import resticScript from './restic.sh';
-import type { BackupNode, RestoreSource } from './store';
+import { broken } from '../ssh/exec/script';
+import type { SavedPath } from './points/point';
+import resticScript from './archive/restic.sh';
+import type { BackupNode, RestoreSource } from './points/store';
 import swapScript from './swap.sh';
-import tarScript from './tar.sh';
-import unpackScript from './unpack.sh';
-import { askNode, nodeTask, type NodeTask } from './task';
+import tarScript from './archive/tar.sh';
+import unpackScript from './archive/unpack.sh';
+import { askNode, nodeTask, type NodeTask } from './points/task';
 
 /**
  * The swap of one node: unpack beside, check, then path by path the old one aside and the new one in. Forwards and

@@ -1,7 +1,7 @@
 import type { Env } from '../base/paths';
-import type { RunContext } from '../engine/context';
-import type { Event, JournalEntry } from '../engine/events';
-import type { RunRecord, Runs } from '../engine/runs';
+import type { RunContext } from '../engine/control/context';
+import type { Event, JournalEntry } from '../engine/journal/events';
+import type { RunRecord, Runs } from '../engine/journal/runs';
 import type { Asker } from '../ssh/connection';
 import type { Secrets } from '../ssh/secrets';
 import type { Face } from './face';

@@ -1,19 +1,19 @@
 import { advice } from '../base/shell';
 import { ClusterliftError, ExitStatus } from '../base/errors';
 import { home, type Env } from '../base/paths';
-import type { Event, EventSink, JournalEntry } from '../engine/events';
-import type { CheckResult, Plan } from '../engine/plan';
-import { emptyView, fold, viewOf, type RunView } from '../engine/view';
+import type { Event, EventSink, JournalEntry } from '../engine/journal/events';
+import type { CheckResult, Plan } from '../engine/journal/plan';
+import { emptyView, fold, viewOf, type RunView } from '../engine/journal/view';
 import type { Asker, Question } from '../ssh/connection';
 import type { Options } from './command';
-import { TerminalAsker, type KeySource } from './terminal/asker';
-import { renderError, renderUnexpected } from './terminal/error';
-import { JsonFace, type JsonResult } from './terminal/json-face';
-import { LiveTerminal } from './terminal/live-terminal';
-import { lookOf, type Look, type TerminalStream } from './terminal/look';
-import { renderPlan } from './terminal/plan';
-import { renderReport } from './terminal/report';
-import { renderSummary } from './terminal/summary';
+import { TerminalAsker, type KeySource } from '../terminal/asker';
+import { renderError, renderUnexpected } from '../terminal/error';
+import { JsonFace, type JsonResult } from '../terminal/json-face';
+import { LiveTerminal } from '../terminal/live-terminal';
+import { lookOf, type Look, type TerminalStream } from '../terminal/look';
+import { renderPlan } from '../terminal/plan';
+import { renderReport } from '../terminal/report';
+import { renderSummary } from '../terminal/summary';
 
 /** Where a command reads and writes: a process's own streams, or the editor's task terminal. */
 export interface FaceStreams {

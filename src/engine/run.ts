@@ -1,22 +1,22 @@
 import { atMost } from '../base/async';
 import { ClusterliftError } from '../base/errors';
 import { self } from '../base/process';
-import { runBackup } from './backup';
-import { RunContext, type RunServices } from './context';
-import { applyDecisions, type Decision } from './decisions';
-import type { Event, JournalEntry } from './events';
-import { keepLocks } from './locks';
-import { keepMirrors } from './mirror';
-import { NodeLogs } from './nodelog';
-import { closeOlder } from './older';
-import type { Plan } from './plan';
-import { runProvision } from './provision';
-import { runRestore } from './restore';
-import type { RunPackage } from './runpackage';
-import { planDigest, type OwnedRun, type Runs } from './runs';
-import { requestStop } from './stop';
-import { runUpgrade } from './upgrade';
-import { isResumable, type RunView } from './view';
+import { runBackup } from './actions/backup';
+import { RunContext, type RunServices } from './control/context';
+import { applyDecisions, type Decision } from './steps/decisions';
+import type { Event, JournalEntry } from './journal/events';
+import { keepLocks } from './control/locks';
+import { keepMirrors } from './control/mirror';
+import { NodeLogs } from './journal/nodelog';
+import { closeOlder } from './control/older';
+import type { Plan } from './journal/plan';
+import { runProvision } from './actions/provision';
+import { runRestore } from './actions/restore';
+import type { RunPackage } from './control/runpackage';
+import { planDigest, type OwnedRun, type Runs } from './journal/runs';
+import { requestStop } from './control/stop';
+import { runUpgrade } from './actions/upgrade';
+import { isResumable, type RunView } from './journal/view';
 
 /** Milliseconds for connections to say goodbye. */
 const CLOSING = 3000;

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { after, type Timer } from '../base/clock';
-import { questionLine } from '../command/terminal/questions';
-import type { EventSink } from '../engine/events';
+import { questionLine } from '../terminal/questions';
+import type { EventSink } from '../engine/journal/events';
 import type { Asker, Question } from '../ssh/connection';
 
 /** Somebody who can be asked: the terminal that the run was started on, or a client of the control socket. */

@@ -1,6 +1,6 @@
 import type { FaceStreams } from '../command/face';
-import type { KeySource } from '../command/terminal/asker';
-import type { TerminalStream } from '../command/terminal/look';
+import type { KeySource } from '../terminal/asker';
+import type { TerminalStream } from '../terminal/look';
 
 /** A face without a terminal: what it writes goes to a function, a text at a time; nobody types. */
 class Outlet implements TerminalStream {

@@ -10,8 +10,8 @@ import {
 import { within } from '../base/async';
 import { ClusterliftError, ExitStatus, hasCode, messageOf } from '../base/errors';
 import { liveness } from '../base/process';
-import type { JournalEntry, LiveEvent } from '../engine/events';
-import type { Plan } from '../engine/plan';
+import type { JournalEntry, LiveEvent } from '../engine/journal/events';
+import type { Plan } from '../engine/journal/plan';
 import { readControlFile, type ControlFile } from './address';
 import {
   AnswerRequest,

@@ -1,5 +1,5 @@
 import { ParameterStructures, RequestType } from 'vscode-jsonrpc';
-import type { ErrorRecord } from '../engine/events';
+import type { ErrorRecord } from '../engine/journal/events';
 import type { Question } from '../ssh/connection';
 
 /** What is spoken with the service process, over its stdin and stdout: looking only, nothing that changes a node. */

@@ -1,4 +1,4 @@
-import type { Event, JournalEntry, LiveEvent } from '../engine/events';
+import type { Event, JournalEntry, LiveEvent } from '../engine/journal/events';
 
 /**
  * What waits to be sent to one follower. Journal entries all wait, in order; of what is of the moment only as much

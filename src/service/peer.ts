@@ -10,8 +10,8 @@ import {
 import { sleep } from '../base/async';
 import { after, type Timer } from '../base/clock';
 import { line } from '../base/text';
-import type { Event, JournalEntry } from '../engine/events';
-import type { Plan } from '../engine/plan';
+import type { Event, JournalEntry } from '../engine/journal/events';
+import type { Plan } from '../engine/journal/plan';
 import type { Question } from '../ssh/connection';
 import type { QuestionClient, Seat } from './broker';
 import { Outbox } from './outbox';

@@ -1,7 +1,7 @@
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import { NotificationType, ParameterStructures, RequestType, RequestType0 } from 'vscode-jsonrpc';
-import type { ErrorRecord, JournalEntry, LiveEvent, NodeResult, RunOutcome } from '../engine/events';
-import type { Plan } from '../engine/plan';
+import type { ErrorRecord, JournalEntry, LiveEvent, NodeResult, RunOutcome } from '../engine/journal/events';
+import type { Plan } from '../engine/journal/plan';
 import type { Question } from '../ssh/connection';
 
 /**

@@ -1,5 +1,5 @@
 import { NotificationType, ParameterStructures, RequestType } from 'vscode-jsonrpc';
-import type { TerminalSize } from '../ssh/transport';
+import type { TerminalSize } from '../ssh/reach/transport';
 import type { LookResult } from './look-protocol';
 
 /**

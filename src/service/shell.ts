@@ -2,7 +2,7 @@ import { atMost } from '../base/async';
 import { chooseCluster, findClustersFile } from '../cluster/find';
 import { loadClusters } from '../cluster/load';
 import { usage } from '../command/usage';
-import { Connector } from '../ssh/connector';
+import { Connector } from '../ssh/reach/connector';
 import { Secrets } from '../ssh/secrets';
 import type { LookHost } from './look-host';
 import type { ShellRequest } from './shell-protocol';

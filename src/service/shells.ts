@@ -2,8 +2,8 @@ import { StringDecoder } from 'node:string_decoder';
 import type { MessageConnection } from 'vscode-jsonrpc/node';
 import { atMost } from '../base/async';
 import { after } from '../base/clock';
-import type { Terminal } from '../ssh/ssh';
-import type { TerminalSize } from '../ssh/transport';
+import type { Terminal } from '../ssh/reach/ssh';
+import type { TerminalSize } from '../ssh/reach/transport';
 import { endOfError } from './host';
 import type { LookHost } from './look-host';
 import {

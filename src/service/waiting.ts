@@ -1,6 +1,6 @@
 import { rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { WAITING } from '../engine/runs';
+import { WAITING } from '../engine/journal/runs';
 
 /**
  * Notes in the folder of a run what it waits for, so that lists and trees tell it without asking its process. The folder

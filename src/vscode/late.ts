@@ -3,10 +3,10 @@ import { handlersOf, tellError } from './commands/register';
 import type { CommandDeps, Handlers } from './commands/deps';
 import { nodeShell } from './commands/runs';
 import { Targets, type Args } from './commands/targets';
-import { demandTrust } from './looker';
-import { actOn } from './rollback/act';
+import { demandTrust } from './shared/looker';
+import { actOn } from './commands/rollback';
 import { RollBackPanels } from './rollback/panel';
-import { Store } from './store';
+import { Store } from './shared/store';
 import { PackagePicker } from './wizard/package';
 import { UpgradeWizard } from './wizard/upgrade';
 

@@ -1,14 +1,14 @@
 import * as vscode from 'vscode';
 import { sleep } from '../base/async';
 import { line } from '../base/text';
-import type { RunRecord } from '../engine/runs';
+import type { RunRecord } from '../engine/journal/runs';
 import type { ClustersModel } from './clusters/model';
 import type { RunHub } from './runs/hub';
 import type { RunsModel } from './runs/model';
-import { setting } from './settings';
-import { Store } from './store';
+import { setting } from './shared/settings';
+import { Store } from './shared/store';
 import { actionWords, outcomeWords } from './views/words';
-import { tell } from './tell';
+import { tell } from './shared/tell';
 
 const { l10n } = vscode;
 

@@ -1,10 +1,10 @@
 import * as vscode from 'vscode';
 import { line } from '../base/text';
-import { wrap } from '../command/terminal/width';
-import { questionWords, readAnswer, type QuestionWords } from '../command/terminal/questions';
+import { wrap } from '../terminal/width';
+import { questionWords, readAnswer, type QuestionWords } from '../terminal/questions';
 import type { Asker, Question } from '../ssh/connection';
-import { asLabel, asMessage } from './foreign';
-import type { SecretStore } from './secrets';
+import { asLabel, asMessage } from './shared/foreign';
+import type { SecretStore } from './shared/secrets';
 
 const { l10n } = vscode;
 

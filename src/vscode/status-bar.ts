@@ -1,8 +1,8 @@
 import * as vscode from 'vscode';
-import { asLabel } from './foreign';
+import { asLabel } from './shared/foreign';
 import type { RunHub } from './runs/hub';
 import type { RunsModel } from './runs/model';
-import { Store } from './store';
+import { Store } from './shared/store';
 import { actionWords, outcomeWords, progressWords } from './views/words';
 
 const { l10n } = vscode;

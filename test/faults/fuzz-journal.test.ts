@@ -1,11 +1,11 @@
 import { strict as assert } from 'node:assert';
 import { createHash } from 'node:crypto';
 import { ClusterliftError } from '../../src/base/errors';
-import { FIRST_PREV, parseJournal } from '../../src/engine/journal';
-import { nodeResults, runOutcome } from '../../src/engine/outcome';
-import { planText } from '../../src/engine/runs';
-import { parsePlan } from '../../src/engine/schema';
-import { viewOf } from '../../src/engine/view';
+import { FIRST_PREV, parseJournal } from '../../src/engine/journal/journal';
+import { nodeResults, runOutcome } from '../../src/engine/journal/outcome';
+import { planText } from '../../src/engine/journal/runs';
+import { parsePlan } from '../../src/engine/journal/schema';
+import { viewOf } from '../../src/engine/journal/view';
 import { planOf } from '../unit/engine/plans';
 import { countFromEnv, Random, seedFromEnv } from './random';
 

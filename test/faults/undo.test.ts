@@ -2,7 +2,7 @@ import { strict as assert } from 'node:assert';
 import { acmePackage, acmeVersion, executions, setKnob } from '../lab/acme';
 import { type CliOptions, type CliResult, said } from '../lab/cli';
 import { resticProgram } from '../lab/restic';
-import type { PointRow } from '../../src/command/terminal/backup';
+import type { PointRow } from '../../src/terminal/backup';
 import {
   assertUnlocked,
   censusOf,

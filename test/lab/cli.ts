@@ -4,7 +4,7 @@ import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { within } from '../../src/base/async';
-import type { NodeResult } from '../../src/engine/events';
+import type { NodeResult } from '../../src/engine/journal/events';
 import { killGroup } from './tools';
 
 const CLI = process.env['CLUSTERLIFT_CLI'] ?? resolve(__dirname, '../../dist/cli.js');

@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { copyFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Page } from 'playwright-core';
-import { newRunId, planDigest, Runs, type OwnedRun } from '../../src/engine/runs';
+import { newRunId, planDigest, Runs, type OwnedRun } from '../../src/engine/journal/runs';
 import { line } from '../../src/base/text';
 import { acmePackage } from '../lab/acme';
 import { planNode, planOf } from '../unit/terminal/scenes';

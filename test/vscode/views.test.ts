@@ -1,7 +1,7 @@
 import { strict as assert } from 'node:assert';
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { newRunId, planDigest, Runs, type OwnedRun } from '../../src/engine/runs';
+import { newRunId, planDigest, Runs, type OwnedRun } from '../../src/engine/journal/runs';
 import { planOf } from '../unit/terminal/scenes';
 import { useEditor } from './harness/fixture';
 import { ROOT } from './harness/server';

@@ -1,14 +1,14 @@
 import { answersOf, mapLimit } from '../../base/async';
 import { every } from '../../base/clock';
 import { ClusterliftError, ExitStatus } from '../../base/errors';
-import type { Entries } from '../../ssh/script';
-import archiveScript from '../archive.sh';
-import { compressionOf, partOf, tarOf } from '../created';
-import filesScript from '../files.sh';
-import { listPoint, merge, type Seen, type SeenPart, SeenPoints } from '../found';
-import type { Location } from '../location';
-import { encode, MAX_POINT_BYTES, type Part, type Point, type PointStatus } from '../point';
-import { literalPattern, topMembers } from '../quoting';
+import type { Entries } from '../../ssh/exec/script';
+import archiveScript from '../archive/archive.sh';
+import { compressionOf, partOf, tarOf } from '../points/created';
+import filesScript from '../archive/files.sh';
+import { listPoint, merge, type Seen, type SeenPart, SeenPoints } from '../points/found';
+import type { Location } from '../points/location';
+import { encode, MAX_POINT_BYTES, type Part, type Point, type PointStatus } from '../points/point';
+import { literalPattern, topMembers } from '../points/quoting';
 import type {
   BackupNode,
   CheckHow,
@@ -20,9 +20,9 @@ import type {
   ReadPoint,
   RestoreSource,
   Store,
-} from '../store';
-import tarScript from '../tar.sh';
-import { askNode, checkEnd, nodeTask, runOnNode } from '../task';
+} from '../points/store';
+import tarScript from '../archive/tar.sh';
+import { askNode, checkEnd, nodeTask, runOnNode } from '../points/task';
 
 /** How many nodes are asked at once. */
 export const NODES_AT_ONCE = 16;

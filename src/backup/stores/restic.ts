@@ -1,15 +1,15 @@
 import { createHash } from 'node:crypto';
 import { answersOf, mapLimit } from '../../base/async';
 import { ClusterliftError, ExitStatus, messageOf } from '../../base/errors';
-import type { Entries } from '../../ssh/script';
-import { broken as brokenAnswer } from '../../ssh/script';
-import { partOf } from '../created';
-import { listPoint, merge, type Seen, SeenPoints, unknownPoint } from '../found';
-import { Budget, MAX_LINE, MAX_LIST, MAX_MEMBERS } from '../limits';
-import type { Location } from '../location';
-import { encode, MAX_POINT_BYTES, type Part, type Point, type PointStatus, POINT_ID } from '../point';
-import resticScript from '../restic.sh';
-import snapshotScript from '../snapshot.sh';
+import type { Entries } from '../../ssh/exec/script';
+import { broken as brokenAnswer } from '../../ssh/exec/script';
+import { partOf } from '../points/created';
+import { listPoint, merge, type Seen, SeenPoints, unknownPoint } from '../points/found';
+import { Budget, MAX_LINE, MAX_LIST, MAX_MEMBERS } from '../archive/limits';
+import type { Location } from '../points/location';
+import { encode, MAX_POINT_BYTES, type Part, type Point, type PointStatus, POINT_ID } from '../points/point';
+import resticScript from '../archive/restic.sh';
+import snapshotScript from '../archive/snapshot.sh';
 import type {
   BackupNode,
   CheckHow,
@@ -21,9 +21,9 @@ import type {
   ReadPoint,
   RestoreSource,
   Store,
-} from '../store';
-import tarScript from '../tar.sh';
-import { askNode, checkEnd, nodeTask, runOnNode } from '../task';
+} from '../points/store';
+import tarScript from '../archive/tar.sh';
+import { askNode, checkEnd, nodeTask, runOnNode } from '../points/task';
 import { answered, LISTS_AT_ONCE, NODES_AT_ONCE, readVerdict, wrongKind } from './directory';
 
 const SCRIPTS = [tarScript, resticScript, snapshotScript];

@@ -1,14 +1,14 @@
 import { mapLimit } from '../../base/async';
 import { ClusterliftError, ExitStatus } from '../../base/errors';
 import { formatSize } from '../../base/units';
-import { parseEntries } from '../../ssh/script';
-import archiveScript from '../archive.sh';
-import { compressionOf, partOf, savedPaths, tarOf } from '../created';
-import filesScript from '../files.sh';
-import { listPoint, merge, type Seen, SeenPoints, unknownPoint } from '../found';
-import type { Location } from '../location';
-import { encode, MAX_POINT_BYTES, type Part, type Point, type PointStatus, POINT_ID } from '../point';
-import type { SftpServer, Writer } from '../sftp';
+import { parseEntries } from '../../ssh/exec/script';
+import archiveScript from '../archive/archive.sh';
+import { compressionOf, partOf, savedPaths, tarOf } from '../points/created';
+import filesScript from '../archive/files.sh';
+import { listPoint, merge, type Seen, SeenPoints, unknownPoint } from '../points/found';
+import type { Location } from '../points/location';
+import { encode, MAX_POINT_BYTES, type Part, type Point, type PointStatus, POINT_ID } from '../points/point';
+import type { SftpServer, Writer } from './sftp-client';
 import type {
   BackupNode,
   CheckHow,
@@ -20,10 +20,10 @@ import type {
   ReadPoint,
   RestoreSource,
   Store,
-} from '../store';
-import { hasZstd, StreamCheck, type StreamFacts } from '../stream-check';
-import tarScript from '../tar.sh';
-import { askNode, checkEnd, nodeTask, runOnNode } from '../task';
+} from '../points/store';
+import { hasZstd, StreamCheck, type StreamFacts } from '../archive/stream-check';
+import tarScript from '../archive/tar.sh';
+import { askNode, checkEnd, nodeTask, runOnNode } from '../points/task';
 import { archiveSource, NODES_AT_ONCE, readCreated, tarExcludes, withProgress, wrongKind } from './directory';
 
 const DAY = 24 * 3_600_000;

@@ -1,7 +1,7 @@
 import { line } from '../../base/text';
-import type { JournalEntry } from '../../engine/events';
-import type { Plan } from '../../engine/plan';
-import { ACTION_NOUN, sourceWords } from '../terminal/words';
+import type { JournalEntry } from '../../engine/journal/events';
+import type { Plan } from '../../engine/journal/plan';
+import { ACTION_NOUN, sourceWords } from '../../terminal/words';
 
 /** Nodes that a question names one by one. */
 const NAMED = 12;

@@ -3,7 +3,7 @@ import { isOverridden } from '../../base/overrides';
 import { ClusterliftError, ExitStatus } from '../../base/errors';
 import type { Cluster } from '../../cluster/model';
 import { changesSince, type Change } from '../../engine/prepare/today';
-import type { RunView } from '../../engine/view';
+import type { RunView } from '../../engine/journal/view';
 import type { Options } from '../command';
 import type { CommandContext } from '../context';
 

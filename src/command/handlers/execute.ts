@@ -1,8 +1,8 @@
 import { ExitStatus } from '../../base/errors';
-import type { Plan } from '../../engine/plan';
+import type { Plan } from '../../engine/journal/plan';
 import { blocksOf } from '../../engine/prepare/findings';
 import { startRun } from '../../engine/run';
-import type { RunPackage } from '../../engine/runpackage';
+import type { RunPackage } from '../../engine/control/runpackage';
 import type { Options } from '../command';
 import type { CommandContext } from '../context';
 import type { Site } from '../site';

@@ -1,6 +1,6 @@
-import type { Plan } from '../../engine/plan';
+import type { Plan } from '../../engine/journal/plan';
 import type { RunHost } from '../../engine/run';
-import type { RunPackage } from '../../engine/runpackage';
+import type { RunPackage } from '../../engine/control/runpackage';
 import type { CommandContext } from '../context';
 import type { ReopenRequest } from '../../engine/prepare/reopen';
 import { packageCache, type Site } from '../site';

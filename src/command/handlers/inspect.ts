@@ -13,7 +13,7 @@ import { findPackage } from '../../engine/node/packages';
 import type { Options } from '../command';
 import type { CommandContext } from '../context';
 import { openSite } from '../site';
-import { renderInfo, signatureWords, type Trust } from '../terminal/package-info';
+import { renderInfo, signatureWords, type Trust } from '../../terminal/package-info';
 
 /** `package inspect`: what a package says about itself, read in a few small pieces wherever it lies. */
 export async function inspect(ctx: CommandContext, given: string, options: Options): Promise<ExitStatus> {

@@ -1,6 +1,6 @@
 import { advice } from '../../base/shell';
 import { ClusterliftError, ExitStatus } from '../../base/errors';
-import type { RunRecord, Runs } from '../../engine/runs';
+import type { RunRecord, Runs } from '../../engine/journal/runs';
 
 /**
  * The run that a command is about: the named one, else the only one that fits.

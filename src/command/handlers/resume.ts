@@ -9,7 +9,7 @@ import { reopenPackage } from '../../engine/prepare/reopen';
 import { planToday } from '../../engine/prepare/today';
 import { resumeRun } from '../../engine/run';
 
-import { bracketBegun, isResumable, stepOf, type RunView } from '../../engine/view';
+import { bracketBegun, isResumable, stepOf, type RunView } from '../../engine/journal/view';
 import type { Options } from '../command';
 import type { CommandContext } from '../context';
 import { connections } from '../site';

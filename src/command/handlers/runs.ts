@@ -1,12 +1,12 @@
 import { advice } from '../../base/shell';
 import { ClusterliftError, ExitStatus, messageOf } from '../../base/errors';
 import { line } from '../../base/text';
-import type { RunRecord } from '../../engine/runs';
-import { abandonRun } from '../../engine/abandon';
-import { isResumable } from '../../engine/view';
+import type { RunRecord } from '../../engine/journal/runs';
+import { abandonRun } from '../../engine/control/abandon';
+import { isResumable } from '../../engine/journal/view';
 import type { Options } from '../command';
 import type { CommandContext } from '../context';
-import { renderRuns } from '../terminal/runs';
+import { renderRuns } from '../../terminal/runs';
 import { pickRun } from './pick-run';
 
 /** `runs [<run>]`: all runs, oldest first, or one in full. */

@@ -9,7 +9,7 @@ import { ClusterliftError } from '../../base/errors';
 import type { Options } from '../command';
 import type { CommandContext } from '../context';
 import { openSite, type Site } from '../site';
-import { renderStatus, type StatusRow } from '../terminal/status';
+import { renderStatus, type StatusRow } from '../../terminal/status';
 
 /** `status`: version, health and last run of each node, asked with what the last upgrade left there. */
 export async function status(ctx: CommandContext, options: Options): Promise<ExitStatus> {

@@ -1,6 +1,6 @@
-import type { CheckResult, Plan, PlanNode } from '../../engine/plan';
+import type { CheckResult, Plan, PlanNode } from '../../engine/journal/plan';
 import type { PreparedUpgrade } from '../../engine/prepare/upgrade';
-import { wordOf } from '../terminal/words';
+import { wordOf } from '../../terminal/words';
 
 /** Nodes that a question names one by one. */
 const NAMED = 12;

@@ -1,9 +1,9 @@
 import { ClusterliftError, ExitStatus } from '../../base/errors';
 import type { UpgradeDefaults } from '../../cluster/model';
-import { findLocation } from '../../backup/location';
-import type { NodeResult } from '../../engine/events';
+import { findLocation } from '../../backup/points/location';
+import type { NodeResult } from '../../engine/journal/events';
 import { startRun } from '../../engine/run';
-import type { Plan, PlanOptions } from '../../engine/plan';
+import type { Plan, PlanOptions } from '../../engine/journal/plan';
 import { blocksOf } from '../../engine/prepare/findings';
 import { prepareUpgrade, type PreparedUpgrade } from '../../engine/prepare/upgrade';
 import type { Options, UpgradeCommand } from '../command';
@@ -11,7 +11,7 @@ import type { CommandContext } from '../context';
 import { formatRun } from '../format';
 import { isConfirmed, resolveUpgrade, type ResolvedUpgrade } from '../resolve';
 import { openSite, packageCache, type Site } from '../site';
-import { wordOf } from '../terminal/words';
+import { wordOf } from '../../terminal/words';
 import { runHost } from './host';
 import { changesOf, keyOf, nothingToDo, question } from './upgrade-words';
 

@@ -11,7 +11,7 @@ import type {
   TarFacts,
 } from '../../cluster/facts';
 import type { NodeConnection } from '../../ssh/connection';
-import { ask, broken, type Entries } from '../../ssh/script';
+import { ask, broken, type Entries } from '../../ssh/exec/script';
 import { heldOf, type HeldLock } from './lock';
 import gathering from './facts.sh';
 import reporting from './lock-report.sh';

@@ -6,7 +6,7 @@ import { ClusterliftError, ExitStatus, hasCode } from '../../base/errors';
 import { redactUrl, urlKey, type Address } from '../../package/sources/address';
 import { changedContent, failure, refusedStatus, tooManyRedirects } from '../../package/sources/trouble';
 import type { NodeConnection } from '../../ssh/connection';
-import { ask, broken, execute } from '../../ssh/script';
+import { ask, broken, execute } from '../../ssh/exec/script';
 import { linkLost } from '../../ssh/trouble';
 import text from './fetch.sh';
 

@@ -1,9 +1,9 @@
 import type { NodeConnection } from '../../ssh/connection';
 import { epochArgument, type Fence } from '../../ssh/fence';
-import laying from '../../ssh/lay.sh';
-import starting from '../../ssh/lib-script.sh';
-import { ask } from '../../ssh/script';
-import { fileLine, type ShortFile } from '../../ssh/short';
+import laying from '../../ssh/exec/lay.sh';
+import starting from '../../ssh/exec/lib-script.sh';
+import { ask } from '../../ssh/exec/script';
+import { fileLine, type ShortFile } from '../../ssh/exec/short';
 import text from './files.sh';
 
 /** Lays files beside the run on a node (`runs/<run>/files`), whole or not at all; may be repeated. @throws ClusterliftError `fenced` */

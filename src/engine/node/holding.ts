@@ -1,5 +1,5 @@
 import type { NodeConnection } from '../../ssh/connection';
-import { ask, type Entries } from '../../ssh/script';
+import { ask, type Entries } from '../../ssh/exec/script';
 import { checkedRun, heldOf, isRunName, type HeldLock } from './lock';
 import reporting from './lock-report.sh';
 import text from './holding.sh';

@@ -1,6 +1,6 @@
 import type { NodeConnection } from '../../ssh/connection';
-import { ask } from '../../ssh/script';
-import type { ShortFile } from '../../ssh/short';
+import { ask } from '../../ssh/exec/script';
+import type { ShortFile } from '../../ssh/exec/short';
 import text from './installed.sh';
 
 /** Bytes of a file, and of all, that are read back: as much as was kept of the package. */

@@ -4,7 +4,7 @@ import { line } from '../../base/text';
 import { formatDuration } from '../../base/units';
 import type { NodeConnection } from '../../ssh/connection';
 import { epochArgument, type Fence } from '../../ssh/fence';
-import { ask, type Entries } from '../../ssh/script';
+import { ask, type Entries } from '../../ssh/exec/script';
 import reporting from './lock-report.sh';
 import locking from './lock.sh';
 import { otherName } from './twins';

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
-import { bootstrapCommand, payload } from '../../ssh/command';
+import { bootstrapCommand, payload } from '../../ssh/exec/command';
 import type { Peer, PeerLogin } from '../../ssh/connection';
-import { compose, failureOf } from '../../ssh/script';
+import { compose, failureOf } from '../../ssh/exec/script';
 import text from './relay.sh';
 import serving from './serve.sh';
 

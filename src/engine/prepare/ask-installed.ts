@@ -3,10 +3,10 @@ import type { NodeFacts } from '../../cluster/facts';
 import type { Cluster, NodeModel } from '../../cluster/model';
 import { manifestOf, type Manifest } from '../../package/manifest';
 import type { NodeConnection } from '../../ssh/connection';
-import { runScripts, type ShortResult } from '../../ssh/short';
-import { membersOf, scriptEnvironment } from '../environment';
+import { runScripts, type ShortResult } from '../../ssh/exec/short';
+import { membersOf, scriptEnvironment } from '../steps/environment';
 import { installedVersion, parseRecord, type InstallRecord } from '../node/record';
-import { parseVersionOutput } from '../version';
+import { parseVersionOutput } from '../steps/version';
 
 /** Milliseconds that one answer about the health may take. */
 const HEALTH_TIMEOUT = 60_000;

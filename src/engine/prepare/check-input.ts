@@ -3,7 +3,7 @@ import type { NodeFacts } from '../../cluster/facts';
 import type { Cluster, NodeModel } from '../../cluster/model';
 import type { Manifest } from '../../package/manifest';
 import type { ScriptStart } from '../../package/script-start';
-import type { ShortResult } from '../../ssh/short';
+import type { ShortResult } from '../../ssh/exec/short';
 import type { HeldLock } from '../node/lock';
 import type { TwinKind } from '../node/twins';
 import type { AskedInstalled } from './ask-installed';

@@ -1,6 +1,6 @@
 import type { Cluster } from '../../cluster/model';
 import type { Manifest } from '../../package/manifest';
-import type { CheckResult } from '../plan';
+import type { CheckResult } from '../journal/plan';
 import type { CheckInput, NodeProbe } from './check-input';
 import { block, judged, warn, type Finding } from './findings';
 import {

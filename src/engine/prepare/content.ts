@@ -9,7 +9,7 @@ import type { ExtraFile } from '../../package/recipe';
 import { scriptStart, START_BYTES, type ScriptStart } from '../../package/script-start';
 import { unpackPlan, type UnpackPlan } from '../../package/unpack-plan';
 import type { VerifiedContent } from '../../package/verify';
-import type { ShortFile } from '../../ssh/short';
+import type { ShortFile } from '../../ssh/exec/short';
 
 /** Bytes of a file, and of all, that go to a node before it has the package. */
 const MOST_FILE = 256 * 1024;

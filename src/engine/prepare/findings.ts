@@ -1,5 +1,5 @@
 import { isOverridden } from '../../base/overrides';
-import type { CheckResult } from '../plan';
+import type { CheckResult } from '../journal/plan';
 
 export type Finding = Omit<CheckResult, 'overridden'>;
 

@@ -2,11 +2,11 @@ import { ClusterliftError, ExitStatus, messageOf } from '../../base/errors';
 import type { NodeModel } from '../../cluster/model';
 import { type Manifest, manifestOf } from '../../package/manifest';
 import type { NodeConnection } from '../../ssh/connection';
-import type { ShortFile } from '../../ssh/short';
+import type { ShortFile } from '../../ssh/exec/short';
 import { readInstalled } from '../node/installed';
 import { installedVersion, parseRecord } from '../node/record';
-import type { PlanInstalled } from '../plan';
-import { packageOfEach, type RunPackage } from '../runpackage';
+import type { PlanInstalled } from '../journal/plan';
+import { packageOfEach, type RunPackage } from '../control/runpackage';
 import type { NodeProbe } from './check-input';
 
 /**

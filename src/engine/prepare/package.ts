@@ -17,11 +17,11 @@ import { SteadyReader } from '../../package/steady';
 import type { ScriptStart } from '../../package/script-start';
 import { verifyContent } from '../../package/verify';
 import type { NodeConnection } from '../../ssh/connection';
-import type { EventSink } from '../events';
+import type { EventSink } from '../journal/events';
 import { dropFetched, fetchOnNode } from '../node/fetch';
 import { digestOnNode, findPackage, type FileOnNode } from '../node/packages';
-import type { PackageSource, PackageWord } from '../plan';
-import { onNodeOf, type RunPackage } from '../runpackage';
+import type { PackageSource, PackageWord } from '../journal/plan';
+import { onNodeOf, type RunPackage } from '../control/runpackage';
 import { contentOf } from './content';
 import { newestOn } from './newest';
 

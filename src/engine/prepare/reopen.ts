@@ -11,10 +11,10 @@ import { openFileReader } from '../../package/sources/file';
 import { SteadyReader } from '../../package/steady';
 import { verifyContent } from '../../package/verify';
 import type { NodeConnection } from '../../ssh/connection';
-import type { EventSink } from '../events';
-import { keptPackage } from '../kept';
-import type { Plan, PlanInstalled, PlanNode, PlanPackage } from '../plan';
-import { onNodeOf, packageOfEach, type RunPackage } from '../runpackage';
+import type { EventSink } from '../journal/events';
+import { keptPackage } from '../points/kept';
+import type { Plan, PlanInstalled, PlanNode, PlanPackage } from '../journal/plan';
+import { onNodeOf, packageOfEach, type RunPackage } from '../control/runpackage';
 import { contentOf, type Content } from './content';
 
 export interface ReopenRequest {

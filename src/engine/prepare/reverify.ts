@@ -6,7 +6,7 @@ import { openPackage } from '../../package/inspect';
 import { verifyContent } from '../../package/verify';
 import { contentOf } from './content';
 import { demandPinned, nameOfPackage, openPinned, type ReopenRequest } from './reopen';
-import type { Plan } from '../plan';
+import type { Plan } from '../journal/plan';
 
 /**
  * Verifies the package of a plan that comes from nodes as `upgrade` does, before any byte of it runs: size, digest,

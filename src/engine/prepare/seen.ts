@@ -1,5 +1,5 @@
-import type { SeenPast } from '../plan';
-import { recordsOf, seenRecord } from '../since';
+import type { SeenPast } from '../journal/plan';
+import { recordsOf, seenRecord } from '../steps/since';
 import type { NodeProbe } from './check-input';
 
 /**

@@ -1,13 +1,13 @@
 import { isDeepStrictEqual } from 'node:util';
 import { line } from '../../base/text';
-import { findLocation } from '../../backup/location';
+import { findLocation } from '../../backup/points/location';
 import { ClusterliftError, ExitStatus } from '../../base/errors';
 import type { Cluster, ClustersFile, NodeModel } from '../../cluster/model';
 import { manifestOf } from '../../package/manifest';
-import { membersOf } from '../environment';
-import { onNodeOf } from '../runpackage';
-import type { Plan } from '../plan';
-import type { RunView } from '../view';
+import { membersOf } from '../steps/environment';
+import { onNodeOf } from '../control/runpackage';
+import type { Plan } from '../journal/plan';
+import type { RunView } from '../journal/view';
 
 /**
  * A plan was frozen when clusters.json said something else, perhaps, or on another machine. How nodes are reached, and

@@ -2,12 +2,12 @@ import { advice } from '../../base/shell';
 import { wallClock } from '../../base/clock';
 import { isOverridden } from '../../base/overrides';
 import type { Finding } from '../../backup/paths';
-import { newPointId, type Point } from '../../backup/point';
-import { checkBackup, partOf } from '../../backup/points';
-import type { BackupNode, Store } from '../../backup/store';
+import { newPointId, type Point } from '../../backup/points/point';
+import { checkBackup, partOf } from '../../backup/lifecycle';
+import type { BackupNode, Store } from '../../backup/points/store';
 import type { Cluster } from '../../cluster/model';
-import { NO_UNDO, type PlanBackup, type PlanNodeBackup, type PlanUndo } from '../plan';
-import { packageOn, type RunPackage } from '../runpackage';
+import { NO_UNDO, type PlanBackup, type PlanNodeBackup, type PlanUndo } from '../journal/plan';
+import { packageOn, type RunPackage } from '../control/runpackage';
 import { isQuiet } from './backup';
 import { block } from './findings';
 

@@ -2,11 +2,11 @@ import { mapLimit } from '../../base/async';
 import { ClusterliftError } from '../../base/errors';
 import type { Cluster, NodeModel } from '../../cluster/model';
 import type { NodeConnection } from '../../ssh/connection';
-import { runScripts } from '../../ssh/short';
-import { membersOf, scriptEnvironment, type ScriptAction } from '../environment';
+import { runScripts } from '../../ssh/exec/short';
+import { membersOf, scriptEnvironment, type ScriptAction } from '../steps/environment';
 import { installedVersion, parseRecord } from '../node/record';
-import type { RunPackage } from '../runpackage';
-import { parseVersionOutput, versionScriptFailed } from '../version';
+import type { RunPackage } from '../control/runpackage';
+import { parseVersionOutput, versionScriptFailed } from '../steps/version';
 import type { NodeProbe } from './check-input';
 
 /** So many nodes are asked at once. */

@@ -1,8 +1,8 @@
 import * as vscode from 'vscode';
 import { after, type Timer } from '../../base/clock';
 import type { ClusterliftError } from '../../base/errors';
-import { diagnosticOf } from '../diagnostic';
-import { Store } from '../store';
+import { diagnosticOf } from '../shared/diagnostic';
+import { Store } from '../shared/store';
 import type { ClustersModel } from './model';
 
 /** Milliseconds after the last key. */
@@ -46,7 +46,7 @@ export class ClustersDiagnostics extends Store {
     this.#timers.get(path)?.cancel();
     const check = async (): Promise<void> => {
       this.#timers.delete(path);
-      const { checkClusters } = await import(/* webpackChunkName: "reading" */ '../reading');
+      const { checkClusters } = await import(/* webpackChunkName: "reading" */ '../shared/reading');
       if (document.isClosed || this.disposed) return;
       this.#collection.set(document.uri, checkClusters(document.getText(), path).problems.map(placed));
     };

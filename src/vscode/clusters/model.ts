@@ -4,8 +4,8 @@ import { userClustersPath } from '../../cluster/find';
 import type { Cluster, ClustersFile } from '../../cluster/model';
 import { after, type Timer } from '../../base/clock';
 import { ClusterliftError } from '../../base/errors';
-import { Store } from '../store';
-import { setting } from '../settings';
+import { Store } from '../shared/store';
+import { setting } from '../shared/settings';
 import { labelsOf } from './names';
 
 /** A cluster with the file and the folder that it comes from. */
@@ -159,7 +159,7 @@ async function readFile(place: { path: string; folder: vscode.WorkspaceFolder | 
     return { ...place, file: undefined, exists: false, problems: [] };
   }
   try {
-    const { checkClusters, readClustersText } = await import(/* webpackChunkName: "reading" */ '../reading');
+    const { checkClusters, readClustersText } = await import(/* webpackChunkName: "reading" */ '../shared/reading');
     const { file, problems } = checkClusters(await readClustersText(place.path), place.path);
     return { ...place, file, exists: true, problems };
   } catch (error) {

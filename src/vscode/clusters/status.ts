@@ -1,8 +1,8 @@
 import * as vscode from 'vscode';
 import { wallClock } from '../../base/clock';
-import type { NodeView } from '../../engine/view';
-import type { StatusRow } from '../../command/terminal/status';
-import { Store } from '../store';
+import type { NodeView } from '../../engine/journal/view';
+import type { StatusRow } from '../../terminal/status';
+import { Store } from '../shared/store';
 import type { FileState } from './model';
 
 /** What a node said when it was last asked. */

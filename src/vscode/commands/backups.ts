@@ -2,7 +2,7 @@ import * as vscode from 'vscode';
 import { LOCATION_NAME, hasPassword, isLocationUri } from '../../cluster/names';
 import type { LocationRef } from '../points/model';
 import { alone, askText, valueOf, type Place } from '../wizard/steps';
-import { forCluster } from './argv';
+import { forCluster } from '../clusters/argv';
 import type { CommandDeps, Handlers } from './deps';
 import { confirmed, start, sure } from './start';
 

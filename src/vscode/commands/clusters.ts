@@ -9,7 +9,7 @@ import type { ClusterRef } from '../clusters/model';
 import { statusRows } from '../clusters/status';
 import { alone, askText, pickOne, pickSeveral, runWizard, valueOf, type Step } from '../wizard/steps';
 import { hostsOf } from '../wizard/ssh-hosts';
-import { argvFor, cwdOf, forCluster } from './argv';
+import { argvFor, cwdOf, forCluster } from '../clusters/argv';
 import type { CommandDeps, Handlers } from './deps';
 import { confirmed, start } from './start';
 

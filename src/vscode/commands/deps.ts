@@ -1,11 +1,11 @@
 import type { ClustersModel } from '../clusters/model';
 import type { StatusCache } from '../clusters/status';
-import type { Looker } from '../looker';
+import type { Looker } from '../shared/looker';
 import type { OutputChannels } from '../output/channels';
 import type { PointsModel } from '../points/model';
 import type { RunsModel } from '../runs/model';
 import type { TerminalDeps } from '../runs/terminal';
-import type { SecretStore } from '../secrets';
+import type { SecretStore } from '../shared/secrets';
 import type { ClusterliftTasks } from '../tasks/provider';
 import type { ClustersTree } from '../views/clusters';
 import type { PackagePicker } from '../wizard/package';

@@ -5,7 +5,7 @@ import { backupCommands } from './backups';
 import { clusterCommands } from './clusters';
 import type { CommandDeps, Handlers } from './deps';
 import { runCommands } from './runs';
-import { tell } from '../tell';
+import { tell } from '../shared/tell';
 
 const { l10n } = vscode;
 

@@ -8,7 +8,7 @@ import { RunTerminal, type TerminalDeps, type TerminalJob } from '../runs/termin
 import type { ClusterliftTasks } from '../tasks/provider';
 import { alone, valueOf } from '../wizard/steps';
 import { typeName } from '../wizard/upgrade';
-import { cwdOf } from './argv';
+import { cwdOf } from '../clusters/argv';
 
 const { l10n } = vscode;
 

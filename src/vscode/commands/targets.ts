@@ -2,16 +2,16 @@ import * as vscode from 'vscode';
 import type { ClusterRef, ClustersModel } from '../clusters/model';
 import type { NodeTarget } from '../clusters/node-target';
 import type { RunsModel } from '../runs/model';
-import type { RunRecord } from '../../engine/runs';
+import type { RunRecord } from '../../engine/journal/runs';
 import type { LocationRef, PointsModel } from '../points/model';
-import { asLabel } from '../foreign';
+import { asLabel } from '../shared/foreign';
 import type { PointInfo } from '../points/rows';
 import type { ClusterItem } from '../views/clusters';
 import type { PointItem } from '../views/points';
 import type { RunItem } from '../views/runs';
 import { nodesWords, outcomeWords, runTitle } from '../views/words';
 import { alone, pickOne, valueOf } from '../wizard/steps';
-import { tell } from '../tell';
+import { tell } from '../shared/tell';
 
 const { l10n } = vscode;
 

@@ -1,12 +1,12 @@
 import * as vscode from 'vscode';
 import { after, type Timer } from '../../base/clock';
 import { plain } from '../../base/text';
-import { plainLines } from '../../command/terminal/plain';
+import { plainLines } from '../../terminal/plain';
 import type { ClustersModel } from '../clusters/model';
 import type { NodeTarget } from '../clusters/node-target';
 import type { HubEvents, RunHub } from '../runs/hub';
-import { setting } from '../settings';
-import { Store } from '../store';
+import { setting } from '../shared/settings';
+import { Store } from '../shared/store';
 import { OutputBuffer } from './buffer';
 import { nodeLog } from './node-log';
 

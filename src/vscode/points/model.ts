@@ -3,10 +3,10 @@ import { wallClock } from '../../base/clock';
 import { ClusterliftError, messageOf } from '../../base/errors';
 import { line } from '../../base/text';
 import type { ClusterRef, ClustersModel } from '../clusters/model';
-import { argvFor, cwdOf } from '../commands/argv';
-import type { Looker } from '../looker';
+import { argvFor, cwdOf } from '../clusters/argv';
+import type { Looker } from '../shared/looker';
 import type { RunsModel } from '../runs/model';
-import { Store } from '../store';
+import { Store } from '../shared/store';
 import { pointRows, type PointInfo } from './rows';
 
 /** A location of one file, as the tree shows it: under the cluster that is asked through. */

@@ -1,6 +1,6 @@
 import { l10n } from 'vscode';
 import { formatDuration, formatSize } from '../../base/units';
-import type { RunRecord } from '../../engine/runs';
+import type { RunRecord } from '../../engine/journal/runs';
 import type { ClusterRef } from '../clusters/model';
 import type { StatusCache } from '../clusters/status';
 import type { LocationState } from '../points/model';

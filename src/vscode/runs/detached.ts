@@ -1,8 +1,8 @@
 import * as vscode from 'vscode';
 import { after } from '../../base/clock';
-import { Store } from '../store';
+import { Store } from '../shared/store';
 import type { GoesOn } from './terminal';
-import { tell } from '../tell';
+import { tell } from '../shared/tell';
 
 const { l10n } = vscode;
 

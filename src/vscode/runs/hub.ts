@@ -1,6 +1,6 @@
 import * as vscode from 'vscode';
-import type { RunView } from '../../engine/view';
-import { Store } from '../store';
+import type { RunView } from '../../engine/journal/view';
+import { Store } from '../shared/store';
 import type { RunEventList, RunSession } from './session';
 
 /** What an attached run just did. */

@@ -3,8 +3,8 @@ import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as vscode from 'vscode';
 import { after, stopwatch, type Timer } from '../../base/clock';
-import type { RunRecord, Runs } from '../../engine/runs';
-import { Store } from '../store';
+import type { RunRecord, Runs } from '../../engine/journal/runs';
+import { Store } from '../shared/store';
 
 /** Milliseconds between two looks: while a run is on, and otherwise (in case that the system tells us nothing). */
 const LIVE_MS = 1000;
@@ -68,7 +68,9 @@ export class RunsModel extends Store {
 
   /** One run as it is now, also one that was not looked at yet. @throws as `Runs.read` */
   async read(run: string): Promise<RunRecord> {
-    this.#runs ??= import(/* webpackChunkName: "reading" */ '../reading').then(({ Runs }) => new Runs(this.home));
+    this.#runs ??= import(/* webpackChunkName: "reading" */ '../shared/reading').then(
+      ({ Runs }) => new Runs(this.home),
+    );
     return (await this.#runs).read(run);
   }
 

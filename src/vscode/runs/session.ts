@@ -1,13 +1,13 @@
 import * as vscode from 'vscode';
-import { questionLine } from '../../command/terminal/questions';
-import type { JournalEntry, LiveEvent } from '../../engine/events';
-import type { Plan } from '../../engine/plan';
-import { emptyView, fold, type RunView } from '../../engine/view';
+import { questionLine } from '../../terminal/questions';
+import type { JournalEntry, LiveEvent } from '../../engine/journal/events';
+import type { Plan } from '../../engine/journal/plan';
+import { emptyView, fold, type RunView } from '../../engine/journal/view';
 import type { FollowEnd, RunClient } from '../../service/client';
 import type { RunRequest } from '../../service/protocol';
 import type { Launcher } from '../../service/spawn';
 import type { Asker, Question } from '../../ssh/connection';
-import { Store } from '../store';
+import { Store } from '../shared/store';
 
 export type RunEventList = readonly (JournalEntry | LiveEvent)[];
 

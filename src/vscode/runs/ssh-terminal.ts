@@ -4,9 +4,9 @@ import { line } from '../../base/text';
 import type { Shell } from '../../service/look-client';
 import type { ShellEnd } from '../../service/shell-protocol';
 import type { ClusterRef } from '../clusters/model';
-import { cwdOf } from '../commands/argv';
-import type { Looker } from '../looker';
-import { Store } from '../store';
+import { cwdOf } from '../clusters/argv';
+import type { Looker } from '../shared/looker';
+import { Store } from '../shared/store';
 
 const { l10n } = vscode;
 

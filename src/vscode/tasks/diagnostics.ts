@@ -1,7 +1,7 @@
 import * as vscode from 'vscode';
 import { ExitStatus, type ClusterliftError } from '../../base/errors';
-import { diagnosticOf } from '../diagnostic';
-import { Store } from '../store';
+import { diagnosticOf } from '../shared/diagnostic';
+import { Store } from '../shared/store';
 
 /** Where a value that was refused stands; the first of these that the task has. */
 const PROPERTIES: Readonly<Record<string, readonly string[]>> = {

@@ -1,6 +1,6 @@
 import type { Command } from '../../command/command';
 import { formatRun } from '../../command/format';
-import type { RunRecord } from '../../engine/runs';
+import type { RunRecord } from '../../engine/journal/runs';
 
 /** A run that is on with the same command line for the same clusters.json: it is followed, not started a second time. */
 export function openRun(

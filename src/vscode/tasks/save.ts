@@ -2,7 +2,7 @@ import { dirname, join } from 'node:path';
 import * as vscode from 'vscode';
 import type { TaskDefinition } from './definition';
 import { withTask } from './tasks-json';
-import { tell } from '../tell';
+import { tell } from '../shared/tell';
 
 const { l10n } = vscode;
 

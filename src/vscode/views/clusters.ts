@@ -2,14 +2,14 @@ import { hostname } from 'node:os';
 import * as vscode from 'vscode';
 import { line } from '../../base/text';
 import type { Cluster, NodeModel } from '../../cluster/model';
-import type { RunRecord } from '../../engine/runs';
-import { orderNodes } from '../../engine/order';
-import { currentStep, type NodeView } from '../../engine/view';
+import type { RunRecord } from '../../engine/journal/runs';
+import { orderNodes } from '../../engine/journal/order';
+import { currentStep, type NodeView } from '../../engine/journal/view';
 import type { ClusterRef, ClustersModel } from '../clusters/model';
 import type { StatusCache } from '../clusters/status';
 import type { HubEvents, RunHub } from '../runs/hub';
 import type { RunsModel } from '../runs/model';
-import { Store } from '../store';
+import { Store } from '../shared/store';
 import { ASKS, BUSY, nodeIcon } from './icons';
 import { setContext, tooltip, touched, TreeRefresh } from './tree';
 import {

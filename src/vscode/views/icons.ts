@@ -1,7 +1,7 @@
 import { ThemeColor, ThemeIcon } from 'vscode';
 import type { NodeStatus } from '../clusters/status';
-import type { RunRecord } from '../../engine/runs';
-import type { NodeView } from '../../engine/view';
+import type { RunRecord } from '../../engine/journal/runs';
+import type { NodeView } from '../../engine/journal/view';
 
 const GOOD = new ThemeColor('testing.iconPassed');
 const BAD = new ThemeColor('list.errorForeground');

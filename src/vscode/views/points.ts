@@ -3,7 +3,7 @@ import { formatSize } from '../../base/units';
 import type { ClustersModel } from '../clusters/model';
 import type { LocationRef, PointsModel } from '../points/model';
 import type { PointInfo } from '../points/rows';
-import { Store } from '../store';
+import { Store } from '../shared/store';
 import { BUSY, partIcon } from './icons';
 import { tooltip, TreeRefresh } from './tree';
 import { ago, pointsWords } from './words';

@@ -1,11 +1,11 @@
 import * as vscode from 'vscode';
 import { line } from '../../base/text';
 import { formatDuration } from '../../base/units';
-import type { RunRecord } from '../../engine/runs';
-import { currentStep, type NodeView, type StepView } from '../../engine/view';
+import type { RunRecord } from '../../engine/journal/runs';
+import { currentStep, type NodeView, type StepView } from '../../engine/journal/view';
 import type { RunHub } from '../runs/hub';
 import type { RunsModel } from '../runs/model';
-import { Store } from '../store';
+import { Store } from '../shared/store';
 import { BUSY, runIcon, runNodeIcon } from './icons';
 import { setContext, tooltip, touched, TreeRefresh } from './tree';
 import {

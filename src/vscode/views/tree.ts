@@ -2,7 +2,7 @@ import * as vscode from 'vscode';
 import { after, type Timer } from '../../base/clock';
 import { line } from '../../base/text';
 import type { RunEventList } from '../runs/session';
-import { Store } from '../store';
+import { Store } from '../shared/store';
 
 /** Milliseconds: however much happens, a view is drawn no more often than this. */
 const THROTTLE_MS = 200;

@@ -1,10 +1,10 @@
 import { l10n } from 'vscode';
 import { wallClock } from '../../base/clock';
 import { line } from '../../base/text';
-import type { Action, Plan } from '../../engine/plan';
+import type { Action, Plan } from '../../engine/journal/plan';
 import type { NodeStatus } from '../clusters/status';
-import type { RunRecord } from '../../engine/runs';
-import type { NodeView, RunView, StepView } from '../../engine/view';
+import type { RunRecord } from '../../engine/journal/runs';
+import type { NodeView, RunView, StepView } from '../../engine/journal/view';
 
 /** Words of the trees. Pure but for the language. A version is what a script on a node said: text, and short. */
 

@@ -6,9 +6,9 @@ import { formatSize } from '../../base/units';
 import { publicPackage } from '../../command/format';
 import { packageSource } from '../../command/values';
 import type { ClusterRef } from '../clusters/model';
-import { argvFor, cwdOf } from '../commands/argv';
-import { asLabel } from '../foreign';
-import type { Looker } from '../looker';
+import { argvFor, cwdOf } from '../clusters/argv';
+import { asLabel } from '../shared/foreign';
+import type { Looker } from '../shared/looker';
 import { plannedOf } from './planned';
 import { askText, pickOne, type Choice, type Place, type StepEnd } from './steps';
 

@@ -1,5 +1,5 @@
 import * as vscode from 'vscode';
-import { asMessage } from '../foreign';
+import { asMessage } from '../shared/foreign';
 
 const { l10n } = vscode;
 

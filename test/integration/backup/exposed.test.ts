@@ -2,7 +2,7 @@ import { strict as assert } from 'node:assert';
 import { lstat, mkdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { backTask, settle, swapState } from '../../../src/backup/swap';
-import { checkEnd } from '../../../src/backup/task';
+import { checkEnd } from '../../../src/backup/points/task';
 import { output, succeed } from '../../lab/tools';
 import { ATTACKS, attackAt, Attacker, Exposed, type Ground, SHELLS, shellOptions, TAG } from './exposed';
 import { runTask, ShellConnection, textOf, whyNotRoot } from './places';

@@ -8,8 +8,8 @@ import { once } from 'node:events';
 import type { RandomReader } from '../../../src/base/reader';
 import { hasCode } from '../../../src/base/errors';
 import type { ExecRequest, ExecResult, NodeConnection } from '../../../src/ssh/connection';
-import type { BackupNode } from '../../../src/backup/store';
-import type { NodeTask, RunTask, TaskEnd } from '../../../src/backup/task';
+import type { BackupNode } from '../../../src/backup/points/store';
+import type { NodeTask, RunTask, TaskEnd } from '../../../src/backup/points/task';
 import { output, succeed } from '../../lab/tools';
 
 /** Why the tests of this room cannot run here. */

@@ -1,8 +1,8 @@
 import { join } from 'node:path';
-import { parseLocation } from '../../../src/backup/location';
-import { SftpServer } from '../../../src/backup/sftp';
+import { parseLocation } from '../../../src/backup/points/location';
+import { SftpServer } from '../../../src/backup/stores/sftp-client';
 import { SftpStore } from '../../../src/backup/stores/sftp';
-import { Connector } from '../../../src/ssh/connector';
+import { Connector } from '../../../src/ssh/reach/connector';
 import { Secrets } from '../../../src/ssh/secrets';
 import { samplePoint } from '../../unit/backup/sample';
 import { runner, ShellConnection } from './places';

@@ -1,11 +1,11 @@
 import { strict as assert } from 'node:assert';
 import { mkdir, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { parseLocation } from '../../../src/backup/location';
-import type { Part } from '../../../src/backup/point';
+import { parseLocation } from '../../../src/backup/points/location';
+import type { Part } from '../../../src/backup/points/point';
 import { DirectoryStore } from '../../../src/backup/stores/directory';
 import { backTask, forwardTask, keepReplaced, settle, swapState } from '../../../src/backup/swap';
-import { checkEnd } from '../../../src/backup/task';
+import { checkEnd } from '../../../src/backup/points/task';
 import { samplePoint } from '../../unit/backup/sample';
 import { succeed } from '../../lab/tools';
 import {

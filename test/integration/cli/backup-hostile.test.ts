@@ -1,8 +1,8 @@
 import { strict as assert } from 'node:assert';
 import { acmePackage, acmeVersion, executions } from '../../lab/acme';
 import { type CliResult, said } from '../../lab/cli';
-import { sha256Hex } from '../../../src/backup/canonical';
-import { encode, type Point } from '../../../src/backup/point';
+import { sha256Hex } from '../../../src/backup/points/canonical';
+import { encode, type Point } from '../../../src/backup/points/point';
 import { assertUnlocked, type BackupScene, backupScene, censusOf, pointsOf, VAULT } from './backup-scene';
 import { needsLab, outcomes, run, writtenFiles } from './scene';
 

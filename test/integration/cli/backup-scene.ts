@@ -2,7 +2,7 @@ import { strict as assert } from 'node:assert';
 import { appendFile, cp, mkdir, mkdtemp } from 'node:fs/promises';
 import { join } from 'node:path';
 import { installAcme } from '../../lab/acme';
-import type { PointRow } from '../../../src/command/terminal/backup';
+import type { PointRow } from '../../../src/terminal/backup';
 import type { CliOptions, CliResult } from '../../lab/cli';
 import { type ClusterJson, Lab, type LabNode, type NodeSpec } from '../../lab/nodes';
 import { installRestic, resticProgram } from '../../lab/restic';

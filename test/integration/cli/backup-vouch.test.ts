@@ -1,6 +1,6 @@
 import { strict as assert } from 'node:assert';
-import { sha256Hex } from '../../../src/backup/canonical';
-import { encode, type Point } from '../../../src/backup/point';
+import { sha256Hex } from '../../../src/backup/points/canonical';
+import { encode, type Point } from '../../../src/backup/points/point';
 import { acmePackage, acmeVersion, executions } from '../../lab/acme';
 import { said } from '../../lab/cli';
 import type { LabNode } from '../../lab/nodes';

@@ -1,7 +1,7 @@
 import { strict as assert } from 'node:assert';
 import { chmod, copyFile, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Plan } from '../../../src/engine/plan';
+import type { Plan } from '../../../src/engine/journal/plan';
 import { acmePackage, acmeVersion, clearKnob, setKnob } from '../../lab/acme';
 import { said } from '../../lab/cli';
 import { HttpLab } from '../../lab/http';

@@ -2,7 +2,7 @@ import { strict as assert } from 'node:assert';
 import { copyFile, readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { stateHome } from '../../../src/base/paths';
-import type { Plan } from '../../../src/engine/plan';
+import type { Plan } from '../../../src/engine/journal/plan';
 import type { OpenQuestion } from '../../../src/service/protocol';
 import { spawnRun } from '../../../src/service/spawn';
 import { deferred } from '../../../src/ssh/deferred';

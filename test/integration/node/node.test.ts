@@ -11,9 +11,9 @@ import rebootText from '../../../src/engine/node/reboot.sh';
 import { beginStage, finishStage, incomingPlace } from '../../../src/engine/node/stage';
 import type { Fence } from '../../../src/ssh/fence';
 import type { NodeConnection } from '../../../src/ssh/connection';
-import { Connector } from '../../../src/ssh/connector';
-import { followJob, jobStatus, runJob, startJob, type JobEnd, type JobSpec } from '../../../src/ssh/jobs';
-import { ask } from '../../../src/ssh/script';
+import { Connector } from '../../../src/ssh/reach/connector';
+import { followJob, jobStatus, runJob, startJob, type JobEnd, type JobSpec } from '../../../src/ssh/exec/jobs';
+import { ask } from '../../../src/ssh/exec/script';
 import { Secrets } from '../../../src/ssh/secrets';
 import { Lab, whyNoLab } from '../../lab/nodes';
 

@@ -4,8 +4,8 @@ import { self } from '../../../src/base/process';
 import { gatherFacts } from '../../../src/engine/node/facts';
 import { takeLock } from '../../../src/engine/node/lock';
 import type { NodeConnection } from '../../../src/ssh/connection';
-import { followJob, jobStatus, runJob, startJob, type JobSpec } from '../../../src/ssh/jobs';
-import { LocalConnection } from '../../../src/ssh/local';
+import { followJob, jobStatus, runJob, startJob, type JobSpec } from '../../../src/ssh/exec/jobs';
+import { LocalConnection } from '../../../src/ssh/reach/local';
 import { Secrets } from '../../../src/ssh/secrets';
 import { SystemdMachine, whyNoSystemd } from '../../lab/systemd';
 

@@ -15,7 +15,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { createMessageConnection, StreamMessageReader, StreamMessageWriter } from 'vscode-jsonrpc/node';
 import { self } from '../../../src/base/process';
-import type { JournalEntry, LiveEvent } from '../../../src/engine/events';
+import type { JournalEntry, LiveEvent } from '../../../src/engine/journal/events';
 import { newAddress, readControlFile, writeControlFile } from '../../../src/service/address';
 import { QuestionBroker } from '../../../src/service/broker';
 import { RunClient } from '../../../src/service/client';

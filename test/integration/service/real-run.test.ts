@@ -1,7 +1,7 @@
 import { strict as assert } from 'node:assert';
 import { join, resolve } from 'node:path';
 import { stateHome } from '../../../src/base/paths';
-import type { JournalEntry, LiveEvent } from '../../../src/engine/events';
+import type { JournalEntry, LiveEvent } from '../../../src/engine/journal/events';
 import { RunClient } from '../../../src/service/client';
 import { LookClient } from '../../../src/service/look-client';
 import type { OpenQuestion } from '../../../src/service/protocol';

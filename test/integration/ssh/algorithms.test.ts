@@ -4,12 +4,12 @@ import { execFileSync } from 'node:child_process';
 import type { AddressInfo } from 'node:net';
 import { dirname, join } from 'node:path';
 import { type AnyAuthMethod, type ParsedKey, Server, type SigningRequestOptions, utils } from 'ssh2';
-import { Authenticator } from '../../../src/ssh/auth';
+import { Authenticator } from '../../../src/ssh/reach/auth';
 import type { NodeConnection } from '../../../src/ssh/connection';
-import { KeyFiles } from '../../../src/ssh/keys';
-import { Patience } from '../../../src/ssh/patience';
+import { KeyFiles } from '../../../src/ssh/reach/keys';
+import { Patience } from '../../../src/ssh/reach/patience';
 import { Secrets } from '../../../src/ssh/secrets';
-import { resolveTarget } from '../../../src/ssh/target';
+import { resolveTarget } from '../../../src/ssh/reach/target';
 import { nobody } from '../../unit/ssh/helpers';
 import { Sshd, keygen, whyNoSshd } from './sshd';
 

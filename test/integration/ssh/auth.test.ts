@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { Server } from 'ssh2';
 import { sleep } from '../../../src/base/async';
 import type { NodeModel } from '../../../src/cluster/model';
-import type { ConnectorOptions } from '../../../src/ssh/connector';
+import type { ConnectorOptions } from '../../../src/ssh/reach/connector';
 import { Secrets } from '../../../src/ssh/secrets';
 import { Script, nodeModel } from '../../unit/ssh/helpers';
 import { Sshd, keygen, mustNotAsk, whyNoSshd } from './sshd';

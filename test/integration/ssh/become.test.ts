@@ -2,7 +2,7 @@ import { strict as assert } from 'node:assert';
 import { readFile, readdir } from 'node:fs/promises';
 import { sleep } from '../../../src/base/async';
 import type { NodeModel } from '../../../src/cluster/model';
-import { Connector, type ConnectorOptions } from '../../../src/ssh/connector';
+import { Connector, type ConnectorOptions } from '../../../src/ssh/reach/connector';
 import { Secrets } from '../../../src/ssh/secrets';
 import { Lab, whyNoLab } from '../../lab/nodes';
 import { Script, nobody, nodeModel } from '../../unit/ssh/helpers';

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { Server } from 'ssh2';
 import { sleep } from '../../../src/base/async';
 import type { NodeConnection } from '../../../src/ssh/connection';
-import type { Connector } from '../../../src/ssh/connector';
+import type { Connector } from '../../../src/ssh/reach/connector';
 import { Sshd, Wire, mustNotAsk, whyNoSshd } from './sshd';
 
 describe('commands over SSH', function () {

@@ -5,8 +5,8 @@ import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { mapLimit } from '../../../src/base/async';
-import { HostKeys } from '../../../src/ssh/host-keys';
-import { resolveTarget } from '../../../src/ssh/target';
+import { HostKeys } from '../../../src/ssh/reach/host-keys';
+import { resolveTarget } from '../../../src/ssh/reach/target';
 import { nobody } from '../../unit/ssh/helpers';
 import { whyNoSshd } from './sshd';
 

@@ -2,7 +2,7 @@ import { strict as assert } from 'node:assert';
 import { execFileSync } from 'node:child_process';
 import { appendFile, copyFile, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { ConnectorOptions } from '../../../src/ssh/connector';
+import type { ConnectorOptions } from '../../../src/ssh/reach/connector';
 import { Script } from '../../unit/ssh/helpers';
 import { Sshd, Wire, keygen, mustNotAsk, whyNoSshd } from './sshd';
 

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Server, utils } from 'ssh2';
 import type { Question } from '../../../src/ssh/connection';
-import { Connector } from '../../../src/ssh/connector';
+import { Connector } from '../../../src/ssh/reach/connector';
 import { Secrets } from '../../../src/ssh/secrets';
 import { nodeModel } from '../../unit/ssh/helpers';
 

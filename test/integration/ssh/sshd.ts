@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { sleep } from '../../../src/base/async';
 import type { NodeModel } from '../../../src/cluster/model';
 import type { Asker } from '../../../src/ssh/connection';
-import { Connector, type ConnectorOptions } from '../../../src/ssh/connector';
+import { Connector, type ConnectorOptions } from '../../../src/ssh/reach/connector';
 import { Secrets } from '../../../src/ssh/secrets';
 import { nobody, nodeModel } from '../../unit/ssh/helpers';
 

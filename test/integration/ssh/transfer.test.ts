@@ -8,7 +8,7 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { sleep } from '../../../src/base/async';
 import type { NodeConnection } from '../../../src/ssh/connection';
-import type { Connector } from '../../../src/ssh/connector';
+import type { Connector } from '../../../src/ssh/reach/connector';
 import { Sshd, Wire, whyNoSshd } from './sshd';
 
 const MIB = 1024 * 1024;

@@ -5,7 +5,7 @@ import fc from 'fast-check';
 import type { NodeModel } from '../../../src/cluster/model';
 import { readMarks } from '../../../src/engine/node/twins';
 import { Secrets } from '../../../src/ssh/secrets';
-import { LocalConnection } from '../../../src/ssh/local';
+import { LocalConnection } from '../../../src/ssh/reach/local';
 import type { NodeConnection } from '../../../src/ssh/connection';
 import { nobody } from '../../unit/ssh/helpers';
 import { Sshd, whyNoSshd } from './sshd';

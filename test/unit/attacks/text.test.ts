@@ -3,14 +3,14 @@ import { execFileSync } from 'node:child_process';
 import { hasCode } from '../../../src/base/errors';
 import { quote, shellWord } from '../../../src/base/shell';
 import { line, plain } from '../../../src/base/text';
-import { readPointId } from '../../../src/backup/point';
+import { readPointId } from '../../../src/backup/points/point';
 import { checkClusters } from '../../../src/cluster/load';
-import { parseJournal } from '../../../src/engine/journal';
+import { parseJournal } from '../../../src/engine/journal/journal';
 import { isRunName } from '../../../src/engine/node/lock';
-import { parsePlan } from '../../../src/engine/schema';
+import { parsePlan } from '../../../src/engine/journal/schema';
 import { parseManifest } from '../../../src/package/manifest';
 import { Secrets } from '../../../src/ssh/secrets';
-import { asLabel, asMessage } from '../../../src/vscode/foreign';
+import { asLabel, asMessage } from '../../../src/vscode/shared/foreign';
 
 /** Attacks by text that comes from nodes, packages and files: it stays data wherever it arrives. */
 describe('attacks on the terminal', () => {

@@ -1,6 +1,6 @@
 import { strict as assert } from 'node:assert';
 import { excludedPaths } from '../../../src/backup/exclude';
-import type { Location } from '../../../src/backup/location';
+import type { Location } from '../../../src/backup/points/location';
 
 function left(pattern: string, kind: Location['kind'] = 'directory', path = '/opt/acme'): boolean {
   return excludedPaths([path], [pattern], kind).length > 0;

@@ -1,5 +1,5 @@
-import { sha256Hex } from '../../../src/backup/canonical';
-import type { Part, Point } from '../../../src/backup/point';
+import { sha256Hex } from '../../../src/backup/points/canonical';
+import type { Part, Point } from '../../../src/backup/points/point';
 
 /** A point that could be real. */
 export function samplePoint(nodes: readonly string[], changes: Partial<Point> = {}): Point {

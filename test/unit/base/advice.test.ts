@@ -6,11 +6,11 @@ import fc from 'fast-check';
 import * as ts from 'typescript';
 import { hintFor } from '../../../src/base/errors';
 import { advice, AsIs, isOwnCommand, quote, shellWord } from '../../../src/base/shell';
-import { renderError } from '../../../src/command/terminal/error';
-import { exitsOf } from '../../../src/command/terminal/exits';
-import { refusal } from '../../../src/ssh/refusals';
+import { renderError } from '../../../src/terminal/error';
+import { exitsOf } from '../../../src/terminal/exits';
+import { refusal } from '../../../src/ssh/exec/refusals';
 import { planOf } from '../engine/plans';
-import { emptyView } from '../../../src/engine/view';
+import { emptyView } from '../../../src/engine/journal/view';
 
 /** What a shell makes of a command that was copied from a text. */
 function pasted(text: string): string[] {

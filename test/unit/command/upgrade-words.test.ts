@@ -1,6 +1,6 @@
 import { strict as assert } from 'node:assert';
 import { changesOf } from '../../../src/command/handlers/upgrade-words';
-import type { Plan, PlanNode } from '../../../src/engine/plan';
+import type { Plan, PlanNode } from '../../../src/engine/journal/plan';
 import { planOf } from '../engine/plans';
 
 function withNode(plan: Plan, name: string, over: Partial<PlanNode>): Plan {

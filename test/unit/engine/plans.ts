@@ -1,5 +1,5 @@
 import type { NodeModel } from '../../../src/cluster/model';
-import type { Plan } from '../../../src/engine/plan';
+import type { Plan } from '../../../src/engine/journal/plan';
 
 /** A node as clusters.json would give it. */
 export function nodeModel(name: string, over: Partial<NodeModel> = {}): NodeModel {

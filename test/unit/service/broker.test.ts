@@ -1,5 +1,5 @@
 import { strict as assert } from 'node:assert';
-import type { Event } from '../../../src/engine/events';
+import type { Event } from '../../../src/engine/journal/events';
 import { QuestionBroker, type QuestionClient } from '../../../src/service/broker';
 import type { Question } from '../../../src/ssh/connection';
 

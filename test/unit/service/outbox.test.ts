@@ -1,6 +1,6 @@
 import { strict as assert } from 'node:assert';
 import fc from 'fast-check';
-import type { Event, JournalEntry } from '../../../src/engine/events';
+import type { Event, JournalEntry } from '../../../src/engine/journal/events';
 import { Outbox } from '../../../src/service/outbox';
 
 const progress = (node: string | undefined, done: number): Event => ({

@@ -1,13 +1,13 @@
 import { strict as assert } from 'node:assert';
 import fc from 'fast-check';
 import { sleep } from '../../../src/base/async';
-import { type Identity, explain } from '../../../src/ssh/become';
+import { type Identity, explain } from '../../../src/ssh/exec/become';
 import { PasswordSource } from '../../../src/ssh/password';
-import { Patience } from '../../../src/ssh/patience';
+import { Patience } from '../../../src/ssh/reach/patience';
 import { Secrets } from '../../../src/ssh/secrets';
-import { NotStarted } from '../../../src/ssh/session';
-import { Slots } from '../../../src/ssh/slots';
-import { Throttle } from '../../../src/ssh/throttle';
+import { NotStarted } from '../../../src/ssh/exec/session';
+import { Slots } from '../../../src/ssh/reach/slots';
+import { Throttle } from '../../../src/ssh/reach/throttle';
 import { Script, nobody } from './helpers';
 
 describe('the rate limit', () => {

@@ -1,8 +1,8 @@
 import { strict as assert } from 'node:assert';
 import { EventEmitter } from 'node:events';
-import { TerminalAsker } from '../../../src/command/terminal/asker';
-import { Interrupts } from '../../../src/command/terminal/interrupts';
-import { questionLine } from '../../../src/command/terminal/questions';
+import { TerminalAsker } from '../../../src/terminal/asker';
+import { Interrupts } from '../../../src/terminal/interrupts';
+import { questionLine } from '../../../src/terminal/questions';
 import type { Question } from '../../../src/ssh/connection';
 import { Keyboard, Screen } from './screen';
 

@@ -1,7 +1,7 @@
 import { strict as assert } from 'node:assert';
-import { exitsOf } from '../../../src/command/terminal/exits';
-import type { Plan, PlanPackage } from '../../../src/engine/plan';
-import { emptyView, fold } from '../../../src/engine/view';
+import { exitsOf } from '../../../src/terminal/exits';
+import type { Plan, PlanPackage } from '../../../src/engine/journal/plan';
+import { emptyView, fold } from '../../../src/engine/journal/view';
 import { planOf } from '../engine/plans';
 
 const pack = (provision: string, path = "/home/ann/it's here/a.iso"): PlanPackage => ({

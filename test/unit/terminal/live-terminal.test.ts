@@ -1,8 +1,8 @@
 import { strict as assert } from 'node:assert';
 import { EventEmitter } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { JsonFace } from '../../../src/command/terminal/json-face';
-import { LiveTerminal } from '../../../src/command/terminal/live-terminal';
+import { JsonFace } from '../../../src/terminal/json-face';
+import { LiveTerminal } from '../../../src/terminal/live-terminal';
 import { planOf, Scene, START } from './scenes';
 import { Screen } from './screen';
 

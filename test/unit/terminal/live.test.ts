@@ -1,9 +1,9 @@
 import { strict as assert } from 'node:assert';
 import fc from 'fast-check';
 import { plain } from '../../../src/base/text';
-import type { NodeOutcome } from '../../../src/engine/events';
-import { renderLive } from '../../../src/command/terminal/live';
-import { cells } from '../../../src/command/terminal/width';
+import type { NodeOutcome } from '../../../src/engine/journal/events';
+import { renderLive } from '../../../src/terminal/live';
+import { cells } from '../../../src/terminal/width';
 import { mixedScene, planOf, Scene, START } from './scenes';
 
 const at80 = { columns: 80, rows: 24, now: START + 50_000, unicode: true, color: false };

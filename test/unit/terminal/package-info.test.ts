@@ -1,5 +1,5 @@
 import { strict as assert } from 'node:assert';
-import { signatureWords, type Trust } from '../../../src/command/terminal/package-info';
+import { signatureWords, type Trust } from '../../../src/terminal/package-info';
 import type { PackageInfo } from '../../../src/package/inspect';
 import type { SignatureReport } from '../../../src/package/inspect-signature';
 

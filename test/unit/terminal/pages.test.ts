@@ -1,15 +1,15 @@
 import { strict as assert } from 'node:assert';
 import fc from 'fast-check';
 import { ClusterliftError, ExitStatus } from '../../../src/base/errors';
-import { renderError } from '../../../src/command/terminal/error';
-import { lookOf } from '../../../src/command/terminal/look';
-import { renderPlan } from '../../../src/command/terminal/plan';
-import { plainLines } from '../../../src/command/terminal/plain';
-import { renderReport } from '../../../src/command/terminal/report';
-import { renderStatus } from '../../../src/command/terminal/status';
-import { renderTable } from '../../../src/command/terminal/table';
-import { cells } from '../../../src/command/terminal/width';
-import type { CheckResult } from '../../../src/engine/plan';
+import { renderError } from '../../../src/terminal/error';
+import { lookOf } from '../../../src/terminal/look';
+import { renderPlan } from '../../../src/terminal/plan';
+import { plainLines } from '../../../src/terminal/plain';
+import { renderReport } from '../../../src/terminal/report';
+import { renderStatus } from '../../../src/terminal/status';
+import { renderTable } from '../../../src/terminal/table';
+import { cells } from '../../../src/terminal/width';
+import type { CheckResult } from '../../../src/engine/journal/plan';
 import { mixedScene, planNode, planOf } from './scenes';
 
 const look = { columns: 80, unicode: true, color: false };

@@ -1,14 +1,14 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ClusterliftError } from '../../../src/base/errors';
-import { Interrupts } from '../../../src/command/terminal/interrupts';
-import { LiveTerminal } from '../../../src/command/terminal/live-terminal';
-import { TerminalAsker } from '../../../src/command/terminal/asker';
-import { lookOf } from '../../../src/command/terminal/look';
-import { renderError } from '../../../src/command/terminal/error';
-import { renderPlan } from '../../../src/command/terminal/plan';
-import { renderReport } from '../../../src/command/terminal/report';
-import { renderStatus } from '../../../src/command/terminal/status';
-import { renderSummary } from '../../../src/command/terminal/summary';
+import { Interrupts } from '../../../src/terminal/interrupts';
+import { LiveTerminal } from '../../../src/terminal/live-terminal';
+import { TerminalAsker } from '../../../src/terminal/asker';
+import { lookOf } from '../../../src/terminal/look';
+import { renderError } from '../../../src/terminal/error';
+import { renderPlan } from '../../../src/terminal/plan';
+import { renderReport } from '../../../src/terminal/report';
+import { renderStatus } from '../../../src/terminal/status';
+import { renderSummary } from '../../../src/terminal/summary';
 import { planNode, planOf, Scene } from './scenes';
 
 /** A look at the terminal face with a made-up run: `npx tsx test/unit/terminal/preview.ts live|ask|plan|report|status|error [nodes]`. */

@@ -1,8 +1,8 @@
 import type { ExitStatus } from '../../../src/base/errors';
 import type { NodeModel } from '../../../src/cluster/model';
-import type { Event, JournalEntry, RunEvent } from '../../../src/engine/events';
-import type { Plan, PlanNode, StepName } from '../../../src/engine/plan';
-import { emptyView, fold, type RunView } from '../../../src/engine/view';
+import type { Event, JournalEntry, RunEvent } from '../../../src/engine/journal/events';
+import type { Plan, PlanNode, StepName } from '../../../src/engine/journal/plan';
+import { emptyView, fold, type RunView } from '../../../src/engine/journal/view';
 
 /** Plans and runs to look at: for the tests of the renderers and for the preview. */
 

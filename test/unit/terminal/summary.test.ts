@@ -1,7 +1,7 @@
 import { strict as assert } from 'node:assert';
-import { renderSummary } from '../../../src/command/terminal/summary';
-import { versionsNow } from '../../../src/command/terminal/exits';
-import { cells } from '../../../src/command/terminal/width';
+import { renderSummary } from '../../../src/terminal/summary';
+import { versionsNow } from '../../../src/terminal/exits';
+import { cells } from '../../../src/terminal/width';
 import { mixedScene, planOf, Scene } from './scenes';
 
 const look = { columns: 80, unicode: true, color: false };

@@ -1,6 +1,6 @@
 import { strict as assert } from 'node:assert';
 import fc from 'fast-check';
-import { cells, cut, head, pad, tail, wrap } from '../../../src/command/terminal/width';
+import { cells, cut, head, pad, tail, wrap } from '../../../src/terminal/width';
 
 describe('terminal cells', () => {
   it('counts wide characters as two and combining marks as none', () => {

@@ -16,7 +16,7 @@ function files(folder: string): string[] {
 }
 
 /** Questions are put in words by the command line; the editor hands its `l10n.t` in. */
-const QUESTIONS = join(SOURCE, '../command/terminal/questions.ts');
+const QUESTIONS = join(SOURCE, '../terminal/questions.ts');
 
 /** All that a window shows is written in these. */
 const WINDOW = [...files(SOURCE), join(SOURCE, '../extension.ts'), ...files(join(SOURCE, '../webview')), QUESTIONS];

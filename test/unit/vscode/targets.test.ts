@@ -1,5 +1,5 @@
 import { strict as assert } from 'node:assert';
-import type { RunRecord } from '../../../src/engine/runs';
+import type { RunRecord } from '../../../src/engine/journal/runs';
 import { Targets, type Item } from '../../../src/vscode/commands/targets';
 
 describe('What a command acts on', () => {

@@ -3,7 +3,7 @@ import manifest from '../../../package.json';
 import { ClusterliftError } from '../../../src/base/errors';
 import { formatCommand, wholeArgv } from '../../../src/command/format';
 import { parseCommand } from '../../../src/command/parse';
-import type { RunRecord } from '../../../src/engine/runs';
+import type { RunRecord } from '../../../src/engine/journal/runs';
 import { commandOf, definitionOf, explicit, givenFor, refusal } from '../../../src/vscode/tasks/definition';
 import { standsIn } from '../../../src/vscode/tasks/entries';
 import { openRun } from '../../../src/vscode/tasks/open-run';

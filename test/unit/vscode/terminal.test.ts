@@ -2,7 +2,7 @@ import { strict as assert } from 'node:assert';
 import { createRequire } from 'node:module';
 import { hasCode } from '../../../src/base/errors';
 import type { Command } from '../../../src/command/command';
-import { Looker } from '../../../src/vscode/looker';
+import { Looker } from '../../../src/vscode/shared/looker';
 import { RunTerminal, type GoesOn, type TerminalDeps } from '../../../src/vscode/runs/terminal';
 import { until } from '../../vscode/harness/until';
 

@@ -1,6 +1,6 @@
 import { cp, mkdir, readFile, readdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { newRunId, planDigest, Runs } from '../../../src/engine/runs';
+import { newRunId, planDigest, Runs } from '../../../src/engine/journal/runs';
 import { acmeCluster, run } from '../../integration/cli/scene';
 import type { Lab } from '../../lab/nodes';
 import { planOf } from '../../unit/terminal/scenes';

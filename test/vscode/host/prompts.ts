@@ -2,7 +2,7 @@ import { strict as assert } from 'node:assert';
 import * as vscode from 'vscode';
 import type { Question, SecretTarget } from '../../../src/ssh/connection';
 import { WindowAsker } from '../../../src/vscode/prompts';
-import { SecretStore } from '../../../src/vscode/secrets';
+import { SecretStore } from '../../../src/vscode/shared/secrets';
 
 const TARGET = { file: '/w/clusters.json', cluster: 'lab', host: 'h', port: 22, user: 'u' };
 

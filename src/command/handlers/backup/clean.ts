@@ -2,16 +2,16 @@ import { wallClock } from '../../../base/clock';
 import { ClusterliftError, ExitStatus } from '../../../base/errors';
 import { line } from '../../../base/text';
 import { cleanLocation } from '../../../backup/clean';
-import { findLocation } from '../../../backup/location';
-import { POINT_ID } from '../../../backup/point';
-import type { PointsInUse } from '../../../backup/retention';
+import { findLocation } from '../../../backup/points/location';
+import { POINT_ID } from '../../../backup/points/point';
+import type { PointsInUse } from '../../../backup/points/retention';
 import { isRunName } from '../../../engine/node/lock';
 import { type PointUse, pointsUsed } from '../../../engine/node/mirror';
-import { isResumable } from '../../../engine/view';
+import { isResumable } from '../../../engine/journal/view';
 import type { Options } from '../../command';
 import type { CommandContext } from '../../context';
 import { openSite, stateless, type Site } from '../../site';
-import { renderClean } from '../../terminal/backup';
+import { renderClean } from '../../../terminal/backup';
 
 /** `backup clean <location> keep <n>`: for this cluster. What is in use is asked again after the confirmation. */
 export async function cleanPoints(

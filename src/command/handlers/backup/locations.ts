@@ -1,14 +1,14 @@
 import { advice } from '../../../base/shell';
 import { ExitStatus } from '../../../base/errors';
 import { formatSize } from '../../../base/units';
-import { checkLocationName, parseLocation } from '../../../backup/location';
+import { checkLocationName, parseLocation } from '../../../backup/points/location';
 import { addLocation as checkNewLocation, listLocations as lookAtLocations } from '../../../backup/locations';
 import * as edit from '../../../cluster/edit';
 import type { BackupLocation } from '../../../cluster/model';
 import type { Options } from '../../command';
 import type { CommandContext } from '../../context';
 import { openSite, stateless } from '../../site';
-import { renderLocations } from '../../terminal/backup';
+import { renderLocations } from '../../../terminal/backup';
 
 /** `backup add <name> <uri>`: checks that the place can be reached and written from everywhere, then writes it down. */
 export async function addLocation(

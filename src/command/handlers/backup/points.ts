@@ -1,15 +1,15 @@
 import { advice } from '../../../base/shell';
 import { wallClock } from '../../../base/clock';
 import { ClusterliftError, ExitStatus, messageOf } from '../../../base/errors';
-import { LOCAL_BACKUP, findLocation, localBackup } from '../../../backup/location';
-import { verifyPoint as verify } from '../../../backup/points';
-import { describeState } from '../../../backup/state';
-import type { ListedPoint, ReadPoint, Store } from '../../../backup/store';
-import { readPointId } from '../../../backup/point';
+import { LOCAL_BACKUP, findLocation, localBackup } from '../../../backup/points/location';
+import { verifyPoint as verify } from '../../../backup/lifecycle';
+import { describeState } from '../../../backup/points/state';
+import type { ListedPoint, ReadPoint, Store } from '../../../backup/points/store';
+import { readPointId } from '../../../backup/points/point';
 import type { Options } from '../../command';
 import type { CommandContext } from '../../context';
 import { openSite, stateless, type Site } from '../../site';
-import { renderPoints, type PointRow } from '../../terminal/backup';
+import { renderPoints, type PointRow } from '../../../terminal/backup';
 
 /** `backup list <location>`: its restore points, oldest first. */
 export async function listPoints(ctx: CommandContext, name: string, options: Options): Promise<ExitStatus> {

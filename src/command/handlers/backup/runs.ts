@@ -1,8 +1,8 @@
 import { wallClock } from '../../../base/clock';
 import type { ExitStatus } from '../../../base/errors';
-import { findLocation } from '../../../backup/location';
-import { madeWords, readPointId } from '../../../backup/point';
-import type { Plan, PlanOptions } from '../../../engine/plan';
+import { findLocation } from '../../../backup/points/location';
+import { madeWords, readPointId } from '../../../backup/points/point';
+import type { Plan, PlanOptions } from '../../../engine/journal/plan';
 import { prepareBackup } from '../../../engine/prepare/backup';
 import { prepareRestore } from '../../../engine/prepare/restore';
 import type { Command, Options } from '../../command';

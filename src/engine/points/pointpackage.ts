@@ -1,0 +1,81 @@
+import { ClusterliftError, ExitStatus, messageOf } from '../../base/errors';
+import type { OwnPackage, Point } from '../../backup/points/point';
+import { manifestOf, type Manifest } from '../../package/manifest';
+import type { ShortFile } from '../../ssh/exec/short';
+import { packageOfEach, type RunPackage } from '../control/runpackage';
+
+/**
+ * The package of a restore point: manifest and scripts, so that a restore needs no image. Where the parts carry what their own
+ * nodes had, each node has that, and nothing else.
+ * @returns undefined: the point was made of a cluster that is not upgraded from packages
+ * @throws ClusterliftError `point-invalid`
+ */
+export function pointPackage(point: Point, primary: string): RunPackage | undefined {
+  if (point.files === undefined) return commonPackage(point);
+  const own = Object.values(point.nodes).flatMap((part): [string, RunPackage][] =>
+    part.package ? [[part.node, ownPackage(point, part.package)]] : [],
+  );
+  return packageOfEach(new Map(own), primary);
+}
+
+/** Of an upgrade's package, which is the same for all; points of earlier versions have one for all as well. */
+function commonPackage(point: Point): RunPackage | undefined {
+  if (point.package === null || point.manifest === null) return undefined;
+  const files = Object.entries(point.scripts).map(([path, { content }]) => fileOf(path, content));
+  return packageOf(point, point.package, point.manifest, files);
+}
+
+function ownPackage(point: Point, own: OwnPackage): RunPackage {
+  const content = (digest: string): string => point.files?.[digest] ?? '';
+  const text = Buffer.from(content(own.manifest), 'base64').toString('utf8');
+  const files = Object.entries(own.scripts).map(([path, digest]) => fileOf(path, content(digest)));
+  const pkg = packageOf(point, own, text, files);
+  if (pkg.manifest.product !== own.product) throw invalid(point.id, `it is that of ${pkg.manifest.product}`);
+  return pkg;
+}
+
+/** A point keeps no modes; what is no program is not run. */
+function fileOf(path: string, base64: string): ShortFile {
+  return { path, mode: 0o755, content: Buffer.from(base64, 'base64') };
+}
+
+function packageOf(
+  point: Point,
+  { product, version, sha256 }: Pick<OwnPackage, 'product' | 'version' | 'sha256'>,
+  text: string,
+  files: readonly ShortFile[],
+): RunPackage {
+  const { manifest, value } = parsed(point.id, text);
+  return {
+    product,
+    version,
+    sha256: sha256 ?? '0'.repeat(64),
+    size: 0,
+    manifest,
+    manifestValue: value,
+    place: 'run',
+    onNode: undefined,
+    scriptPaths: () => Promise.resolve(files.map(({ path }) => path)),
+    scriptFiles: () => Promise.resolve(files),
+    open: () => Promise.reject(new Error('A restore point holds no image')),
+  };
+}
+
+function parsed(id: string, text: string): { manifest: Manifest; value: unknown } {
+  try {
+    const value: unknown = JSON.parse(text);
+    return { manifest: manifestOf(value), value };
+  } catch (cause) {
+    throw invalid(id, messageOf(cause), cause);
+  }
+}
+
+function invalid(id: string, why: string, cause?: unknown): ClusterliftError {
+  return new ClusterliftError({
+    code: 'point-invalid',
+    message: `The manifest in restore point ${id} cannot be used: ${why}`,
+    hint: 'Use another restore point. If nobody edited this one, look who can write to the location.',
+    exit: ExitStatus.refused,
+    cause,
+  });
+}

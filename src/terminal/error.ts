@@ -1,0 +1,45 @@
+import { ExitStatus, messageOf, type ClusterliftError } from '../base/errors';
+import { glyphs, paint, tone, type Look } from './look';
+import { finding, labelled, quoted } from './prose';
+
+/** Everything an error says: message and code, where in which file, node and step, the end of the log, what to do next. */
+export function renderError(error: ClusterliftError, look: Look): string[] {
+  const marks = glyphs(look);
+  const mild = error.exit === ExitStatus.interrupted || error.exit === ExitStatus.unknown;
+  const mark = mild ? tone('warn', marks.warning) : tone('bad', marks.failed);
+  const where =
+    error.node === undefined ? undefined : error.step === undefined ? error.node : `${error.node}, step ${error.step}`;
+  return [
+    ...finding(mark, error.message, error.code, look),
+    ...(error.at
+      ? [
+          paint(
+            ['  ', tone('dim', 'At: '), `${error.at.file}:${String(error.at.line)}:${String(error.at.column)}`],
+            look,
+          ),
+        ]
+      : []),
+    ...(where === undefined ? [] : labelled('Node:', where, look)),
+    ...quoted(error.log, look),
+    ...labelled('Next:', withoutRun(error.hint), look),
+  ];
+}
+
+/** An error of no run: `resume`, `attach` and `stop` find the run themselves. */
+function withoutRun(hint: string): string {
+  return hint.replace(/\b(clusterlift (?:resume|attach|stop)) RUN\b/g, '$1');
+}
+
+/** For what should never reach a person: an error that is not one of ours. */
+export function renderUnexpected(error: unknown, logFile: string | undefined, look: Look): string[] {
+  return [
+    ...finding(tone('bad', glyphs(look).failed), `unexpected: ${messageOf(error)}`, 'internal', look),
+    ...labelled(
+      'Next:',
+      logFile === undefined
+        ? 'This is a fault of Clusterlift; please report it with the command that you ran.'
+        : `This is a fault of Clusterlift; please report it with ${logFile}.`,
+      look,
+    ),
+  ];
+}

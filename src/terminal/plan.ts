@@ -1,0 +1,156 @@
+import { isOwnCommand } from '../base/shell';
+import { wallClock } from '../base/clock';
+import { formatDuration, formatSize } from '../base/units';
+import { madeWords, readPointId } from '../backup/points/point';
+import type { Action, Plan, PlanBackup, PlanNode, PlanPoint } from '../engine/journal/plan';
+import { glyphs, paint, tone, type Look, type Part } from './look';
+import { command, labelled } from './prose';
+import { plural, renderReport } from './report';
+import { ACTION_NOUN, sourceWords, versionsOf, willOf, wordOf } from './words';
+
+/**
+ * What the run would do, wave by wave, node by node, step by step, then the report of the checks.
+ * @param use `asked`: the person is asked next whether to go on; else nothing follows
+ */
+export function renderPlan(plan: Plan, look: Look, use: 'dry-run' | 'asked' = 'dry-run'): string[] {
+  const marks = glyphs(look);
+  const versions = versionsOf(plan, marks.arrow);
+  const skipped = plan.nodes.filter((node) => node.action === 'skip');
+  return [
+    paint(
+      [
+        tone('strong', `${ACTION_NOUN[plan.action]} of ${plan.cluster}`),
+        ...(versions === undefined ? [] : ['  ', tone('accent', versions)]),
+      ],
+      look,
+    ),
+    ...facts(plan).flatMap(([label, text]) => labelled(`${label}:`, text, look)),
+    ...plan.batches.flatMap((wave, index) => renderWave(plan, wave, index, look)),
+    ...(skipped.length > 0
+      ? ['', paint([tone('strong', 'Nothing to do')], look), ...skipped.map((node) => nodeHead(node, look))]
+      : []),
+    '',
+    ...renderReport(plan.checks, look),
+    '',
+    ...(use === 'asked' ? [] : renderEnd(plan, look)),
+  ];
+}
+
+function renderEnd(plan: Plan, look: Look): string[] {
+  return [
+    ...(plan.checks.some((check) => check.level === 'block' && !check.overridden)
+      ? [paint([tone('dim', 'Nothing was changed.')], look)]
+      : [
+          paint([tone('dim', 'Nothing was changed. To run it:')], look),
+          command(isOwnCommand(plan.command) ? plan.command : ''),
+        ]),
+  ];
+}
+
+function facts(plan: Plan): (readonly [string, string])[] {
+  const { options, point } = plan;
+  const pack = plan.package;
+  const word = wordOf(pack);
+  return [
+    ...(pack
+      ? ([
+          ['package', `${pack.product} ${pack.version}, ${formatSize(pack.size)}, ${sourceWords(pack.source)}`],
+          ['sha256', pack.sha256],
+          ...(pack.signedBy === undefined ? [] : [['signed by', pack.signedBy] as const]),
+          ...(word === undefined ? [] : [['taken on', word] as const]),
+        ] as const)
+      : []),
+    ...(plan.action === 'upgrade'
+      ? ([
+          ['order', options.mode === 'serial' ? 'serial: one node at a time' : wavesWords(plan)],
+          ['backup', backupWords(options.backup)],
+        ] as const)
+      : []),
+    ...(point ? ([['restore point', pointWords(plan.action, point)]] as const) : []),
+    ...(plan.backup ? [['saved', pathWords(plan.backup)] as const] : []),
+    ...(plan.action === 'restore' ? [['made first', undoWords(plan)] as const] : []),
+    ...(plan.action === 'upgrade' ? [['failures', budgetWords(plan)] as const] : []),
+  ];
+}
+
+/** Of the point that a restore goes back to, its age counts. */
+function pointWords(action: Action, { id, location }: PlanPoint): string {
+  const created = action === 'restore' ? readPointId(id)?.created : undefined;
+  return `${id} in ${location}${created === undefined ? '' : `, ${madeWords(created, wallClock())}`}`;
+}
+
+/** How a restore can be undone. */
+function undoWords({ undo, point, nodes }: Plan): string {
+  if (!undo) return 'nothing: what is replaced is not kept';
+  const saved = Object.keys(undo.backup.nodes);
+  const some = saved.length < nodes.length ? ` on ${saved.join(', ')}` : '';
+  return `restore point ${undo.id} of what is replaced${some}, in ${point?.location ?? ''}, verified before the first change`;
+}
+
+function pathWords({ paths, exclude, quiet }: PlanBackup): string {
+  const without = exclude.length > 0 ? `, without ${exclude.join(', ')}` : '';
+  return `${paths.join(', ')}${without}${quiet ? '; the application is stopped meanwhile' : ''}`;
+}
+
+function backupWords(location: string): string {
+  return location === 'none' ? 'none: there is no way back' : `${location}, verified before the first node is changed`;
+}
+
+function budgetWords({ options, batch }: Plan): string {
+  const then: Readonly<Record<typeof options.onFailure, string>> = {
+    stop: 'no other node begins',
+    continue: 'the others go on all the same',
+    rollback: 'the nodes that began are rolled back',
+  };
+  const more = options.maxFailures === '0' ? 'one node fails' : `more than ${options.maxFailures} nodes fail`;
+  const ramp = new Set(batch).size > 1 ? '; a batch of the ramp that fails as a whole stops the run in any case' : '';
+  return `when ${more}, ${then[options.onFailure]}${ramp}; a node that does not answer for ${formatDuration(options.giveUp)} is given up`;
+}
+
+function wavesWords(plan: Plan): string {
+  const sizes = plan.batches.map((wave) => String(wave.length));
+  return sizes.length <= 1
+    ? 'parallel: all nodes at once'
+    : `in ${String(sizes.length)} waves of ${sizes.join(', ')} nodes`;
+}
+
+function renderWave(plan: Plan, wave: readonly string[], index: number, look: Look): string[] {
+  const nodes = wave.flatMap((name) => plan.nodes.filter((node) => node.name === name));
+  const title =
+    plan.batches.length > 1
+      ? `Wave ${String(index + 1)}, ${plural(nodes.length, 'node', 'nodes')}`
+      : plural(nodes.length, 'node', 'nodes');
+  return ['', paint([tone('strong', title)], look), ...nodes.flatMap((node) => renderNode(plan, node, look))];
+}
+
+function renderNode(plan: Plan, node: PlanNode, look: Look): string[] {
+  const width = String(node.steps.length).length;
+  const name = Math.max(0, ...node.steps.map((step) => step.length));
+  return [
+    nodeHead(node, look),
+    ...node.steps.map((step, index) =>
+      paint(
+        [
+          '    ',
+          tone('dim', `${String(index + 1).padStart(width)}. `),
+          step.padEnd(name),
+          '  ',
+          tone('dim', willOf(plan.action, step)),
+        ],
+        look,
+      ),
+    ),
+  ];
+}
+
+function nodeHead(node: PlanNode, look: Look): string {
+  const marks = glyphs(look);
+  const roles = node.model.roles.length > 0 ? `  (${node.model.roles.join(', ')})` : '';
+  const versions: Part =
+    node.action === 'skip'
+      ? `already at ${node.from ?? '?'}`
+      : node.to === undefined
+        ? (node.from ?? '')
+        : `${node.from ?? 'nothing'} ${marks.arrow} ${node.to}`;
+  return paint(['  ', tone('strong', node.name), tone('dim', roles), '  ', versions], look);
+}
