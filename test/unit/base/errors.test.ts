@@ -24,8 +24,15 @@ describe('the hint of an error', () => {
         return /`[^`\n]*clusterlift [^`\n]*\bRUN\b[^`\n]*`/.test(text) ? [each] : [];
       }),
     );
-    const outside = found.flat().filter((each) => !/^(engine\/[a-z-]+|backup\/advice|ssh\/refusals)\.ts$/.test(each));
-    const early = found.flat().filter((each) => /^engine\/(runs|journal|schema)\.ts$/.test(each));
+    const outside = found
+      .flat()
+      .filter(
+        (each) =>
+          !/^(engine\/(?:actions|control|points|steps)\/[a-z-]+|backup\/points\/advice|ssh\/exec\/refusals)\.ts$/.test(
+            each,
+          ),
+      );
+    const early = found.flat().filter((each) => /^engine\/journal\//.test(each));
     assert.deepEqual([...outside, ...early], []);
   });
 });
