@@ -29,7 +29,7 @@ describe('one machine under two names', function () {
   });
 
   const write = (...nodes: Record<string, unknown>[]): Promise<string> =>
-    lab.writeClustersJson(lab.clustersJson({ nodes: nodes as never, backup: { paths: ['/etc/acme', '/opt/acme'] } }));
+    lab.writeClustersJson(lab.clustersJson({ nodes: nodes, backup: { paths: ['/etc/acme', '/opt/acme'] } }));
 
   /** How often each node ran `upgrade`. */
   const upgrades = (): Promise<number[]> =>

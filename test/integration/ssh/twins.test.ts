@@ -13,20 +13,23 @@ import { Sshd, whyNoSshd } from './sshd';
 describe('Two names, one machine', function () {
   this.timeout(300_000);
   let sshd: Sshd;
-  const open: NodeConnection[] = [];
+  /** The same machine by another port, and the jump host. */
+  let gate: Sshd;
+  const open: { close(): Promise<void> }[] = [];
   before(async function () {
     if (whyNoSshd() !== undefined) return this.skip();
-    sshd = await Sshd.start({ config: ['ListenAddress ::1'] });
+    [sshd, gate] = await Promise.all([Sshd.start({ config: ['ListenAddress ::1'] }), Sshd.start()]);
     const alias = `Host twin\n HostName 127.0.0.1\n Port ${String(sshd.port)}\n`;
     await appendFile(join(sshd.dir, 'home/.ssh/config'), alias, { mode: 0o600 });
     const key = await sshd.hostKey('ed25519');
     const names = ['localhost', '::1'].map((name) => `[${name}]:${String(sshd.port)} ${key}\n`);
-    await appendFile(sshd.knownHosts, names.join(''));
+    const other = `[127.0.0.1]:${String(gate.port)} ${await gate.hostKey('ed25519')}\n`;
+    await appendFile(sshd.knownHosts, [...names, other].join(''));
     assert.ok((await readFile(sshd.knownHosts, 'utf8')).includes('localhost'));
   });
   after(async () => {
     await Promise.all(open.map((each) => each.close()));
-    await sshd.stop();
+    await Promise.all([sshd.stop(), gate.stop()]);
   });
 
   const ways: Record<string, () => Partial<NodeModel> | 'local'> = {
@@ -34,18 +37,22 @@ describe('Two names, one machine', function () {
     'an IPv6 address': () => ({ host: '::1' }),
     'a host name': () => ({ host: 'localhost' }),
     'an alias of ssh_config': () => ({ host: 'twin', port: undefined }),
+    'another port': () => ({ host: '127.0.0.1', port: gate.port, identityFile: gate.keyFile }),
+    'a jump host': () => ({ host: '127.0.0.1', jump: 'gate' }),
     'connection: local': () => 'local',
   };
 
   function connect(way: string, index: number): NodeConnection {
     const how = ways[way]?.() ?? 'local';
     const name = `n${String(index)}`;
-    const connection =
-      how === 'local'
-        ? new LocalConnection({ node: { name, become: 'none' }, asker: nobody, secrets: new Secrets() })
-        : sshd.connector().connect(sshd.node({ name, ...how }));
-    open.push(connection);
-    return connection;
+    if (how === 'local') {
+      const local = new LocalConnection({ node: { name, become: 'none' }, asker: nobody, secrets: new Secrets() });
+      open.push(local);
+      return local;
+    }
+    const connector = sshd.connector({ nodes: [gate.node({ name: 'gate' })] });
+    open.push({ close: () => connector.closeAll() });
+    return connector.connect(sshd.node({ name, ...how }));
   }
 
   it('is proven whichever way each name leads there, and only for names with the same directory', async () => {
@@ -58,7 +65,7 @@ describe('Two names, one machine', function () {
           stateDir: join(sshd.dir, at),
         }));
         const seen = await readMarks(nodes, new AbortController().signal);
-        await Promise.all(nodes.map(({ connection }) => connection.close()));
+        await Promise.all(open.splice(0).map((each) => each.close()));
         places.forEach((one, i) => {
           places.slice(0, i).forEach((other, j) => {
             const proven = seen[i]?.has(j) === true || seen[j]?.has(i) === true;
