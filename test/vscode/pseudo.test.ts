@@ -21,7 +21,7 @@ const CLUSTERS = {
 
 /** What is data, not text: names, addresses, command lines, numbers, what the command line says. */
 const DATA =
-  /\d+\/\d+\/\d{4}, [\d:]+\s[AP]M|\d B\b|cannot be reached: nothing listens there|Check address, network and sshd: ssh.*|\bport \d+|clusterlift \S.*|Clusterlift|clusters\.json|staging|prod|real|live|nightly|localbackup|127\.0\.0\.1|\b[np]\d\b|\b(?:fast|serial|none|vm)\b|file:\S*|\/\S+/g;
+  /\d+\/\d+\/\d{4}, [\d:]+\s[AP]M|\d B\b|cannot be reached: nothing listens there|Check address, network and sshd: `ssh.*|\bport \d+|clusterlift \S.*|Clusterlift|clusters\.json|staging|prod|real|live|nightly|localbackup|127\.0\.0\.1|\b[np]\d\b|\b(?:fast|serial|none|vm)\b|file:\S*|\/\S+/g;
 
 /** The words that stand outside of all brackets. */
 function untranslated(text: string): string {
