@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { writeOwn } from '../base/own-files';
 import { stateHome } from '../base/paths';
 import { line } from '../base/text';
 import type { Cluster } from '../cluster/model';
@@ -29,6 +30,8 @@ export async function allowLocalNodes(
       'Continue?',
     ].join('\n'),
   );
-  await mkdir(folder, { recursive: true, mode: 0o700 });
-  await writeFile(path, `${said}\n`, { mode: 0o600 });
+  await writeOwn(stateHome(env), async () => {
+    await mkdir(folder, { recursive: true, mode: 0o700 });
+    await writeFile(path, `${said}\n`, { mode: 0o600 });
+  });
 }

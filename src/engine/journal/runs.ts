@@ -4,6 +4,7 @@ import { link, mkdir, open, readdir, readFile, rename, rm, writeFile } from 'nod
 import { basename, dirname, join } from 'node:path';
 import { wallClock } from '../../base/clock';
 import { ClusterliftError, ExitStatus, hasCode } from '../../base/errors';
+import { writeOwn } from '../../base/own-files';
 import { liveness, self, type ProcessIdentity } from '../../base/process';
 import type { JournalEntry } from './events';
 import { extendedJournal, Journal, parseJournal, readableJournal } from './journal';
@@ -61,16 +62,21 @@ export class Runs {
     return join(this.home, 'runs', run);
   }
 
-  /** Writes the plan, synced, and opens a journal next to it. */
+  /**
+   * Writes the plan, synced, and opens a journal next to it.
+   * @throws ClusterliftError `state-unwritable`
+   */
   async create(plan: Plan): Promise<OwnedRun> {
     const folder = this.folder(plan.run);
-    await mkdir(dirname(folder), { recursive: true, mode: 0o700 });
-    await mkdir(folder, { mode: 0o700 });
-    await writeSynced(join(folder, 'plan.json'), planText(plan));
-    return openOwned(folder, async () => {
-      const journal = await Journal.create(join(folder, 'journal.jsonl'));
-      await syncDirectory(folder);
-      return { folder, plan, journal, entries: [] };
+    return writeOwn(this.home, async () => {
+      await mkdir(dirname(folder), { recursive: true, mode: 0o700 });
+      await mkdir(folder, { mode: 0o700 });
+      await writeSynced(join(folder, 'plan.json'), planText(plan));
+      return openOwned(folder, async () => {
+        const journal = await Journal.create(join(folder, 'journal.jsonl'));
+        await syncDirectory(folder);
+        return { folder, plan, journal, entries: [] };
+      });
     });
   }
 
@@ -99,8 +105,8 @@ export class Runs {
    */
   async adopt(run: string, plan: string, journal: string): Promise<void> {
     const folder = this.folder(run);
-    if (await this.mayAdopt(run)) return putNew(folder, run, plan, journal);
-    const release = await own(folder);
+    if (await this.mayAdopt(run)) return writeOwn(this.home, () => putNew(folder, run, plan, journal));
+    const release = await writeOwn(this.home, () => own(folder));
     try {
       if ((await readFile(join(folder, 'plan.json'), 'utf8')) !== plan) throw planChanged(run);
       await keepAside(join(folder, 'journal.jsonl'));
@@ -285,7 +291,7 @@ async function own(folder: string): Promise<() => Promise<void>> {
 
 /** Owns the folder for as long as its journal is open, or not at all. */
 async function openOwned(folder: string, open: () => Promise<Omit<OwnedRun, 'release'>>): Promise<OwnedRun> {
-  const release = await own(folder);
+  const release = await writeOwn(dirname(dirname(folder)), () => own(folder));
   try {
     const run = await open();
     return {

@@ -1,6 +1,7 @@
 import { mkdir, open, readFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { ClusterliftError, ExitStatus } from '../../base/errors';
+import { writeOwn } from '../../base/own-files';
 import { advice } from '../../base/shell';
 import { rsaBitsOf } from './algorithms';
 import type { Asker } from '../connection';
@@ -101,7 +102,8 @@ export class HostKeys {
         await file.close();
       }
     };
-    const mine = this.writing.then(write, write);
+    const keep = (): Promise<void> => writeOwn(dirname(store), write);
+    const mine = this.writing.then(keep, keep);
     this.writing = mine;
     await mine;
   }

@@ -1,5 +1,7 @@
 import { strict as assert } from 'node:assert';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { hostname, userInfo } from 'node:os';
+import { join } from 'node:path';
 import { sleep } from '../../../src/base/async';
 import { acmePackage, acmeVersion, clearKnob, executions, setKnob } from '../../lab/acme';
 import { said } from '../../lab/cli';
@@ -109,5 +111,15 @@ describe('an upgrade that is disturbed', function () {
     await clearKnob(lab.node('n1'), 'upgrade', 'wait');
     assert.equal((await command.done).status, 0);
     await exactlyOnce(lab.nodes, BRACKET);
+  });
+
+  it('a state directory here that cannot be written: refused with the reason, and no node is locked or changed', async () => {
+    const { path } = await acmePackage('2.0');
+    const state = join(lab.home, 'odd');
+    await mkdir(join(state, 'clusterlift'), { recursive: true });
+    await writeFile(join(state, 'clusterlift/runs'), 'a file');
+    const { stderr } = await run(lab, ['upgrade', path], 3, { env: { XDG_STATE_HOME: state } });
+    assert.match(stderr, /cannot\s+be\s+written[^]*\[state-unwritable\]/);
+    assert.deepEqual(await executions(lab.nodes, 'stop'), []);
   });
 });

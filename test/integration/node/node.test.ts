@@ -237,7 +237,8 @@ describe('the scripts of the engine on real nodes', function () {
     const node = connect('busy');
     await lab.node('busy').must('mkdir -p "/srv/a b" && mount -t tmpfs -o noexec none "/srv/a b"');
     const stateDir = '/srv/a b/state';
-    const { state } = await gatherFacts(node, { stateDir });
+    const { inode, ...state } = (await gatherFacts(node, { stateDir })).state;
+    assert.match(inode ?? '', /^\d+$/);
     assert.deepEqual(state, { path: stateDir, exists: false, foreign: false, noexec: true, readOnly: false });
     await assert.rejects(takeLock(node, { ...request('noexec'), stateDir }), (e) => hasCode(e, 'state-noexec'));
     const fence = await lock(node);

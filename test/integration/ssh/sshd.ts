@@ -121,7 +121,7 @@ export class Sshd {
       this.child.kill();
       await once(this.child, 'exit');
     }
-    await rm(this.dir, { recursive: true, force: true });
+    await rm(this.dir, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 });
   }
 }
 

@@ -21,6 +21,22 @@ describe('the folder of a run', () => {
     return paths.filter((path) => path.startsWith(home));
   }
 
+  it('that cannot be written is refused with the reason, and leaves nothing', async function () {
+    if (process.platform !== 'linux') this.skip();
+    await writeFile(join(home, 'file'), '');
+    for (const [place, why] of [
+      [join(home, 'file/state'), 'a file is in the place of a directory'],
+      ['/proc/clusterlift', 'the directory cannot be made'],
+    ] as const) {
+      const attempt = new Runs(place).create(planOf(['n1']));
+      await assert.rejects(
+        attempt,
+        (error: Error) => hasCode(error, 'state-unwritable') && error.message.includes(why),
+      );
+    }
+    assert.deepEqual(await readdir(home), ['file']);
+  });
+
   it("is nobody's, and no file of it is open, after it was given back or could not be taken", async function () {
     if (process.platform !== 'linux') this.skip();
     const runs = new Runs(home);
