@@ -32,7 +32,7 @@ describe('the hint of an error', () => {
             each,
           ),
       );
-    const early = found.flat().filter((each) => each.startsWith("engine/journal/"));
+    const early = found.flat().filter((each) => each.startsWith('engine/journal/'));
     assert.deepEqual([...outside, ...early], []);
   });
 });
