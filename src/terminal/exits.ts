@@ -46,7 +46,7 @@ export function exitsOf(view: RunView): Exit[] {
     const why = unknown.length > 0 ? `asks ${unknown.join(', ')} again, then goes on` : 'goes on where it was';
     return [{ name: 'resume', command: commandLine('resume', view.run), why }, ...rollBack(view)];
   }
-  // The old point is from before what others did, and the old plan is no way on.
+  // The old point is from before what others did, and the old plan cannot be used.
   if (view.outcome === 'overtaken') {
     return [{ name: 'plan again', ...startAgain(plan, 'a new plan, with what the nodes have now') }];
   }

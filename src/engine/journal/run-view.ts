@@ -2,7 +2,7 @@ import type { ExitStatus } from '../../base/errors';
 import type { ErrorRecord, Lane, NodeOutcome, NodeResult, Phase, PointView, RunOutcome, StepData } from './events';
 import type { Plan, StepName } from './plan';
 
-/** What is known of a run, for whoever reads it; `fold` in view.ts makes it. */
+/** What is known of a run; `fold` in view.ts makes it. */
 
 type StepState = 'running' | 'done' | 'failed' | 'unknown';
 

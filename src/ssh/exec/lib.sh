@@ -181,7 +181,7 @@ holds() {
   case $2 in *:*) [ -z "$HELD_AS" ] || [ "$HELD_AS" = "${2#*:}" ] ;; esac
 }
 
-# fence RUN EPOCH[:NODE]: whoever was taken over changes nothing any more. Where there is no claim at all, nobody took
+# fence RUN EPOCH[:NODE]: a process that was taken over changes nothing any more. Where there is no claim at all, nobody took
 # over: the directory was removed. A claim under another name is that of a node whose address leads elsewhere by now.
 fence() {
   holds "$1" "$2" && return 0

@@ -230,7 +230,7 @@ underBothShells('The lock of a node', (place) => {
     await assert.rejects(second, (e) => hasCode(e, 'state-shared') && (e as Error).message.includes('two machines'));
   });
 
-  it('fences whoever names another node: its address leads elsewhere by now', async () => {
+  it('fences a command that names another node: its address leads elsewhere by now', async () => {
     const { node, stateDir } = place();
     await take('r1', { node: 'n1' });
     const fence = { run: 'r1', epoch: 1 };

@@ -46,7 +46,7 @@ underBothShells('A job', (place) => {
     assert.equal(count(root), 1);
   });
 
-  it('tells its age by the clock of the node, also to whoever follows it later', async () => {
+  it('tells its age by the clock of the node, also to a later follower', async () => {
     const { node, stateDir } = place();
     const spec = job(place(), { kind: 'text', text: 'sleep 6' });
     await startJob(node, spec);
