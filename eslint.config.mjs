@@ -12,6 +12,11 @@ const noDefaultExport = {
   message: 'A name given once, where the thing is made, can be searched for.',
 };
 
+const recursiveMkdir = {
+  selector: 'CallExpression[callee.name=/^mkdir(Sync)?$/] Property[key.name="recursive"]',
+  message: "makeDirectory() of base/directories: Node's own never ends on some file systems.",
+};
+
 /** `src/base/clock.ts` alone reads clocks and sets timers: a duration never depends on the time of day, and each wait has one place. */
 export const ownClock = [
   [
@@ -88,7 +93,7 @@ export default defineConfig(
     files: ['src/**/*.ts'],
     // What a node of the tests or a page does is its own matter.
     ignores: ['src/base/clock.ts', 'src/shell.d.ts'],
-    rules: { 'no-restricted-syntax': ['error', noDefaultExport, ...ownClock] },
+    rules: { 'no-restricted-syntax': ['error', noDefaultExport, ...ownClock, recursiveMkdir] },
   },
   {
     files: ['src/vscode/**/*.ts', 'src/extension.ts', 'test/vscode/**/*.ts'],

@@ -1,7 +1,8 @@
 import { applyEdits, findNodeAtLocation, modify, parseTree, type FormattingOptions, type JSONPath } from 'jsonc-parser';
-import { mkdir, open, realpath, rename, rm, stat, type FileHandle } from 'node:fs/promises';
+import { open, realpath, rename, rm, stat, type FileHandle } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { ageOf } from '../base/clock';
+import { makeDirectory } from '../base/directories';
 import { ClusterliftError, ExitStatus, messageOf } from '../base/errors';
 import { checkClusters, ConfigError, readClustersText } from './load';
 import type { ClustersFile } from './model';
@@ -95,7 +96,7 @@ async function edit(path: string, change: (text: string) => string): Promise<voi
   const target = await realpath(path).catch(() => path); // a link stays a link
   const before = await textOf(target);
   const after = change(before ?? EMPTY);
-  if (before === undefined) await mkdir(dirname(target), { recursive: true });
+  if (before === undefined) await makeDirectory(dirname(target), 0o777);
   await replace(target, after, async () => {
     if ((await textOf(target)) !== before) throw changedMeanwhile(path);
   });

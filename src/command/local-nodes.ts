@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { makeDirectory } from '../base/directories';
 import { writeOwn } from '../base/own-files';
 import { stateHome } from '../base/paths';
 import { line } from '../base/text';
@@ -31,7 +32,7 @@ export async function allowLocalNodes(
     ].join('\n'),
   );
   await writeOwn(stateHome(env), async () => {
-    await mkdir(folder, { recursive: true, mode: 0o700 });
+    await makeDirectory(folder);
     await writeFile(path, `${said}\n`, { mode: 0o600 });
   });
 }

@@ -4,6 +4,7 @@ import { mkdir, readdir, readFile, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { sleep } from '../base/async';
 import { ageOf, deadlineIn } from '../base/clock';
+import { makeDirectory } from '../base/directories';
 import { ClusterliftError, ExitStatus } from '../base/errors';
 import { liveness } from '../base/process';
 import { readControlFile } from './address';
@@ -78,7 +79,7 @@ export async function spawnRun(launcher: Launcher, request: RunRequest, follower
 /** A folder for the time until the run has its own. */
 async function launchFolder(stateHome: string): Promise<string> {
   const parent = join(stateHome, 'launch');
-  await mkdir(parent, { recursive: true, mode: 0o700 });
+  await makeDirectory(parent);
   await sweep(parent);
   const folder = join(parent, randomBytes(8).toString('hex'));
   await mkdir(folder, { mode: 0o700 });

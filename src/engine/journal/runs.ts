@@ -1,3 +1,4 @@
+import { makeDirectory } from '../../base/directories';
 import { advice } from '../../base/shell';
 import { createHash, randomBytes } from 'node:crypto';
 import { link, mkdir, open, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
@@ -69,7 +70,7 @@ export class Runs {
   async create(plan: Plan): Promise<OwnedRun> {
     const folder = this.folder(plan.run);
     return writeOwn(this.home, async () => {
-      await mkdir(dirname(folder), { recursive: true, mode: 0o700 });
+      await makeDirectory(dirname(folder));
       await mkdir(folder, { mode: 0o700 });
       await writeSynced(join(folder, 'plan.json'), planText(plan));
       return openOwned(folder, async () => {
@@ -239,7 +240,7 @@ async function readPlan(folder: string, run: string): Promise<{ plan: Plan; dige
 /** Whole or not at all: two that adopt at once do not mix. */
 async function putNew(folder: string, run: string, plan: string, journal: string): Promise<void> {
   const temporary = join(dirname(folder), `.adopt-${String(process.pid)}-${randomBytes(4).toString('hex')}`);
-  await mkdir(temporary, { recursive: true, mode: 0o700 });
+  await makeDirectory(temporary);
   try {
     await writeSynced(join(temporary, 'plan.json'), plan);
     await writeSynced(join(temporary, 'journal.jsonl'), journal);

@@ -1,6 +1,7 @@
-import { mkdir, readdir, readFile, rm, stat, utimes } from 'node:fs/promises';
+import { readdir, readFile, rm, stat, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ageOf, wallClock } from '../../base/clock';
+import { makeDirectory } from '../../base/directories';
 import { sha256OfFile, type HashOptions } from './file';
 import { writeJson, type PartFile } from './part';
 
@@ -72,7 +73,7 @@ export class PackageCache {
 
   /** Takes a finished download in. @returns its path */
   async store(part: PartFile, entry: CacheEntry): Promise<string> {
-    await mkdir(this.images, { recursive: true, mode: 0o700 });
+    await makeDirectory(this.images);
     const path = this.path(entry.sha256);
     await part.finish(path);
     await writeJson(this.entryPath(entry.sha256), entry);

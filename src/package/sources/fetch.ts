@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
-import { mkdir, open, readFile, rm } from 'node:fs/promises';
+import { open, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { makeDirectory } from '../../base/directories';
 import { hasCode } from '../../base/errors';
 import type { InspectOptions } from '../inspect';
 import { redactUrl, urlKey, type Address } from './address';
@@ -129,7 +130,7 @@ interface PartPlace {
 
 /** One process at a time grows the part of an address; a second one uses a part of its own. */
 async function claimPart(directory: string, key: string): Promise<PartPlace> {
-  await mkdir(directory, { recursive: true, mode: 0o700 });
+  await makeDirectory(directory);
   const lock = join(directory, `${key}.lock`);
   if (await claim(lock)) {
     return { path: join(directory, `${key}.part`), isPrivate: false, release: () => rm(lock, { force: true }) };

@@ -1,6 +1,7 @@
 import { createHash, randomUUID, type Hash } from 'node:crypto';
-import { mkdir, open, readFile, rename, rm, writeFile, type FileHandle } from 'node:fs/promises';
+import { open, readFile, rename, rm, writeFile, type FileHandle } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { makeDirectory } from '../../base/directories';
 import { ClusterliftError, ExitStatus, messageOf } from '../../base/errors';
 import { codeOf } from './file';
 import type { Validators } from './validators';
@@ -37,7 +38,7 @@ export class PartFile {
 
   /** Opens what an earlier session left, and hashes it; without a side file that fits, it begins anew. */
   static async open(path: string, signal?: AbortSignal): Promise<PartFile> {
-    await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+    await makeDirectory(dirname(path));
     const boot = await readFile('/proc/sys/kernel/random/boot_id', 'utf8').catch(() => '');
     const handle = await open(path, 'a+', 0o600);
     const part = new PartFile(path, handle, boot.trim());

@@ -1,7 +1,8 @@
 import { createHash, randomUUID } from 'node:crypto';
-import { lstat, mkdir, open, readdir, readFile, realpath, rename, rm, type FileHandle } from 'node:fs/promises';
+import { lstat, open, readdir, readFile, realpath, rename, rm, type FileHandle } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { ageOf } from '../../base/clock';
+import { makeDirectory } from '../../base/directories';
 import { ClusterliftError, ExitStatus, messageOf } from '../../base/errors';
 import type { RandomReader } from '../../base/reader';
 import { codeOf, FileReader, openFile, unreadable, type HashOptions } from './file';
@@ -90,7 +91,7 @@ async function liesSafely(
 async function copyOf(source: RandomReader, directory: string, options: HashOptions): Promise<HeldFile> {
   const part = join(directory, `${randomUUID()}.part`);
   try {
-    await mkdir(directory, { recursive: true, mode: 0o700 });
+    await makeDirectory(directory);
     await removeOld(directory);
     const handle = await open(part, 'wx+', 0o600);
     try {

@@ -1,5 +1,6 @@
-import { mkdir, open, readFile } from 'node:fs/promises';
+import { open, readFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { makeDirectory } from '../../base/directories';
 import { ClusterliftError, ExitStatus } from '../../base/errors';
 import { writeOwn } from '../../base/own-files';
 import { advice } from '../../base/shell';
@@ -91,7 +92,7 @@ export class HostKeys {
     const { store } = this.options;
     const line = `${host.names.exact} ${keyTypeOf(key)} ${Buffer.from(key).toString('base64')}\n`;
     const write = async (): Promise<void> => {
-      await mkdir(dirname(store), { recursive: true, mode: 0o700 });
+      await makeDirectory(dirname(store));
       const file = await open(store, 'a+', 0o600);
       try {
         const { size } = await file.stat();

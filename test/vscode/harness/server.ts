@@ -62,6 +62,12 @@ const QUIET_SETTINGS = {
   'terminal.integrated.initialHint': false,
 } as const;
 
+/**
+ * Seconds that the server keeps the extension host of a window whose connection is gone. A page that closes says so, but
+ * now and then too late for the message to leave; the default is three hours.
+ */
+const GRACE_S = 20;
+
 /** VS Code's own server on a free loopback port, with data, extensions and a home of its own. */
 export class EditorServer {
   private constructor(
@@ -100,6 +106,7 @@ export class EditorServer {
     }
     const args = ['--host', '127.0.0.1', '--port', '0', '--without-connection-token', '--accept-server-license-terms'];
     args.push('--enable-smoke-test-driver', '--telemetry-level', 'off');
+    args.push('--reconnection-grace-time', String(GRACE_S));
     if (options.trust !== 'on') args.push('--disable-workspace-trust');
     // A process group of its own, so that `stop` also ends extension hosts and terminals.
     const child = spawn(process.execPath, [...server, ...args], {
