@@ -11,22 +11,22 @@ const groups = new Set();
 export async function runStep(step, { root, dir, env }) {
   const started = Date.now();
   const file = join(dir, `${step.name.replaceAll('/', '_')}.jsonl`);
-  const { ended, output, trouble } = await watch(step, file, {
+  const { ended, output, failure } = await watch(step, file, {
     root,
     env: { ...env, ...step.env, TEST_RESULTS: file },
   });
   const ms = Date.now() - started;
   if (!step.mocha) {
-    const failed = ended === 0 && !trouble ? [] : [step.name];
-    return { step, ms, passed: 1 - failed.length, failed, skipped: [], output, trouble };
+    const failed = ended === 0 && !failure ? [] : [step.name];
+    return { step, ms, passed: 1 - failed.length, failed, skipped: [], output, failure };
   }
   const { passed, failed, skipped, open, complete } = count(file);
-  let why = trouble;
+  let why = failure;
   if (!why && !complete) why = `mocha ended with ${ended} before all tests had run`;
   if (!why && failed.length === 0 && ended !== 0) why = `mocha ended with ${ended}`;
   if (!why && passed + failed.length + skipped.length === 0) why = 'there was no test in it';
   if (why) failed.push(`${step.name}: ${why}${open ? `, in "${open}"` : ''}`);
-  return { step, ms, passed, failed, skipped, output, trouble: why };
+  return { step, ms, passed, failed, skipped, output, failure: why };
 }
 
 function watch(step, file, { root, env }) {
@@ -35,13 +35,13 @@ function watch(step, file, { root, env }) {
     const child = spawn(command, args, { cwd: root, env, stdio: ['ignore', 'pipe', 'pipe'], detached: true });
     groups.add(child.pid);
     let output = '';
-    let trouble;
+    let failure;
     let grace;
     const keep = (chunk) => (output += chunk);
     child.stdout.on('data', keep);
     child.stderr.on('data', keep);
     const end = (reason) => {
-      trouble = reason;
+      failure = reason;
       signal(child.pid, 'SIGTERM');
       setTimeout(() => signal(child.pid, 'SIGKILL'), 5000).unref();
     };
@@ -56,7 +56,7 @@ function watch(step, file, { root, env }) {
       for (const timer of [deadline, look, grace]) clearTimeout(timer);
       signal(child.pid, 'SIGKILL'); // what it may have left in its group
       groups.delete(child.pid);
-      resolve({ ended, output, trouble });
+      resolve({ ended, output, failure });
     };
     child.on('error', (error) => {
       output += error.message;

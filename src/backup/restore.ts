@@ -10,7 +10,16 @@ import { probe } from './probe';
 import { restoreSpace } from './space';
 import { describeState, stateOf, type PartSeen } from './points/state';
 import type { BackupNode, PartContext, ReadPoint, RestoreSource, Store } from './points/store';
-import { backTask, forwardTask, keepReplaced, type Kept, lookAtPart, settle, swapState, type SwapState } from './swap';
+import {
+  backTask,
+  forwardTask,
+  keepReplaced,
+  type Kept,
+  lookAtPart,
+  removeReplaced,
+  swapState,
+  type SwapState,
+} from './swap';
 import { checkEnd, type RunTask } from './points/task';
 import { foreignWords, removalWords, type Trust, trustOf } from './points/trust';
 
@@ -192,10 +201,10 @@ export function restoreState(ctx: Pick<RestoreContext, 'node' | 'tag' | 'signal'
 }
 
 /** Removes what was replaced; from then on there is no way back. Only once the node is healthy, or after `undoRestore`. */
-export async function settleRestore(
+export async function finishRestore(
   ctx: Pick<RestoreContext, 'store' | 'point' | 'node' | 'tag' | 'signal'>,
 ): Promise<void> {
-  await settle(ctx.node, ctx.tag, ctx.signal);
+  await removeReplaced(ctx.node, ctx.tag, ctx.signal);
   await endRestore(ctx);
 }
 

@@ -6,7 +6,7 @@
 #                                           TOPS-QUOTED TOPS-BARE (see tar.sh); KIND restic: REPOSITORY SNAPSHOT. WANT: present or absent
 # look STATE TAG KIND …                     is the part one that `forward` would unpack?
 # back STATE TAG                            a job: what was there before comes back
-# settle STATE TAG                          removes what was replaced
+# remove-replaced STATE TAG                 removes what was replaced
 # keep STATE TAG                            leaves it where it lies, until the next restore or upgrade on this node
 # state STATE TAG                           how far it is
 #
@@ -337,7 +337,7 @@ back() {
   esac
 }
 
-settle() {
+remove_replaced() {
   case $PHASE in
     swapping | backing) die swap-open "the swap is not at its end; it goes forwards or back first" ;;
   esac
@@ -378,17 +378,17 @@ keep() {
     kept) ;;
     in)
       # A restore that Clusterlift 0.1 began has its stage where others may write.
-      if [ ! -f "$R/p0/parent" ]; then settle && return 0; fi
+      if [ ! -f "$R/p0/parent" ]; then remove_replaced && return 0; fi
       if ! room_to_keep; then
         emit short yes
-        settle
+        remove_replaced
         return 0
       fi
       # First the word: from now on no path goes back.
       phase kept
       ;;
     *)
-      settle
+      remove_replaced
       return 0
       ;;
   esac
@@ -432,7 +432,7 @@ case $verb in
   look) look_ahead "$@" ;;
   forward) forward "$@" ;;
   back) back ;;
-  settle) settle ;;
+  remove-replaced) remove_replaced ;;
   keep) keep ;;
   state) tell_state ;;
 esac

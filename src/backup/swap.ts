@@ -9,7 +9,7 @@ import { askNode, nodeTask, type NodeTask } from './points/task';
 
 /**
  * The swap of one node: unpack beside, check, then path by path the old one aside and the new one in. Forwards and
- * backwards are jobs that may be repeated; what was replaced is kept until `settle`.
+ * backwards are jobs that may be repeated; what was replaced is kept until `removeReplaced`.
  */
 
 const SCRIPTS = [tarScript, resticScript, unpackScript, swapScript];
@@ -70,9 +70,9 @@ export async function swapState(node: BackupNode, tag: string, signal?: AbortSig
  * Removes what was replaced: from then on there is no way back. Only when the node is healthy, or the swap went back.
  * @throws ClusterliftError `swap-open`
  */
-export async function settle(node: BackupNode, tag: string, signal?: AbortSignal): Promise<void> {
+export async function removeReplaced(node: BackupNode, tag: string, signal?: AbortSignal): Promise<void> {
   await askNode(node.connection, SCRIPTS, {
-    args: ['settle', node.stateDir, tag],
+    args: ['remove-replaced', node.stateDir, tag],
     timeout: 3_600_000,
     ...(signal && { signal }),
   });

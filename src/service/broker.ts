@@ -12,7 +12,7 @@ export interface QuestionClient {
 }
 
 /** The place of a client at the broker. */
-export interface Seat {
+export interface Attachment {
   /** @returns false when the question is not open (any more), or was not put to this client */
   answer(id: string, answer: string | undefined): boolean;
   leave(): void;
@@ -25,7 +25,7 @@ export interface BrokerOptions {
    * Milliseconds that a question waits while nobody is there; asked anew each time, because there is more patience
    * after the first change than before. 0: as unattended, at once.
    */
-  readonly patience: () => number;
+  readonly maxWait: () => number;
 }
 
 interface Pending {
@@ -60,7 +60,7 @@ export class QuestionBroker implements Asker {
   async ask(question: Question, signal?: AbortSignal): Promise<string | undefined> {
     if (this.#closed || signal?.aborted === true) return undefined;
     // Nobody waits for a person that nobody expects: nothing is announced, either.
-    if (this.#members.size === 0 && this.#options.patience() === 0) return undefined;
+    if (this.#members.size === 0 && this.#options.maxWait() === 0) return undefined;
     return new Promise((resolve) => {
       const id = randomBytes(8).toString('hex');
       const onAbort = (): void => {
@@ -77,7 +77,7 @@ export class QuestionBroker implements Asker {
   }
 
   /** @param starter it started the run: it alone is asked as long as it is there */
-  attach(client: QuestionClient, starter: boolean): Seat {
+  attach(client: QuestionClient, starter: boolean): Attachment {
     const member: Member = { client, starter };
     this.#members.add(member);
     this.#dispatch();
@@ -97,9 +97,9 @@ export class QuestionBroker implements Asker {
   }
 
   /** Seats an asker of this process. */
-  attachAsker(asker: Asker): Seat {
+  attachAsker(asker: Asker): Attachment {
     const open = new Map<string, AbortController>();
-    const seat = this.attach(
+    const attachment = this.attach(
       {
         open: (id, question) => {
           const stop = new AbortController();
@@ -109,14 +109,14 @@ export class QuestionBroker implements Asker {
             .catch(() => undefined)
             .then((answer) => {
               open.delete(id);
-              if (!stop.signal.aborted) seat.answer(id, answer);
+              if (!stop.signal.aborted) attachment.answer(id, answer);
             });
         },
         close: (id) => open.get(id)?.abort(),
       },
       true,
     );
-    return seat;
+    return attachment;
   }
 
   /** The question that is open now, in words. */
@@ -156,7 +156,7 @@ export class QuestionBroker implements Asker {
   }
 
   #deadline(pending: Pending, attended: boolean): Timer {
-    const ms = attended ? ATTENDED_MS : this.#options.patience();
+    const ms = attended ? ATTENDED_MS : this.#options.maxWait();
     return after(ms, () => {
       this.#settle(pending.id, undefined);
     });

@@ -123,7 +123,7 @@ export class ControlServer {
         this.#options.stop(by);
       },
       begin: (request) => this.#begin(request),
-      seat: (client, starter) => this.#options.broker.attach(client, starter),
+      attachment: (client, starter) => this.#options.broker.attach(client, starter),
       gone: () => this.#peers.delete(peer),
     });
     this.#peers.add(peer);

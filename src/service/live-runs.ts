@@ -11,7 +11,7 @@ import type { Event, JournalEntry, LiveEvent } from '../engine/journal/events';
 import { parseJournal } from '../engine/journal/journal';
 import { requestStop } from '../engine/control/stop';
 import type { RunRecord } from '../engine/journal/runs';
-import { bracketBegun, type RunView } from '../engine/journal/view';
+import { changesBegun, type RunView } from '../engine/journal/view';
 import type { Asker } from '../ssh/connection';
 import { QuestionBroker } from './broker';
 import { isNotLive, RunClient, type FollowEnd } from './client';
@@ -57,7 +57,7 @@ export class LiveRunService implements LiveRuns {
         this.#control?.sink(event);
         this.#note?.set(this.broker.waitingFor);
       },
-      patience: () => this.#patience(),
+      maxWait: () => this.#maxWait(),
     });
     if (options.terminal) this.broker.attachAsker(options.terminal);
   }
@@ -106,9 +106,9 @@ export class LiveRunService implements LiveRuns {
     }
   }
 
-  #patience(): number {
+  #maxWait(): number {
     if (this.#options.alone === 'refuse') return 0;
-    const changed = Object.values(this.#view?.().nodes ?? {}).some(bracketBegun);
+    const changed = Object.values(this.#view?.().nodes ?? {}).some(changesBegun);
     return changed ? AFTER_FIRST_CHANGE : BEFORE_FIRST_CHANGE;
   }
 

@@ -13,7 +13,7 @@ import { line } from '../base/text';
 import type { Event, JournalEntry } from '../engine/journal/events';
 import type { Plan } from '../engine/journal/plan';
 import type { Question } from '../ssh/connection';
-import type { QuestionClient, Seat } from './broker';
+import type { QuestionClient, Attachment } from './broker';
 import { Outbox } from './outbox';
 import {
   AnswerRequest,
@@ -43,7 +43,7 @@ import {
 } from './protocol';
 
 /** What a connection may do with the run. */
-export interface RunDesk {
+export interface RunControls {
   status(): RunStatus;
   run(): { readonly plan: Plan; readonly folder: string } | undefined;
   /** What was said to people so far, before there is a run. */
@@ -51,7 +51,7 @@ export interface RunDesk {
   entriesFrom(seq: number): readonly JournalEntry[];
   stop(by: string): void;
   begin(request: RunRequest): boolean;
-  seat(client: QuestionClient, starter: boolean): Seat;
+  attachment(client: QuestionClient, starter: boolean): Attachment;
   gone(): void;
 }
 
@@ -73,7 +73,7 @@ export class Peer implements QuestionClient {
   readonly #timer: Timer;
   readonly #outbox = new Outbox();
   #standing: Standing = { kind: 'stranger' };
-  #seat: Seat | undefined;
+  #attachment: Attachment | undefined;
   #starter = false;
   #follows = false;
   #sending: Promise<void> | undefined;
@@ -82,7 +82,7 @@ export class Peer implements QuestionClient {
   constructor(
     private readonly socket: Socket,
     private readonly token: string,
-    private readonly desk: RunDesk,
+    private readonly controls: RunControls,
   ) {
     this.#timer = after(PROOF_MS, () => {
       this.end();
@@ -109,18 +109,18 @@ export class Peer implements QuestionClient {
     rpc.onRequest(ProveRequest, ({ proof }) => this.#prove(proof));
     rpc.onRequest(StopRequest, ({ by }) => {
       this.#demand('limited');
-      this.desk.stop(line(by, 200));
+      this.controls.stop(line(by, 200));
       return null;
     });
     rpc.onRequest(StatusRequest, () => {
       this.#demand('proven');
-      return this.desk.status();
+      return this.controls.status();
     });
     rpc.onRequest(BeginRequest, (request) => {
       this.#demand('proven');
       // Before the run can ask its first question, its starter must be there to be asked.
       this.#starter = true;
-      if (!this.desk.begin(request)) throw new ResponseError(RpcError.notNow, 'this run knows already what to do');
+      if (!this.controls.begin(request)) throw new ResponseError(RpcError.notNow, 'this run knows already what to do');
       this.#follow(1);
       return null;
     });
@@ -130,7 +130,7 @@ export class Peer implements QuestionClient {
     });
     rpc.onRequest(AnswerRequest, ({ id, answer }) => {
       this.#demand('proven');
-      return { accepted: this.#seat?.answer(id, answer ?? undefined) ?? false };
+      return { accepted: this.#attachment?.answer(id, answer ?? undefined) ?? false };
     });
   }
 
@@ -180,25 +180,25 @@ export class Peer implements QuestionClient {
   }
 
   #follow(fromSeq: number): Followed {
-    const run = this.desk.run();
-    const entries = this.desk.entriesFrom(fromSeq);
+    const run = this.controls.run();
+    const entries = this.controls.entriesFrom(fromSeq);
     if (!this.#follows) {
       this.#follows = true;
       for (const entry of entries) this.#outbox.add(entry);
-      const said = run ? [] : this.desk.said();
+      const said = run ? [] : this.controls.said();
       if (said.length > 0) setImmediate(() => { this.said(said); }); // prettier-ignore
       // After the reply: events must not come before the plan that they are folded into.
       setImmediate(() => {
-        this.#seat ??= this.#closed ? undefined : this.desk.seat(this, this.#starter);
+        this.#attachment ??= this.#closed ? undefined : this.controls.attachment(this, this.#starter);
         this.#send();
       });
     }
-    return { plan: run?.plan ?? null, folder: run?.folder ?? null, seq: this.desk.entriesFrom(0).at(-1)?.seq ?? 0 };
+    return { plan: run?.plan ?? null, folder: run?.folder ?? null, seq: this.controls.entriesFrom(0).at(-1)?.seq ?? 0 };
   }
 
   planned(plan: Plan, folder: string): void {
     if (!this.#follows) return;
-    for (const entry of this.desk.entriesFrom(0)) this.#outbox.add(entry);
+    for (const entry of this.controls.entriesFrom(0)) this.#outbox.add(entry);
     void this.#connection.sendNotification(PlannedNotification, { plan, folder }).catch(() => undefined);
   }
 
@@ -258,7 +258,7 @@ export class Peer implements QuestionClient {
     this.#closed = true;
     this.#timer.cancel();
     this.#connection.dispose();
-    this.#seat?.leave();
-    this.desk.gone();
+    this.#attachment?.leave();
+    this.controls.gone();
   }
 }

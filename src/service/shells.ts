@@ -2,7 +2,7 @@ import { StringDecoder } from 'node:string_decoder';
 import type { MessageConnection } from 'vscode-jsonrpc/node';
 import { atMost } from '../base/async';
 import { after } from '../base/clock';
-import type { Terminal } from '../ssh/reach/ssh';
+import type { Terminal } from '../ssh/reach/ssh-connection';
 import type { TerminalSize } from '../ssh/reach/transport';
 import { endOfError } from './host';
 import type { LookHost } from './look-host';

@@ -1,5 +1,5 @@
 import * as vscode from 'vscode';
-import { handlersOf, tellError } from './commands/register';
+import { handlersOf, reportError } from './commands/register';
 import type { CommandDeps, Handlers } from './commands/deps';
 import { nodeShell } from './commands/runs';
 import { Targets, type Args } from './commands/targets';
@@ -56,7 +56,7 @@ export class Late extends Store {
       if (this.#trusted.has(name)) demandTrust();
       await this.#handlers[name]?.(...args);
     } catch (error) {
-      tellError(error, this.core.channels);
+      reportError(error, this.core.channels);
     }
   }
 
@@ -75,7 +75,7 @@ export class Late extends Store {
       this.add(opened);
       return new vscode.TerminalProfile(shell);
     } catch (error) {
-      tellError(error, this.core.channels);
+      reportError(error, this.core.channels);
       return undefined;
     }
   }

@@ -41,8 +41,8 @@ export class SystemdMachine {
       ['-c', enter, 'sh', cgroup, 'unshare', ...namespaces, '/bin/sh', INIT, join(dir, 'machine'), cgroup],
       { stdio: ['ignore', 'ignore', 'pipe'], detached: true },
     );
-    let trouble = '';
-    child.stderr.on('data', (chunk: Buffer) => (trouble += chunk.toString()));
+    let failure = '';
+    child.stderr.on('data', (chunk: Buffer) => (failure += chunk.toString()));
     for (let tries = 0; tries < 300; tries++) {
       const pid = childOf(child.pid ?? 0);
       if (pid !== undefined) {
@@ -53,7 +53,7 @@ export class SystemdMachine {
       await sleep(100);
     }
     child.kill('SIGKILL');
-    throw new Error(`systemd did not come up: ${trouble}`);
+    throw new Error(`systemd did not come up: ${failure}`);
   }
 
   /** The words that run a command inside. */

@@ -2,7 +2,7 @@ import type { SFTPWrapper, Stats } from 'ssh2';
 import { within } from '../../base/async';
 import { ClusterliftError, ExitStatus, messageOf } from '../../base/errors';
 import type { Transport } from '../../ssh/reach/transport';
-import { linkLost } from '../../ssh/trouble';
+import { linkLost } from '../../ssh/errors';
 import { Budget, MAX_ENTRIES, MAX_ENTRY_BYTES } from '../archive/limits';
 
 /** Files on a backup server, over SFTP alone: a server with `internal-sftp` in a chroot is enough. */

@@ -8,7 +8,7 @@ import type { Options } from '../command';
 import type { CommandContext } from '../context';
 
 /** What a person said to the changes in clusters.json since the run began. */
-export interface Settled {
+export interface ConfirmedChanges {
   readonly moved: readonly { readonly node: string; readonly place: string }[];
   readonly leftOut: readonly string[];
 }
@@ -17,12 +17,12 @@ export interface Settled {
  * Names what clusters.json says otherwise since the run began, and asks about each change; `--yes` is no answer to that.
  * @throws ClusterliftError `node-gone`, `node-moved`, `primary-changed`, `primary-gone` (status 3) without an answer
  */
-export async function settleChanges(
+export async function confirmChanges(
   ctx: CommandContext,
   view: RunView,
   cluster: Cluster,
   options: Options,
-): Promise<Settled> {
+): Promise<ConfirmedChanges> {
   const changes = changesSince(view, cluster);
   for (const change of changes) {
     if (change.code === 'primary-gone') throw unanswered(change, view.run, cluster.file);

@@ -9,12 +9,12 @@ import { reopenPackage } from '../../engine/prepare/reopen';
 import { planToday } from '../../engine/prepare/today';
 import { resumeRun } from '../../engine/run';
 
-import { bracketBegun, isResumable, stepOf, type RunView } from '../../engine/journal/view';
+import { changesBegun, isResumable, stepOf, type RunView } from '../../engine/journal/view';
 import type { Options } from '../command';
 import type { CommandContext } from '../context';
 import { connections } from '../site';
 import { adoptFromNodes } from './adopt';
-import { settleChanges } from './changes';
+import { confirmChanges } from './changes';
 import { reopenRequest, runHost } from './host';
 import { pickRun, runClosed } from './pick-run';
 
@@ -33,7 +33,7 @@ export async function resume(ctx: CommandContext, name: string | undefined, opti
   if (!isResumable(view)) throw runClosed(record.run);
   demandKnownNodes(view, options);
   const cluster = await clusterToday(ctx, view, options);
-  const { moved, leftOut } = await settleChanges(ctx, view, cluster, options);
+  const { moved, leftOut } = await confirmChanges(ctx, view, cluster, options);
   const site = connections(ctx, { file: cluster.file, cluster: cluster.name }, cluster.nodes, options);
   try {
     const plan = planToday(view.plan, cluster);
@@ -89,7 +89,7 @@ function demandKnownNodes({ plan }: RunView, { override = [] }: Options): void {
 
 /** Does a node lack what the run brings? It is looked for first: without it nothing is begun, and the run stays open. */
 function needsPackage({ plan, nodes, committed }: RunView): boolean {
-  if (plan.action !== 'upgrade' || committed || Object.values(nodes).some(bracketBegun)) return false;
+  if (plan.action !== 'upgrade' || committed || Object.values(nodes).some(changesBegun)) return false;
   return plan.nodes.some(({ name, action }) => action === 'change' && stepOf(nodes[name], 'unpack')?.state !== 'done');
 }
 

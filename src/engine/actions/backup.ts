@@ -20,7 +20,7 @@ import { nodeClock } from '../points/age';
 import type { PlanBackup, PlanPoint } from '../journal/plan';
 import { packageOn, type RunPackage } from '../control/runpackage';
 import { ATTEMPT_LOST, runStep } from '../steps/steps';
-import { backupNode, insistOnServer, insistWithServer, storeOf } from '../points/store';
+import { backupNode, retryOnServer, retryOnNodeAndServer, storeOf } from '../points/store';
 import type { PointView } from '../journal/events';
 import { stepOf } from '../journal/view';
 
@@ -111,7 +111,7 @@ async function makePoint(ctx: RunContext, making: Making): Promise<ReadPoint | u
   // From here on it is a point: whoever was taken over meanwhile completes none.
   await onAll(ctx, names, (name) => stillOurs(ctx, name));
   const nodes = names.map((name) => backupNode(ctx, name));
-  const sha256 = await insistOnServer(ctx, () => completePoint(store, point, nodes));
+  const sha256 = await retryOnServer(ctx, () => completePoint(store, point, nodes));
   await ctx.record({ type: 'point', id, location, state: 'complete', sha256, ...of });
   return { point, sha256, status: undefined, parts: {} };
 }
@@ -138,7 +138,7 @@ async function takePart(ctx: RunContext, making: Making, name: string, throttle:
       // The attempt before died with its node, perhaps while the application stood still.
       if (attempt > 1 && quiet && pkg) await runAgain(ctx, pkg, 'start', step);
       const clock = await nodeClock(ctx, name);
-      const part = await insistWithServer(ctx, name, () =>
+      const part = await retryOnNodeAndServer(ctx, name, () =>
         store.createPart({
           point: planned.id,
           node: backupNode(ctx, name),
@@ -196,7 +196,7 @@ export async function verifyAll(
   const nodes = names.map((name) => backupNode(ctx, name));
   const verdicts: Record<string, PartVerdict> = {};
   const keep = (): Promise<unknown> =>
-    insistOnServer(ctx, () => recordVerdicts(store, read, nodes, verdicts, ctx.services.by, new Date(wallClock())));
+    retryOnServer(ctx, () => recordVerdicts(store, read, nodes, verdicts, ctx.services.by, new Date(wallClock())));
   let all: unknown;
   try {
     all = await whileWanted(ctx, names, making, 'verify-backup', (name) =>
@@ -238,7 +238,7 @@ async function verifyPart(
       ...(again ? { again } : {}),
       run: async () => {
         const options = { signal: ctx.signal, onProgress };
-        verdict = await insistWithServer(ctx, name, () =>
+        verdict = await retryOnNodeAndServer(ctx, name, () =>
           verifyNode(store, read.point, backupNode(ctx, name), options),
         );
         if (verdict.result === 'broken') throw brokenPart(read.point.id, name, verdict.reason);
@@ -263,7 +263,9 @@ async function discard(ctx: RunContext, making: Making): Promise<void> {
 }
 
 async function stillOurs(ctx: RunContext, name: string): Promise<void> {
-  await ctx.insist(name, (connection) => beatLock(connection, ctx.node(name).stateDir, fenceOf(ctx, name)));
+  await ctx.retryWhileUnreachable(name, (connection) =>
+    beatLock(connection, ctx.node(name).stateDir, fenceOf(ctx, name)),
+  );
 }
 
 /** As `onAll`; but once somebody asked to stop, only what was begun is brought to its end. @returns undefined: not all of it */

@@ -8,7 +8,7 @@ import { scriptJob } from '../steps/jobstep';
 import { isGood, isOvertaken, outcomeOf } from '../journal/outcome';
 import { mustNotBeOvertaken } from '../steps/overtaken';
 import { packageOn, type RunPackage } from '../control/runpackage';
-import { proveTogether } from './settle';
+import { provisionAndCheck } from './final-health';
 import { stepOf, type NodeView } from '../journal/view';
 
 /**
@@ -33,7 +33,7 @@ async function keepUntilDone(ctx: RunContext): Promise<void> {
   const { primary: name } = ctx.plan;
   if (Object.values(ctx.view.nodes).some((node) => node.wantsProvision)) return;
   if (stepOf(ctx.nodeView(name), 'provision')?.state === 'done') return;
-  await ctx.insist(name, (connection) =>
+  await ctx.retryWhileUnreachable(name, (connection) =>
     keepRequest(connection, ctx.node(name).stateDir, fenceOf(ctx, name), 'provision'),
   );
 }
@@ -47,7 +47,7 @@ export async function runProvision(ctx: RunContext, pkg: RunPackage): Promise<vo
     ctx.signal.throwIfAborted();
     return refuseRun(ctx, error);
   }
-  const proven = ctx.view.committed || (await proveTogether(ctx, pkg, () => provision(ctx, pkg)));
+  const proven = ctx.view.committed || (await provisionAndCheck(ctx, pkg, () => provision(ctx, pkg)));
   if (proven && !ctx.view.committed && !isOvertaken(ctx.view)) {
     await ctx.record({ type: 'committed' });
   }
@@ -117,7 +117,7 @@ function primaryLeftOut(primary: string): ClusterliftError {
 }
 
 async function clear(ctx: RunContext, name: string): Promise<void> {
-  await ctx.insist(name, (connection) =>
+  await ctx.retryWhileUnreachable(name, (connection) =>
     clearRequest(connection, ctx.node(name).stateDir, fenceOf(ctx, name), 'provision'),
   );
 }

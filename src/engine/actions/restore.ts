@@ -1,7 +1,7 @@
 import { hasCode } from '../../base/errors';
 import { readPinned } from '../points/store';
 import { onAll, verifyAll } from './backup';
-import { tellBroken } from '../points/badpart';
+import { reportBroken } from '../points/badpart';
 import { errorRecord, type RunContext } from '../control/context';
 import { finishRun, refuseRun } from '../control/finish';
 import { lockAll, unlockAll } from '../control/locks';
@@ -12,10 +12,10 @@ import { packageOn } from '../control/runpackage';
 import { mustNotBeOvertaken } from '../steps/overtaken';
 import { pointPackage } from '../points/pointpackage';
 import { provisionIfAsked } from './provision';
-import { bringPart, dropPart, goBack, proveRestored, putBack, type WayBack } from './putback';
-import { settleAll } from './settle';
+import { bringPart, dropPart, goBack, proveRestored, restoreNodeAndStart, type WayBack } from './restore-nodes';
+import { checkFinalHealth } from './final-health';
 import { isUndoKept, keepForUndo } from './undo';
-import { bracketBegun } from '../journal/view';
+import { changesBegun } from '../journal/view';
 import { demandVouched } from '../points/vouch';
 
 /** The action `restore`: every node back to what the restore point holds, or, where that fails, to where it was. */
@@ -43,7 +43,7 @@ export async function runRestore(ctx: RunContext): Promise<void> {
 async function prepare(ctx: RunContext): Promise<WayBack> {
   const read = await readPinned(ctx);
   const way: WayBack = { read, pkg: pointPackage(read.point, ctx.plan.primary), lane: 'main' };
-  if (ctx.plan.nodes.some(({ name }) => bracketBegun(ctx.nodeView(name)))) {
+  if (ctx.plan.nodes.some(({ name }) => changesBegun(ctx.nodeView(name)))) {
     await keepForUndo(ctx, way.pkg);
     return way;
   }
@@ -75,7 +75,7 @@ async function bring(ctx: RunContext, way: WayBack): Promise<void> {
         await bringPart(ctx, way, name);
       } catch (error) {
         ctx.signal.throwIfAborted();
-        await tellBroken(ctx, undefined, way.read, name, error);
+        await reportBroken(ctx, undefined, way.read, name, error);
         throw error;
       }
     },
@@ -91,7 +91,7 @@ async function change(ctx: RunContext, way: WayBack): Promise<boolean> {
   await Promise.all(
     open(ctx).map(async (name) => {
       const mayBegin = !ctx.view.stopRequested && !isOvertaken(ctx.view) && isUndoKept(ctx);
-      if (bracketBegun(ctx.nodeView(name)) || mayBegin) return orBack(ctx, way, name, putBack);
+      if (changesBegun(ctx.nodeView(name)) || mayBegin) return orBack(ctx, way, name, restoreNodeAndStart);
       await dropPart(ctx, way, name);
       await ctx.finishNode(name, 'not-started');
     }),
@@ -158,7 +158,7 @@ async function closeBack(ctx: RunContext, way: WayBack, name: string, error: unk
 }
 
 async function commit(ctx: RunContext, { pkg }: WayBack): Promise<void> {
-  if (pkg && !(await settleAll(ctx, pkg))) return;
+  if (pkg && !(await checkFinalHealth(ctx, pkg))) return;
   await ctx.record({ type: 'phase', phase: 'commit' });
   await ctx.record({ type: 'committed' });
 }

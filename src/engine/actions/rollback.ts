@@ -8,22 +8,22 @@ import type { ReadPoint } from '../../backup/points/store';
 import { jobStatus } from '../../ssh/exec/jobs';
 import { ageOfPart, ageWords, isRenewed, partStep } from '../points/age';
 import { onAll } from './backup';
-import { tellBroken } from '../points/badpart';
+import { reportBroken } from '../points/badpart';
 import { leaveOf } from '../journal/budget';
 import { errorRecord, type RunContext } from '../control/context';
 import { mayGoBack, onItsWayBack } from '../points/oldbackup';
 import { closeFailed } from '../steps/now';
 import { isOvertaken, outcomeOf } from '../journal/outcome';
 import { provisionAfterRollback } from './provision';
-import { bringPart, dropPart, proveRestored, putBack, type WayBack } from './putback';
+import { bringPart, dropPart, proveRestored, restoreNodeAndStart, type WayBack } from './restore-nodes';
 import { packageOn, type RunPackage } from '../control/runpackage';
 import { startAgain } from '../steps/startagain';
 import { jobId } from '../journal/events';
 import { backupNode, readPinned } from '../points/store';
-import { bracketBegun, stepOf, type NodeView } from '../journal/view';
+import { changesBegun, stepOf, type NodeView } from '../journal/view';
 
 /** A node that was given up once is not waited for as long again. Milliseconds. */
-const PATIENCE = 60_000;
+const MAX_AWAY = 60_000;
 /** Parts are brought to so many nodes at once. */
 const AT_ONCE = 8;
 
@@ -84,7 +84,7 @@ async function readPoint(ctx: RunContext, node?: string): Promise<ReadPoint> {
     return await readPinned(ctx, point && node !== undefined ? { ...point, nodes: [node] } : undefined);
   } catch (error) {
     ctx.signal.throwIfAborted();
-    await tellBroken(ctx, point?.id, undefined, node, error);
+    await reportBroken(ctx, point?.id, undefined, node, error);
     throw error;
   }
 }
@@ -99,8 +99,8 @@ async function bringParts(ctx: RunContext, ways: Ways): Promise<void> {
   const results = await mapLimit(waiting, AT_ONCE, async ([name, way]) => {
     await nothingRuns(ctx, name);
     demandPart(ctx, way, name);
-    await bringPart(ctx, way, name, Math.min(PATIENCE, ctx.giveUp));
-    await tellAge(ctx, way, name);
+    await bringPart(ctx, way, name, Math.min(MAX_AWAY, ctx.giveUp));
+    await reportAge(ctx, way, name);
   });
   ctx.signal.throwIfAborted();
   const bad = results.flatMap((result, index) => {
@@ -109,7 +109,7 @@ async function bringParts(ctx: RunContext, ways: Ways): Promise<void> {
       ? []
       : [{ name, way, error: result.reason as unknown }];
   });
-  for (const { name, way, error } of bad) await tellBroken(ctx, way.read.point.id, way.read, name, error);
+  for (const { name, way, error } of bad) await reportBroken(ctx, way.read.point.id, way.read, name, error);
   const [first] = bad;
   if (!first || begun(ctx).some(onItsWayBack)) return;
   await Promise.all(waiting.map(([name, way]) => dropPart(ctx, way, name)));
@@ -117,7 +117,7 @@ async function bringParts(ctx: RunContext, ways: Ways): Promise<void> {
 }
 
 /** Before anything is lost: how old is what comes back, and what was written since? */
-async function tellAge(ctx: RunContext, { read: { point } }: WayBack, node: string): Promise<void> {
+async function reportAge(ctx: RunContext, { read: { point } }: WayBack, node: string): Promise<void> {
   if (onItsWayBack(ctx.nodeView(node))) return;
   const step = partStep(ctx.nodeView(node), isRenewed(ctx, node));
   const taken = step?.startedAt ?? point.created;
@@ -180,7 +180,7 @@ async function cannotBegin(ctx: RunContext, pkg: RunPackage, error: unknown): Pr
 }
 
 function begun(ctx: RunContext): NodeView[] {
-  const all = Object.values(ctx.view.nodes).filter(bracketBegun);
+  const all = Object.values(ctx.view.nodes).filter(changesBegun);
   if (!isOvertaken(ctx.view)) return all;
   return all.filter((node) => node.outcome !== 'overtaken' && onItsWayBack(node));
 }
@@ -199,7 +199,7 @@ async function rollBackNode(ctx: RunContext, way: WayBack | undefined, name: str
   try {
     await nothingRuns(ctx, name);
     await bringPart(ctx, way, name);
-    await putBack(ctx, way, name);
+    await restoreNodeAndStart(ctx, way, name);
     await proveRestored(ctx, way, name);
     await ctx.finishNode(name, 'rolled-back');
   } catch (error) {
@@ -216,10 +216,10 @@ async function nothingRuns(ctx: RunContext, name: string): Promise<void> {
   const open = ctx.nodeView(name).steps.filter(({ lane, state }) => lane === 'main' && state !== 'done');
   for (const { step, lane, attempt } of open) {
     const id = jobId(ctx.plan.run, name, step, lane, attempt);
-    const { state } = await ctx.insist(
+    const { state } = await ctx.retryWhileUnreachable(
       name,
       (connection) => jobStatus(connection, { stateDir, id }, ctx.signal),
-      Math.min(PATIENCE, ctx.giveUp),
+      Math.min(MAX_AWAY, ctx.giveUp),
     );
     if (state === 'running') throw stillRuns(name, step);
   }

@@ -7,7 +7,7 @@ import { NO_UNDO, type PlanNode } from '../journal/plan';
 import { renewPart, type Renewal } from './renew';
 import { packageOfEach, packageOn, type RunPackage } from '../control/runpackage';
 import { storeOf } from '../points/store';
-import { bracketBegun } from '../journal/view';
+import { changesBegun } from '../journal/view';
 
 /** The point of what a restore replaces: made and verified before the first node is changed, so that a restore can be undone. */
 
@@ -44,7 +44,7 @@ export async function keepForUndo(ctx: RunContext, of: RunPackage | undefined): 
 function notBegun(ctx: RunContext): string[] {
   return ctx.plan.nodes
     .map(({ name }) => name)
-    .filter((name) => ctx.nodeView(name).outcome === undefined && !bracketBegun(ctx.nodeView(name)));
+    .filter((name) => ctx.nodeView(name).outcome === undefined && !changesBegun(ctx.nodeView(name)));
 }
 
 /** What each node keeps of its last upgrade; where it keeps nothing, the scripts that come with the restore. */

@@ -1,5 +1,5 @@
 import { backUp, isVerified } from './backup';
-import { upgradeNode } from './bracket';
+import { upgradeNode } from './upgrade-node';
 import { leaveOf } from '../journal/budget';
 import type { RunContext } from '../control/context';
 import { finishRun, refuseRun } from '../control/finish';
@@ -11,9 +11,9 @@ import { provisionIfAsked } from './provision';
 import { renewPart } from './renew';
 import { rollBack, rollbackIsDue } from './rollback';
 import type { RunPackage } from '../control/runpackage';
-import { proveTogether } from './settle';
+import { provisionAndCheck } from './final-health';
 import { stageAgain, stageEverywhere } from '../steps/staging';
-import { bracketBegun } from '../journal/view';
+import { changesBegun } from '../journal/view';
 
 /**
  * The whole upgrade, from the locks to the last line of the journal. A resumed run takes the same way:
@@ -40,7 +40,7 @@ export async function runUpgrade(ctx: RunContext, pkg: RunPackage): Promise<void
 
 /** Everything that must be true on every node before the first one is changed. */
 async function prepareNodes(ctx: RunContext, pkg: RunPackage): Promise<void> {
-  if (Object.values(ctx.view.nodes).some(bracketBegun)) return stageAgain(ctx, pkg);
+  if (Object.values(ctx.view.nodes).some(changesBegun)) return stageAgain(ctx, pkg);
   await stageEverywhere(ctx, pkg);
   await backUp(ctx, pkg);
 }
@@ -53,9 +53,9 @@ async function changeInBatches(ctx: RunContext, pkg: RunPackage): Promise<void> 
   for (const batch of ctx.plan.batches) {
     const open = batch.filter((name) => ctx.nodeView(name).outcome === undefined);
     // A begun bracket is always finished; a new one needs leave.
-    const todo = open.filter((name) => bracketBegun(ctx.nodeView(name)) || mayBegin(ctx));
+    const todo = open.filter((name) => changesBegun(ctx.nodeView(name)) || mayBegin(ctx));
     await Promise.all(todo.map((name) => upgradeInTurn(ctx, pkg, name)));
-    await tellBudget(ctx);
+    await reportBudget(ctx);
   }
   for (const name of ctx.plan.batches.flat()) {
     if (ctx.nodeView(name).outcome === undefined) await ctx.finishNode(name, 'not-started');
@@ -63,7 +63,7 @@ async function changeInBatches(ctx: RunContext, pkg: RunPackage): Promise<void> 
 }
 
 async function upgradeInTurn(ctx: RunContext, pkg: RunPackage, name: string): Promise<void> {
-  if (!bracketBegun(ctx.nodeView(name)) && !(await isNewEnough(ctx, pkg, name))) return;
+  if (!changesBegun(ctx.nodeView(name)) && !(await isNewEnough(ctx, pkg, name))) return;
   await upgradeNode(ctx, pkg, name);
 }
 
@@ -79,7 +79,7 @@ function mayBegin(ctx: RunContext): boolean {
   return leaveOf(ctx.view).startMore;
 }
 
-async function tellBudget(ctx: RunContext): Promise<void> {
+async function reportBudget(ctx: RunContext): Promise<void> {
   const { failed, unknown } = tally(ctx.view);
   const { exceeded, allowed, batch } = leaveOf(ctx.view);
   if (ctx.view.budget || (!exceeded && batch === undefined)) return;
@@ -92,7 +92,7 @@ function everyNodeIsGood(ctx: RunContext): boolean {
 
 /** Provision when asked for, health of all, then the one line after which there is only forward. */
 async function proveAndCommit(ctx: RunContext, pkg: RunPackage): Promise<void> {
-  if (!(await proveTogether(ctx, pkg, () => provisionIfAsked(ctx, pkg)))) return;
+  if (!(await provisionAndCheck(ctx, pkg, () => provisionIfAsked(ctx, pkg)))) return;
   await ctx.record({ type: 'phase', phase: 'commit' });
   await ctx.record({ type: 'committed' });
 }

@@ -7,11 +7,11 @@ import type { Store } from '../../backup/points/store';
 import type { BackupLocation } from '../../cluster/model';
 import type { Asker, NodeConnection } from '../../ssh/connection';
 import type { ErrorRecord, EventSink, JournalEntry, LiveEvent, NodeOutcome, RunEvent } from '../journal/events';
-import { Gate } from './gate';
+import { SharedLock } from './shared-lock';
 import type { Journal } from '../journal/journal';
 import type { Fence } from '../../ssh/fence';
 import type { Plan, PlanNode } from '../journal/plan';
-import { bracketBegun, emptyView, fold, stepOf, type NodeView, type RunView } from '../journal/view';
+import { changesBegun, emptyView, fold, stepOf, type NodeView, type RunView } from '../journal/view';
 
 /** What a run needs from outside, handed in by the composition roots. */
 export interface RunServices {
@@ -73,7 +73,7 @@ export class RunContext {
    */
   readonly held = new Map<string, Fence>();
   /** Steps of other nodes are kept out while a jump node reboots. */
-  readonly gate = new Gate();
+  readonly sharedLock = new SharedLock();
   /** Least epoch of the locks that this process takes. */
   readonly epoch: number;
   /** Copies plan and journal to a node now (mirror.ts). Undefined: nobody keeps copies. */
@@ -162,10 +162,14 @@ export class RunContext {
   /**
    * Asks a node until it answers: a lost link proves nothing, so `work` is tried again once the node is there.
    * `work` must bear repetition (everything in engine/node and ssh/jobs does).
-   * @param patience milliseconds that the node may be away; past it the outcome is unknown
+   * @param maxAway milliseconds that the node may be away; past it the outcome is unknown
    * @throws ClusterliftError `node-unknown` after that; whatever `work` throws otherwise
    */
-  async insist<T>(name: string, work: (connection: NodeConnection) => Promise<T>, patience = this.giveUp): Promise<T> {
+  async retryWhileUnreachable<T>(
+    name: string,
+    work: (connection: NodeConnection) => Promise<T>,
+    maxAway = this.giveUp,
+  ): Promise<T> {
     let awaySince: number | undefined;
     let refusedSince: number | undefined;
     for (let wait = 250; ; wait = Math.min(wait * 2, 5000)) {
@@ -188,7 +192,7 @@ export class RunContext {
         refusedSince = refused ? (refusedSince ?? startedAt) : undefined;
         this.#linkIs(name, 'lost', messageOf(error));
         const next = monotonic() + wait;
-        if (next - awaySince > patience || next - (refusedSince ?? next) > REFUSED_FOR) throw gaveUp(name, error);
+        if (next - awaySince > maxAway || next - (refusedSince ?? next) > REFUSED_FOR) throw gaveUp(name, error);
       }
       await sleep(wait, this.signal);
     }
@@ -197,7 +201,7 @@ export class RunContext {
   /** A login that is refused in the middle of a change proves nothing about the change. @throws ClusterliftError of a stranger */
   #refusedMidway(name: string, error: unknown): boolean {
     const view = this.nodeView(name);
-    const midway = bracketBegun(view) || stepOf(view, 'provision') !== undefined;
+    const midway = changesBegun(view) || stepOf(view, 'provision') !== undefined;
     if (!(error instanceof ClusterliftError) || !midway) return false;
     if (STRANGERS.has(error.code)) throw gaveUp(name, error);
     return REFUSALS.has(error.code);

@@ -3,7 +3,7 @@ import { leftBy } from '../journal/application';
 import { errorRecord, type RunContext } from './context';
 import { unlockAll } from './locks';
 import { nodeResults, OVERTAKEN, runOutcome } from '../journal/outcome';
-import { bracketBegun } from '../journal/view';
+import { changesBegun } from '../journal/view';
 
 /** Writes the last line of the run. */
 export async function finishRun(ctx: RunContext): Promise<void> {
@@ -18,7 +18,7 @@ export async function finishRun(ctx: RunContext): Promise<void> {
 export async function refuseRun(ctx: RunContext, error: unknown): Promise<void> {
   const isOld = hasCode(error, OVERTAKEN);
   // Resumed with nodes in the middle of their change: that is not over, so the run stays open.
-  if (!isOld && Object.values(ctx.view.nodes).some(bracketBegun)) throw error;
+  if (!isOld && Object.values(ctx.view.nodes).some(changesBegun)) throw error;
   const { code, message } = errorRecord(error);
   const node = error instanceof ClusterliftError ? error.node : undefined;
   await ctx.record({ type: 'warning', code, message, ...(node === undefined ? {} : { node }) });

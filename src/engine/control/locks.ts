@@ -7,21 +7,21 @@ import { self } from '../../base/process';
 import type { Fence } from '../../ssh/fence';
 import { errorRecord, type RunContext } from './context';
 import { takeAll } from './locking';
-import { tellLost } from './lost';
+import { reportLost } from './lost';
 import { beatLock, lockedBy, releaseLock, takeLock, type HeldLock, type TakeResult } from '../node/lock';
 import { stepOf } from '../journal/view';
 import { vouchedFor } from './holders';
 
 /** How long a node may be away while nothing has been changed yet. Milliseconds. */
-const PATIENCE = 60_000;
+const MAX_AWAY = 60_000;
 /** The work is done: a node that does not answer so long keeps a lock that goes stale. Milliseconds. */
-const UNLOCK_PATIENCE = 20_000;
+const UNLOCK_MAX_AWAY = 20_000;
 /** Milliseconds between heartbeats; a lock is stale after twelve of them (design 6). */
 const HEARTBEAT = 10_000;
 /** Before a lock is looked at again whose holder may give it back. Milliseconds, more or less. */
 const AGAIN = 500;
 /** A node is told for so long that we have all locks; later by a heartbeat. Milliseconds. */
-const SETTLE_PATIENCE = 20_000;
+const ANNOUNCE_MAX_AWAY = 20_000;
 const BEATS_AT_ONCE = 16;
 
 /**
@@ -47,14 +47,14 @@ export async function lockAll(ctx: RunContext): Promise<void> {
     refused: (name, holder) => locked(name, holder),
     pause: () => sleep(AGAIN * (0.5 + Math.random()), ctx.signal),
   });
-  await settle(ctx);
+  await announceLocks(ctx);
 }
 
 /** Tells the nodes that this run has all of its locks. A node that cannot be asked now is told by a later heartbeat. */
-async function settle(ctx: RunContext): Promise<void> {
+async function announceLocks(ctx: RunContext): Promise<void> {
   if (names(ctx).length === 1) return;
   await mapLimit(names(ctx), BEATS_AT_ONCE, async (name) => {
-    await within(SETTLE_PATIENCE, beat(ctx, name, true), () => new Error(`${name} did not answer`));
+    await within(ANNOUNCE_MAX_AWAY, beat(ctx, name, true), () => new Error(`${name} did not answer`));
   });
   ctx.signal.throwIfAborted();
 }
@@ -76,7 +76,7 @@ async function lock(ctx: RunContext, name: string, offers: Offers): Promise<Take
     const { epoch } = result;
     await ctx.record({ type: 'step.finished', ...key, ms: watch.ms, result: 'done', data: { epoch } });
     ctx.held.set(name, { run: ctx.plan.run, epoch, node: name });
-    if (result.lost) await tellLost(ctx, name);
+    if (result.lost) await reportLost(ctx, name);
     return result;
   } catch (error) {
     ctx.signal.throwIfAborted();
@@ -88,7 +88,7 @@ async function lock(ctx: RunContext, name: string, offers: Offers): Promise<Take
 
 async function take(ctx: RunContext, name: string, offers: Offers, takeOver?: HeldLock): Promise<TakeResult> {
   const { plan } = ctx;
-  const result = await ctx.insist(
+  const result = await ctx.retryWhileUnreachable(
     name,
     (connection) =>
       vouchedFor(ctx, name, connection, () =>
@@ -108,7 +108,7 @@ async function take(ctx: RunContext, name: string, offers: Offers, takeOver?: He
           ...(takeOver ? { takeOver } : {}),
         }),
       ),
-    PATIENCE,
+    MAX_AWAY,
   );
   if (result.kind !== 'held' || takeOver || !(await offers.mayTakeOver(name, result))) return result;
   return take(ctx, name, offers, result);
@@ -180,13 +180,13 @@ async function unlock(ctx: RunContext, name: string): Promise<void> {
   await ctx.record({ type: 'step.started', ...key });
   try {
     const fence = fenceOf(ctx, name);
-    const released = ctx.insist(
+    const released = ctx.retryWhileUnreachable(
       name,
       (connection) => releaseLock(connection, ctx.node(name).stateDir, fence),
-      UNLOCK_PATIENCE,
+      UNLOCK_MAX_AWAY,
     );
     // A node that went away with its connection open is not waited for until the connection is found dead.
-    await within(UNLOCK_PATIENCE, released, () => new Error(`${name} did not answer`));
+    await within(UNLOCK_MAX_AWAY, released, () => new Error(`${name} did not answer`));
     await ctx.record({ type: 'step.finished', ...key, ms: watch.ms, result: 'done' });
   } catch (error) {
     ctx.signal.throwIfAborted();

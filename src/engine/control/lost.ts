@@ -18,7 +18,7 @@ const BROUGHT: ReadonlySet<string> = new Set(['stage', 'unpack']);
  * Writes into the journal what became unknown on a node that was locked again after it had lost its state directory: a
  * person decides about open steps that must not be repeated, and files are brought there again.
  */
-export async function tellLost(ctx: RunContext, node: string): Promise<void> {
+export async function reportLost(ctx: RunContext, node: string): Promise<void> {
   const error = errorRecord(stateLost(node, ctx.plan.run));
   await ctx.record({ type: 'warning', node, code: error.code, message: error.message });
   for (const { step, lane, attempt, state, decision } of ctx.nodeView(node).steps) {

@@ -1,7 +1,7 @@
 import type { RandomReader } from '../../base/reader';
 import type { Manifest } from '../../package/manifest';
 import type { ExtraFile } from '../../package/recipe';
-import type { ShortFile } from '../../ssh/exec/short';
+import type { ScriptFile } from '../../ssh/exec/quick-script';
 import type { UnpackPlan } from '../../package/unpack-plan';
 import type { FileOnPrimary, PackageSource } from '../journal/plan';
 
@@ -29,7 +29,7 @@ export interface RunPackage {
   /** Every node has the image: removes what was only kept here for that. */
   spent?(): Promise<void>;
   /** The scripts and what lies beside them, for nodes that do not have the package. */
-  scriptFiles(): Promise<readonly ShortFile[]>;
+  scriptFiles(): Promise<readonly ScriptFile[]>;
   /**
    * The package as one node has it; undefined: that node has none. Absent: it is the same for all nodes. What a node keeps,
    * or kept when its part of a restore point was taken, is for that node only.

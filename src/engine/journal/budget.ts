@@ -1,6 +1,6 @@
 import { budgetAllows, type Allowance } from './order';
 import { tally } from './outcome';
-import { bracketBegun, type RunView } from './view';
+import { changesBegun, type RunView } from './view';
 
 /** May more nodes begin, and are there so many failures that `--on-failure` says what follows? */
 export interface Leave extends Allowance {
@@ -46,7 +46,7 @@ function proves({ plan: { batch = [], batches }, nodes }: RunView, index: number
   const later = batches.slice(index + 1);
   if (new Set(batch).size < 2 || later.length === 0) return false;
   // It was proven: what failed then came after the ramp.
-  if (later.flat().some((name) => bracketBegun(nodes[name]))) return false;
+  if (later.flat().some((name) => changesBegun(nodes[name]))) return false;
   const size = batches[index]?.length ?? 0;
   return batches.slice(0, index).every((each) => each.length === 0) || later.some((each) => each.length > size);
 }

@@ -311,7 +311,7 @@ export function currentStep(node: NodeView): StepView | undefined {
 }
 
 /** Has the node's bracket begun, so that it has to be finished or rolled back? */
-export function bracketBegun(node: NodeView | undefined): boolean {
+export function changesBegun(node: NodeView | undefined): boolean {
   return (
     node?.steps.some(
       (each) => each.lane === 'main' && (each.step === 'stop' || each.step === 'upgrade' || each.step === 'restore'),

@@ -4,10 +4,10 @@ import { sleep } from '../../base/async';
 import { after, stopwatch, type Timer } from '../../base/clock';
 import { ClusterliftError, ExitStatus, hasCode } from '../../base/errors';
 import { redactUrl, urlKey, type Address } from '../../package/sources/address';
-import { changedContent, failure, refusedStatus, tooManyRedirects } from '../../package/sources/trouble';
+import { changedContent, failure, refusedStatus, tooManyRedirects } from '../../package/sources/errors';
 import type { NodeConnection } from '../../ssh/connection';
 import { ask, broken, execute } from '../../ssh/exec/script';
-import { linkLost } from '../../ssh/trouble';
+import { linkLost } from '../../ssh/errors';
 import text from './fetch.sh';
 
 /** A download by a node itself (`--fetch primary`). */
@@ -33,7 +33,7 @@ const LONGEST = 12 * 3_600_000;
 /** A node that says nothing for so long is as good as gone: it tells how the download goes three times a second. */
 const SILENCE = 90_000;
 /** A link may be away for so long before we give up; what has arrived is kept. */
-const PATIENCE = 10 * 60_000;
+const MAX_AWAY = 10 * 60_000;
 
 /**
  * Has a node download a URL as the login user. Secrets go through stdin; nothing is left of them there.
@@ -53,7 +53,7 @@ export async function fetchOnNode(connection: NodeConnection, request: NodeFetch
     } catch (error) {
       request.signal.throwIfAborted();
       const away = hasCode(error, 'link-lost') || hasCode(error, 'host-unreachable');
-      if (!away || moved.ms > PATIENCE) throw error;
+      if (!away || moved.ms > MAX_AWAY) throw error;
       await sleep(wait, request.signal);
     }
   }
@@ -89,7 +89,7 @@ async function attempt(connection: NodeConnection, request: NodeFetch, token: st
   }
   const { path, end } = told;
   if (path === undefined || end === undefined) throw broken(node, 'the end of a download is missing');
-  if (end.kind !== 'whole') throw troubleOn(node, address, end.kind, end.status);
+  if (end.kind !== 'whole') throw fetchError(node, address, end.kind, end.status);
   return { path, insecure: end.insecure };
 }
 
@@ -164,7 +164,7 @@ class Silence {
   }
 }
 
-function troubleOn(node: string, { url }: Address, kind: string, status: number): ClusterliftError {
+function fetchError(node: string, { url }: Address, kind: string, status: number): ClusterliftError {
   const where = redactUrl(url);
   switch (kind) {
     case 'server':

@@ -21,7 +21,7 @@ at=$(($4 + 1))
 while IFS= read -r line; do
   rest=${line#file }
   size=${rest#* }
-  lay "$new/.payload" "$new" "${rest%% *}" "${size%% *}" "${size#* }"
+  write_file "$new/.payload" "$new" "${rest%% *}" "${size%% *}" "${size#* }"
 done <"$new/.spec"
 rm -f "$new/.payload" "$new/.spec"
 sync -f "$new" 2>/dev/null || sync

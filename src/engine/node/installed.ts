@@ -1,6 +1,6 @@
 import type { NodeConnection } from '../../ssh/connection';
 import { ask } from '../../ssh/exec/script';
-import type { ShortFile } from '../../ssh/exec/short';
+import type { ScriptFile } from '../../ssh/exec/quick-script';
 import text from './installed.sh';
 
 /** Bytes of a file, and of all, that are read back: as much as was kept of the package. */
@@ -12,14 +12,14 @@ export async function readInstalled(
   connection: NodeConnection,
   directory: string,
   signal?: AbortSignal,
-): Promise<ShortFile[]> {
+): Promise<ScriptFile[]> {
   const entries = await ask(connection, {
     text,
     args: [directory, String(MOST_FILE), String(MOST_ALL)],
     maxOutput: 2 * MOST_ALL,
     ...(signal && { signal }),
   });
-  const files: ShortFile[] = [];
+  const files: ScriptFile[] = [];
   let path = '';
   for (const { key, value } of entries.list()) {
     if (key === 'path') path = value.toString('utf8');

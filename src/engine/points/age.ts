@@ -15,7 +15,7 @@ const MAX_AGE = 15 * 60_000;
 /** What the clock of a node says now, as it stands in the journal: boot id and milliseconds. */
 export async function nodeClock(ctx: RunContext, node: string): Promise<string> {
   const { stateDir } = ctx.node(node);
-  const entries = await ctx.insist(node, (connection) =>
+  const entries = await ctx.retryWhileUnreachable(node, (connection) =>
     ask(connection, { text: clockText, args: ['clock', stateDir], timeout: 20_000 }),
   );
   const uptime = Number(entries.required('uptime'));

@@ -1,7 +1,7 @@
 import { mapLimit } from '../../base/async';
 import { readPointId, type Part, type Point } from '../../backup/points/point';
 import { assemblePoint, keepPackages, keepScripts, type KeptPackage } from '../../backup/lifecycle';
-import type { ShortFile } from '../../ssh/exec/short';
+import type { ScriptFile } from '../../ssh/exec/quick-script';
 import type { RunContext } from '../control/context';
 import type { PlanBackup } from '../journal/plan';
 import { packageOn, type RunPackage } from '../control/runpackage';
@@ -52,7 +52,7 @@ async function keptOf(
     const pkg = packageOn(packages, name);
     if (!pkg) return [name, undefined];
     const { product, version, sha256, manifestValue } = pkg;
-    const scripts = contents(await ctx.insist(name, () => pkg.scriptFiles()));
+    const scripts = contents(await ctx.retryWhileUnreachable(name, () => pkg.scriptFiles()));
     return [name, { product, version, sha256, manifest: JSON.stringify(manifestValue), scripts }];
   });
   ctx.signal.throwIfAborted();
@@ -64,6 +64,6 @@ async function keptOf(
   );
 }
 
-function contents(files: readonly ShortFile[]): Record<string, Uint8Array> {
+function contents(files: readonly ScriptFile[]): Record<string, Uint8Array> {
   return Object.fromEntries(files.map(({ path, content }) => [path, content]));
 }

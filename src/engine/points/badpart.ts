@@ -2,7 +2,7 @@ import { wallClock } from '../../base/clock';
 import { recordVerdicts } from '../../backup/lifecycle';
 import type { ReadPoint } from '../../backup/points/store';
 import { errorRecord, type RunContext } from '../control/context';
-import { backupNode, insistOnServer, storeOf } from './store';
+import { backupNode, retryOnServer, storeOf } from './store';
 
 /** Codes that say: this part will not become good by itself. */
 const BAD_PART: ReadonlySet<string> = new Set([
@@ -26,7 +26,7 @@ const BAD_POINT: ReadonlySet<string> = new Set([
  * @param id the point; undefined: that of the plan
  * @param node whose part it is; undefined: the point as a whole
  */
-export async function tellBroken(
+export async function reportBroken(
   ctx: RunContext,
   id: string | undefined,
   read: ReadPoint | undefined,
@@ -45,7 +45,7 @@ export async function tellBroken(
     .map((name) => backupNode(ctx, name));
   const verdicts = { [node]: { result: 'broken', reason: message } } as const;
   const keep = (): Promise<unknown> =>
-    insistOnServer(ctx, () => recordVerdicts(store, read, nodes, verdicts, ctx.services.by, new Date(wallClock())));
+    retryOnServer(ctx, () => recordVerdicts(store, read, nodes, verdicts, ctx.services.by, new Date(wallClock())));
   // The journal has it; what cannot be written beside the point is found again by whoever uses it.
   await keep().catch(() => undefined);
   ctx.signal.throwIfAborted();

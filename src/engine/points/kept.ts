@@ -1,5 +1,5 @@
 import type { NodeConnection } from '../../ssh/connection';
-import type { ShortFile } from '../../ssh/exec/short';
+import type { ScriptFile } from '../../ssh/exec/quick-script';
 import { manifestOf } from '../../package/manifest';
 import { readInstalled } from '../node/installed';
 import type { PlanInstalled, PlanNode } from '../journal/plan';
@@ -14,7 +14,7 @@ export function keptPackage(
   node: Pick<PlanNode, 'stateDir'> | undefined,
   options: { connect(): NodeConnection; missing(): Error; readonly signal: AbortSignal },
 ): RunPackage {
-  const files = async (): Promise<ShortFile[]> => {
+  const files = async (): Promise<ScriptFile[]> => {
     if (!node) throw options.missing();
     return readInstalled(options.connect(), `${node.stateDir}/installed/${product}/files`, options.signal);
   };

@@ -1,7 +1,7 @@
 import type { RunContext } from '../control/context';
 
 /** A node may be away for so long while nothing has been changed yet. Milliseconds. */
-const PATIENCE = 60_000;
+const MAX_AWAY = 60_000;
 
 /**
  * Marks the restore point of the run as used: its plan is on every node that it holds locked before anything else happens there,
@@ -15,7 +15,7 @@ export async function markPoint(ctx: RunContext): Promise<void> {
     ctx.plan.nodes
       .map(({ name }) => name)
       .filter((name) => ctx.held.has(name))
-      .map((name) => ctx.insist(name, () => mirrorNow(name), Math.min(PATIENCE, ctx.giveUp))),
+      .map((name) => ctx.retryWhileUnreachable(name, () => mirrorNow(name), Math.min(MAX_AWAY, ctx.giveUp))),
   );
   ctx.signal.throwIfAborted();
   for (const each of results) if (each.status === 'rejected') throw each.reason;

@@ -1,7 +1,7 @@
 import { ClusterliftError, ExitStatus, messageOf } from '../../base/errors';
 import type { OwnPackage, Point } from '../../backup/points/point';
 import { manifestOf, type Manifest } from '../../package/manifest';
-import type { ShortFile } from '../../ssh/exec/short';
+import type { ScriptFile } from '../../ssh/exec/quick-script';
 import { packageOfEach, type RunPackage } from '../control/runpackage';
 
 /**
@@ -35,7 +35,7 @@ function ownPackage(point: Point, own: OwnPackage): RunPackage {
 }
 
 /** A point keeps no modes; what is no program is not run. */
-function fileOf(path: string, base64: string): ShortFile {
+function fileOf(path: string, base64: string): ScriptFile {
   return { path, mode: 0o755, content: Buffer.from(base64, 'base64') };
 }
 
@@ -43,7 +43,7 @@ function packageOf(
   point: Point,
   { product, version, sha256 }: Pick<OwnPackage, 'product' | 'version' | 'sha256'>,
   text: string,
-  files: readonly ShortFile[],
+  files: readonly ScriptFile[],
 ): RunPackage {
   const { manifest, value } = parsed(point.id, text);
   return {

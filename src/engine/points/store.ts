@@ -5,12 +5,12 @@ import type { BackupNode, ReadPoint, Store } from '../../backup/points/store';
 import { demandDigest } from '../../backup/points/trust';
 import { isPassing, type RunContext } from '../control/context';
 import type { PlanPoint } from '../journal/plan';
-import { bracketBegun } from '../journal/view';
+import { changesBegun } from '../journal/view';
 
 /** A node or a backup server may be away for so long while nothing is changed. Milliseconds. */
-const BACKUP_PATIENCE = 10 * 60_000;
+const BACKUP_MAX_AWAY = 10 * 60_000;
 /** A backup server that comes back is taken up again; one that is gone for longer is told. Milliseconds. */
-const SERVER_PATIENCE = 60_000;
+const SERVER_MAX_AWAY = 60_000;
 
 /** A node of the run, as the backup room sees it. */
 export function backupNode(ctx: RunContext, name: string): BackupNode {
@@ -32,16 +32,16 @@ export function storeOf(ctx: RunContext): { store: Store; planned: PlanPoint } {
  * Work on a node that may also need the backup server: either may go away and come back. `work` must bear repetition.
  * @throws ClusterliftError `node-unknown` about the node, or what the server is lost by
  */
-export async function insistWithServer<T>(
+export async function retryOnNodeAndServer<T>(
   ctx: RunContext,
   name: string,
   work: () => Promise<T>,
-  patience = Math.min(BACKUP_PATIENCE, ctx.giveUp),
+  maxAway = Math.min(BACKUP_MAX_AWAY, ctx.giveUp),
 ): Promise<T> {
   // In the middle of a change, what is lost is the way on, not the node.
-  const exit = bracketBegun(ctx.nodeView(name)) ? ExitStatus.unknown : ExitStatus.failed;
+  const exit = changesBegun(ctx.nodeView(name)) ? ExitStatus.unknown : ExitStatus.failed;
   return whileServerReturns(ctx, exit, () =>
-    ctx.insist(
+    ctx.retryWhileUnreachable(
       name,
       async () => {
         try {
@@ -52,14 +52,14 @@ export async function insistWithServer<T>(
           throw error;
         }
       },
-      patience,
+      maxAway,
     ),
   );
 }
 
 /** The same for work with the server alone. */
-export async function insistOnServer<T>(ctx: RunContext, work: () => Promise<T>): Promise<T> {
-  const exit = Object.values(ctx.view.nodes).some(bracketBegun) ? ExitStatus.unknown : ExitStatus.failed;
+export async function retryOnServer<T>(ctx: RunContext, work: () => Promise<T>): Promise<T> {
+  const exit = Object.values(ctx.view.nodes).some(changesBegun) ? ExitStatus.unknown : ExitStatus.failed;
   return whileServerReturns(ctx, exit, async () => {
     try {
       return { value: await work() };
@@ -75,15 +75,15 @@ async function whileServerReturns<T>(
   exit: ExitStatus,
   work: () => Promise<{ readonly value: T } | { readonly server: ClusterliftError }>,
 ): Promise<T> {
-  const patience = Math.min(SERVER_PATIENCE, ctx.giveUp);
+  const maxAway = Math.min(SERVER_MAX_AWAY, ctx.giveUp);
   let awaySince: number | undefined;
   for (let wait = 500; ; wait = Math.min(wait * 2, 5000)) {
     const startedAt = monotonic();
     const result = await work();
     if ('value' in result) return result.value;
     // A server that held for a while and went away again is away anew.
-    awaySince = monotonic() - startedAt > SERVER_PATIENCE ? monotonic() : (awaySince ?? monotonic());
-    if (monotonic() + wait - awaySince > patience) throw lostServer(result.server, exit);
+    awaySince = monotonic() - startedAt > SERVER_MAX_AWAY ? monotonic() : (awaySince ?? monotonic());
+    if (monotonic() + wait - awaySince > maxAway) throw lostServer(result.server, exit);
     await sleep(wait, ctx.signal);
   }
 }
@@ -99,7 +99,7 @@ export async function readPinned(
 ): Promise<ReadPoint> {
   const { store, planned } = storeOf(ctx);
   const nodes = own ? own.nodes.map((name) => backupNode(ctx, name)) : backupNodes(ctx);
-  const read = await insistOnServer(ctx, () => store.readPoint(own?.id ?? planned.id, nodes, ctx.signal));
+  const read = await retryOnServer(ctx, () => store.readPoint(own?.id ?? planned.id, nodes, ctx.signal));
   demandDigest(read, own ? own.sha256 : (planned.sha256 ?? ctx.view.point?.sha256), 'the journal of the run');
   return read;
 }

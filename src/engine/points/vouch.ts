@@ -26,14 +26,14 @@ export async function demandVouched(ctx: RunContext, read: ReadPoint): Promise<v
 async function demandOn(ctx: RunContext, read: ReadPoint, name: string): Promise<void> {
   const { id } = read.point;
   const node = backupNode(ctx, name);
-  const { digest, removing } = await ctx.insist(name, () => trustOn(id, node, ctx.signal));
+  const { digest, removing } = await ctx.retryWhileUnreachable(name, () => trustOn(id, node, ctx.signal));
   demandDigest(read, digest, name);
   if (digest === undefined && ctx.plan.point && vouches(ctx.plan.point, name))
     throw refused('foreign-point', name, foreignWords(read, name));
   if (!removing) return;
   if (!isOverridden(ctx.view.overrides, 'removal-begun', name))
     throw refused('removal-begun', name, removalWords(id, name));
-  await ctx.insist(name, () => dropAnnouncements(id, node));
+  await ctx.retryWhileUnreachable(name, () => dropAnnouncements(id, node));
 }
 
 function refused(

@@ -3,7 +3,7 @@ import type { NodeFacts } from '../../cluster/facts';
 import type { Cluster, NodeModel } from '../../cluster/model';
 import { manifestOf, type Manifest } from '../../package/manifest';
 import type { NodeConnection } from '../../ssh/connection';
-import { runScripts, type ShortResult } from '../../ssh/exec/short';
+import { runScripts, type QuickResult } from '../../ssh/exec/quick-script';
 import { membersOf, scriptEnvironment } from '../steps/environment';
 import { installedVersion, parseRecord, type InstallRecord } from '../node/record';
 import { parseVersionOutput } from '../steps/version';
@@ -21,7 +21,7 @@ export interface AskedInstalled {
   /** The script printed something else than a version. */
   readonly versionError: ClusterliftError | undefined;
   /** Undefined: there is no health script to ask. */
-  readonly health: ShortResult | undefined;
+  readonly health: QuickResult | undefined;
 }
 
 export interface AskInstalled {

@@ -3,7 +3,7 @@ import type { NodeFacts } from '../../cluster/facts';
 import type { Cluster, NodeModel } from '../../cluster/model';
 import type { Manifest } from '../../package/manifest';
 import type { ScriptStart } from '../../package/script-start';
-import type { ShortResult } from '../../ssh/exec/short';
+import type { QuickResult } from '../../ssh/exec/quick-script';
 import type { HeldLock } from '../node/lock';
 import type { TwinKind } from '../node/twins';
 import type { AskedInstalled } from './ask-installed';
@@ -23,7 +23,7 @@ export interface NodeProbe {
   /** Undefined: not installed, or it could not be asked. */
   readonly version: string | undefined;
   readonly versionError: ClusterliftError | undefined;
-  readonly check: ShortResult | undefined;
+  readonly check: QuickResult | undefined;
   /** Asked only where the version is the target already. */
   readonly healthy: boolean | undefined;
   /** What the last upgrade left, asked; undefined: nothing, or it was not asked. */

@@ -9,7 +9,7 @@ import type { ExtraFile } from '../../package/recipe';
 import { scriptStart, START_BYTES, type ScriptStart } from '../../package/script-start';
 import { unpackPlan, type UnpackPlan } from '../../package/unpack-plan';
 import type { VerifiedContent } from '../../package/verify';
-import type { ShortFile } from '../../ssh/exec/short';
+import type { ScriptFile } from '../../ssh/exec/quick-script';
 
 /** Bytes of a file, and of all, that go to a node before it has the package. */
 const MOST_FILE = 256 * 1024;
@@ -21,7 +21,7 @@ export interface Content {
   readonly unpack: UnpackPlan;
   readonly extra: readonly ExtraFile[];
   /** The scripts and the small files beside them (what they source lies there). */
-  readonly files: readonly ShortFile[];
+  readonly files: readonly ScriptFile[];
   /** How each script that the manifest names is started. */
   readonly starts: readonly ScriptStart[];
 }
@@ -55,7 +55,7 @@ export async function contentOf(
     const sha256 = known.sums?.list.get(file.path) ?? (content && createHash('sha256').update(content).digest('hex'));
     return { ...file, mode: modeOf(file), sha256 };
   });
-  const sent = unpacked.flatMap(({ path, mode }): ShortFile[] => {
+  const sent = unpacked.flatMap(({ path, mode }): ScriptFile[] => {
     const content = contents.get(path);
     return content ? [{ path, mode, content }] : [];
   });

@@ -2,7 +2,7 @@ import { ClusterliftError, ExitStatus, messageOf } from '../../base/errors';
 import type { NodeModel } from '../../cluster/model';
 import { type Manifest, manifestOf } from '../../package/manifest';
 import type { NodeConnection } from '../../ssh/connection';
-import type { ShortFile } from '../../ssh/exec/short';
+import type { ScriptFile } from '../../ssh/exec/quick-script';
 import { readInstalled } from '../node/installed';
 import { installedVersion, parseRecord } from '../node/record';
 import type { PlanInstalled } from '../journal/plan';
@@ -28,8 +28,8 @@ export function installedPackage(
   const last = kept.sort((a, b) => b.record.time - a.record.time)[0];
   if (!probe || !last) return undefined;
   const { manifest, value: manifestValue } = keptManifest(last, probe.model.name);
-  let read: Promise<ShortFile[]> | undefined;
-  const files = (): Promise<ShortFile[]> =>
+  let read: Promise<ScriptFile[]> | undefined;
+  const files = (): Promise<ScriptFile[]> =>
     (read ??= readInstalled(connection(), last.files, signal).catch((error: unknown) => {
       read = undefined;
       throw error;

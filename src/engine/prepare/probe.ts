@@ -5,7 +5,7 @@ import type { Cluster, NodeModel } from '../../cluster/model';
 import type { Manifest } from '../../package/manifest';
 import { sameVersion } from '../../package/version';
 import type { NodeConnection } from '../../ssh/connection';
-import { runScripts, type ShortFile, type ShortRequest, type ShortResult } from '../../ssh/exec/short';
+import { runScripts, type ScriptFile, type QuickRequest, type QuickResult } from '../../ssh/exec/quick-script';
 import { membersOf, scriptEnvironment, type ScriptAction } from '../steps/environment';
 import { gatherFacts } from '../node/facts';
 import { installedVersion, parseRecord } from '../node/record';
@@ -23,7 +23,7 @@ export interface ProbePackage {
   readonly version: string;
   readonly sha256: string;
   readonly manifest: Manifest;
-  scriptFiles(): Promise<readonly ShortFile[]>;
+  scriptFiles(): Promise<readonly ScriptFile[]>;
 }
 
 export interface ProbeRequest {
@@ -120,7 +120,7 @@ async function probeScripts(request: ProbeRequest, pkg: ProbePackage, known: Nod
   return { ...probe, healthy: await isHealthy(connection, pkg, { from, env, signal }) };
 }
 
-function versionOf(result: ShortResult, node: string): Pick<NodeProbe, 'version' | 'versionError'> {
+function versionOf(result: QuickResult, node: string): Pick<NodeProbe, 'version' | 'versionError'> {
   try {
     if (result.rc !== 0) throw versionScriptFailed(result, node);
     return { version: parseVersionOutput(result.stdout, node), versionError: undefined };
@@ -133,7 +133,7 @@ function versionOf(result: ShortResult, node: string): Pick<NodeProbe, 'version'
 async function isHealthy(
   connection: NodeConnection,
   pkg: ProbePackage,
-  how: Pick<ShortRequest, 'from' | 'env' | 'signal'>,
+  how: Pick<QuickRequest, 'from' | 'env' | 'signal'>,
 ): Promise<boolean> {
   if (pkg.manifest.scripts.health === undefined) return true;
   const [result] = await runScripts(connection, { ...how, scripts: [shortOf(pkg, 'health')] });

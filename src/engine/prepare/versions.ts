@@ -2,7 +2,7 @@ import { mapLimit } from '../../base/async';
 import { ClusterliftError } from '../../base/errors';
 import type { Cluster, NodeModel } from '../../cluster/model';
 import type { NodeConnection } from '../../ssh/connection';
-import { runScripts } from '../../ssh/exec/short';
+import { runScripts } from '../../ssh/exec/quick-script';
 import { membersOf, scriptEnvironment, type ScriptAction } from '../steps/environment';
 import { installedVersion, parseRecord } from '../node/record';
 import type { RunPackage } from '../control/runpackage';

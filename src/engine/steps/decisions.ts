@@ -51,7 +51,7 @@ async function mayBeDecided(
   try {
     for (const each of [id, `${id}-stop`, `${id}-start`]) {
       const job = { stateDir: ctx.node(node).stateDir, id: each };
-      const { state } = await ctx.insist(
+      const { state } = await ctx.retryWhileUnreachable(
         node,
         (connection) => jobStatus(connection, job),
         choice === 'failed' ? 0 : undefined,

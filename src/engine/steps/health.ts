@@ -6,7 +6,7 @@ import { formatDuration } from '../../base/units';
 import type { RunContext } from '../control/context';
 import type { Lane } from '../journal/events';
 import type { RunPackage } from '../control/runpackage';
-import { runShort, type ShortResult } from './short';
+import { runQuickScript, type QuickResult } from './quick-script';
 import { runStep } from './steps';
 
 /** One call may take what is left of the time, and so long in any case. Milliseconds. */
@@ -34,7 +34,7 @@ async function poll(ctx: RunContext, pkg: RunPackage, node: string, lane: Lane):
   const deadline = monotonic() + limit;
   const clock = new HealthClock(stable, deadline);
   for (let passes = 0; ;) {
-    const result = await runShort(
+    const result = await runQuickScript(
       ctx,
       pkg,
       node,
@@ -74,7 +74,7 @@ export class HealthClock {
   }
 }
 
-function unhealthy(node: string, last: ShortResult, limit: number, stable: number): ClusterliftError {
+function unhealthy(node: string, last: QuickResult, limit: number, stable: number): ClusterliftError {
   const wanted = stable > 0 ? ` for ${formatDuration(stable)}` : '';
   return new ClusterliftError({
     code: 'unhealthy',

@@ -12,7 +12,7 @@ export async function keepInstalled(ctx: RunContext, pkg: RunPackage, node: stri
   const files = await pkg.scriptPaths();
   const directory = directoryOf(ctx, pkg, node);
   const record = recordOf(ctx, pkg, ctx.node(node)).json;
-  await ctx.insist(node, (connection) =>
+  await ctx.retryWhileUnreachable(node, (connection) =>
     finishRecord(connection, {
       stateDir,
       fence: fenceOf(ctx, node),

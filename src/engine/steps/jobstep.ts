@@ -5,7 +5,7 @@ import { ClusterliftError, ExitStatus } from '../../base/errors';
 import { lastLines } from '../../base/text';
 import { formatDuration } from '../../base/units';
 import type { RunTask } from '../../backup/points/task';
-import type { FollowOptions, JobEnd, JobSpec, Wishes } from '../../ssh/exec/jobs';
+import type { FollowOptions, JobEnd, JobSpec, ScriptRequests } from '../../ssh/exec/jobs';
 import type { NodeConnection } from '../../ssh/connection';
 import { runJob } from '../../ssh/exec/jobs';
 import type { RunContext } from '../control/context';
@@ -82,9 +82,9 @@ async function follow(
     if (await step.wasDone?.()) return { rc: 0, found: true };
     throw attemptLost(step, end.reason, tail.lines());
   }
-  await tellWishes(ctx, step.node, end.wishes);
+  await recordRequests(ctx, step.node, end.requests);
   if (end.rc !== 0) throw scriptFailed(step, end.rc, tail.lines(), ctx.plan.action);
-  return { rc: end.rc, ...(end.wishes.provision ? { provision: true } : {}) };
+  return { rc: end.rc, ...(end.requests.provision ? { provision: true } : {}) };
 }
 
 /** The work of a backup or a restore as the job of an attempt: it survives us, and an attempt runs it once. */
@@ -162,7 +162,7 @@ export async function untilClaimed(
 ): Promise<EndOfClaimed> {
   for (let tries = 0; tries < 6; tries++) {
     if (tries > 0) await sleep(1000, ctx.signal);
-    const end = await ctx.insist(step.node, start);
+    const end = await ctx.retryWhileUnreachable(step.node, start);
     if (end.state === 'done' || end.state === 'unknown') return end;
   }
   throw notStarted(step);
@@ -207,11 +207,11 @@ async function withDeadlines<T>(ctx: RunContext, step: Attempt, work: (watch: Jo
   }
 }
 
-async function tellWishes(ctx: RunContext, node: string, wishes: Wishes): Promise<void> {
-  if (wishes.provision) await ctx.record({ type: 'request', node, kind: 'provision' });
-  if (wishes.reboot) await ctx.record({ type: 'request', node, kind: 'reboot' });
-  for (const text of wishes.messages) await ctx.record({ type: 'request', node, kind: 'message', text });
-  for (const text of wishes.ignored) {
+async function recordRequests(ctx: RunContext, node: string, requests: ScriptRequests): Promise<void> {
+  if (requests.provision) await ctx.record({ type: 'request', node, kind: 'provision' });
+  if (requests.reboot) await ctx.record({ type: 'request', node, kind: 'reboot' });
+  for (const text of requests.messages) await ctx.record({ type: 'request', node, kind: 'message', text });
+  for (const text of requests.ignored) {
     await ctx.record({
       type: 'warning',
       node,

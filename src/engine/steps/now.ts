@@ -8,7 +8,7 @@ import { readVersion } from './version';
 import { hasBegun } from '../journal/versions-now';
 
 /** A node that failed is asked for its version for so long. Milliseconds. */
-const PATIENCE = 20_000;
+const MAX_AWAY = 20_000;
 
 /**
  * Closes a node that failed. It may have any version now, whatever was planned: it is asked, and the answer stands in the
@@ -33,9 +33,9 @@ async function askNow(ctx: RunContext, pkg: RunPackage | undefined, node: string
   const { stateDir } = ctx.node(node);
   const { product } = pkg;
   try {
-    const has = (await readVersion(ctx, pkg, node, PATIENCE)) ?? null;
+    const has = (await readVersion(ctx, pkg, node, MAX_AWAY)) ?? null;
     const note = { stateDir, fence: fenceOf(ctx, node), product, has };
-    await ctx.insist(node, (connection) => noteVersion(connection, note), PATIENCE);
+    await ctx.retryWhileUnreachable(node, (connection) => noteVersion(connection, note), MAX_AWAY);
     return has;
   } catch (error) {
     ctx.signal.throwIfAborted();

@@ -3,7 +3,7 @@ import { mapLimit } from '../../base/async';
 import { ClusterliftError, ExitStatus } from '../../base/errors';
 import { manifestOf, type Manifest } from '../../package/manifest';
 import { jobStatus } from '../../ssh/exec/jobs';
-import { runScripts } from '../../ssh/exec/short';
+import { runScripts } from '../../ssh/exec/quick-script';
 import type { RunContext } from '../control/context';
 import { environmentOf } from './environment';
 import { scriptJob } from './jobstep';
@@ -52,7 +52,7 @@ function isLocked(ctx: RunContext, name: string): boolean {
 
 async function compare(ctx: RunContext, pkg: RunPackage | undefined, name: string): Promise<Change | undefined> {
   const { stateDir } = ctx.node(name);
-  const past = await ctx.insist(name, (connection) => readPast(connection, stateDir, ctx.signal));
+  const past = await ctx.retryWhileUnreachable(name, (connection) => readPast(connection, stateDir, ctx.signal));
   const asked = isMidway(ctx.plan, ctx.nodeView(name)) ? undefined : await askVersion(ctx, pkg, name, past);
   return changeSince(ctx.plan, ctx.view, name, past, asked);
 }
@@ -86,7 +86,7 @@ async function installedVersionOf(ctx: RunContext, name: string, past: NodePast)
   if (!manifest) return undefined;
   const { scripts, timeouts } = manifest;
   const dir = kept.files;
-  const [result] = await ctx.insist(name, (connection) =>
+  const [result] = await ctx.retryWhileUnreachable(name, (connection) =>
     runScripts(connection, {
       from: { dir },
       scripts: [{ name: 'version', path: scripts.version, timeoutMs: timeouts.version }],
@@ -123,7 +123,7 @@ async function startWhatStands(ctx: RunContext, packages: RunPackage | undefined
   if (scope?.quiet !== true || !backup || backup.state === 'done') return;
   const { lane, attempt } = backup;
   const job = { stateDir: ctx.node(name).stateDir, id: jobId(ctx.plan.run, name, 'backup', lane, attempt) };
-  const { state } = await ctx.insist(name, (connection) => jobStatus(connection, job, ctx.signal));
+  const { state } = await ctx.retryWhileUnreachable(name, (connection) => jobStatus(connection, job, ctx.signal));
   // A job that did not die starts the application itself.
   if (state !== 'unknown') return;
   try {

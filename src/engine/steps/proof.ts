@@ -4,7 +4,7 @@ import type { RunContext } from '../control/context';
 import { gatherFacts } from '../node/facts';
 import { parseRecord } from '../node/record';
 import type { RunPackage } from '../control/runpackage';
-import { runShort } from './short';
+import { runQuickScript } from './quick-script';
 import { readVersion } from './version';
 
 /**
@@ -14,14 +14,16 @@ import { readVersion } from './version';
 export async function upgradeIsProven(ctx: RunContext, pkg: RunPackage, node: string): Promise<boolean> {
   try {
     const { stateDir } = ctx.node(node);
-    const facts = await ctx.insist(node, (connection) => gatherFacts(connection, { stateDir, signal: ctx.signal }));
+    const facts = await ctx.retryWhileUnreachable(node, (connection) =>
+      gatherFacts(connection, { stateDir, signal: ctx.signal }),
+    );
     const text = facts.products.find((each) => each.product === pkg.product)?.record;
     const record = text === undefined ? undefined : parseRecord(text);
     if (record?.run !== ctx.plan.run || (record.state !== 'script-ok' && record.state !== 'done')) return false;
     const version = await readVersion(ctx, pkg, node);
     if (version === undefined || !sameVersion(version, pkg.version)) return false;
     if (pkg.manifest.scripts.health === undefined) return true;
-    return (await runShort(ctx, pkg, node, 'health', 'upgrade', pkg.manifest.timeouts.health)).rc === 0;
+    return (await runQuickScript(ctx, pkg, node, 'health', 'upgrade', pkg.manifest.timeouts.health)).rc === 0;
   } catch (error) {
     if (error instanceof ClusterliftError) return false;
     throw error;

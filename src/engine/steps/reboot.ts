@@ -36,7 +36,7 @@ export async function rebootAndWait(ctx: RunContext, pkg: RunPackage, node: stri
       const watch = stopwatch();
       await askForReboot(ctx, node, attempt, old);
       const boot = await waitForNewBoot(ctx, pkg, node, attempt, old);
-      await ctx.insist(node, (connection) =>
+      await ctx.retryWhileUnreachable(node, (connection) =>
         clearRequest(connection, ctx.node(node).stateDir, fenceOf(ctx, node), 'reboot'),
       );
       return { bootId: boot, awayMs: watch.ms };
@@ -85,7 +85,7 @@ async function waitForNewBoot(
     const left = timeout + ctx.giveUp - waited;
     if (left <= 0) throw notBack(node, waited);
     const boot = await ctx
-      .insist(node, () => readBootId(ctx, node), left)
+      .retryWhileUnreachable(node, () => readBootId(ctx, node), left)
       .catch((error: unknown) => {
         throw differentKey(error) ? cameBackAsAnother(node, error) : error;
       });
@@ -95,7 +95,7 @@ async function waitForNewBoot(
 }
 
 async function bootIdOf(ctx: RunContext, node: string): Promise<string> {
-  return ctx.insist(node, () => readBootId(ctx, node));
+  return ctx.retryWhileUnreachable(node, () => readBootId(ctx, node));
 }
 
 async function readBootId(ctx: RunContext, node: string): Promise<string> {

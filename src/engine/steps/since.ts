@@ -2,7 +2,7 @@ import { sameVersion } from '../../package/version';
 import type { NodePast } from '../node/past';
 import { parseRecord, recordedVersion as vouchedFor, type InstallRecord } from '../node/record';
 import type { Plan, PlanNode, SeenPast } from '../journal/plan';
-import { bracketBegun, stepOf, type NodeView, type RunView } from '../journal/view';
+import { changesBegun, stepOf, type NodeView, type RunView } from '../journal/view';
 
 /**
  * What others did to a node since a plan was made. Every job that changes a node names its run in `lock/changed`, so a run
@@ -127,7 +127,7 @@ function wantedVersion(plan: Plan, planned: PlanNode, node: NodeView): AskedVers
 export function isMidway({ action }: Pick<Plan, 'action'>, node: NodeView): boolean {
   if (node.outcome === 'overtaken') return false;
   const provision = stepOf(node, 'provision');
-  const begun = bracketBegun(node) || (provision !== undefined && provision.state !== 'done');
+  const begun = changesBegun(node) || (provision !== undefined && provision.state !== 'done');
   if (node.outcome === undefined || node.outcome === 'unknown') return begun;
   // While an upgrade is rolled back, its nodes keep the outcome of the way there.
   const back = node.steps.filter(({ lane, step }) => lane === 'rollback' && step !== 'stage' && step !== 'unpack');

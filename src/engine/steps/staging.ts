@@ -13,12 +13,12 @@ import { unpackImage } from '../node/unpack';
 import type { PackageContent, RunPackage } from '../control/runpackage';
 import { Relay, RelayBroken } from './relay';
 import { runStep } from './steps';
-import { bracketBegun, stepOf, type NodeView } from '../journal/view';
+import { changesBegun, stepOf, type NodeView } from '../journal/view';
 
 /** Images travel to so many nodes at once: enough to fill an uplink, few enough that each one moves. */
 const AT_ONCE = 8;
 /** A staging link may be away for so long before the run is given up; nothing was changed yet. Milliseconds. */
-const STAGE_PATIENCE = 10 * 60_000;
+const STAGE_MAX_AWAY = 10 * 60_000;
 /** Milliseconds without a byte after which a transfer counts as dead. */
 const IDLE = 60_000;
 const PIECE = 1024 * 1024;
@@ -48,7 +48,7 @@ export async function stageAgain(ctx: RunContext, pkg: RunPackage): Promise<void
   const isWanting = (node: NodeView): boolean =>
     (['stage', 'unpack'] as const).some((step) => {
       const state = stepOf(node, step)?.state;
-      return state === 'running' || (state === undefined && !bracketBegun(node));
+      return state === 'running' || (state === undefined && !changesBegun(node));
     });
   const nodes = changing(ctx).filter((name) => isOpen(ctx.nodeView(name)) && isWanting(ctx.nodeView(name)));
   if (nodes.length === 0) return;
@@ -97,7 +97,7 @@ async function stage(all: Staging, node: string): Promise<void> {
       step: 'stage',
       repeatable: true,
       run: async () => {
-        const bytes = await ctx.insist(node, () => bringOver(all, node, target), STAGE_PATIENCE);
+        const bytes = await ctx.retryWhileUnreachable(node, () => bringOver(all, node, target), STAGE_MAX_AWAY);
         return { sent: bytes, sha256: pkg.sha256 };
       },
     });
@@ -211,10 +211,10 @@ async function unpack(ctx: RunContext, pkg: RunPackage, node: string, source: Sh
     repeatable: true,
     run: async () => {
       const { unpack: plan, extra } = await source.content();
-      await ctx.insist(
+      await ctx.retryWhileUnreachable(
         node,
         (connection) => unpackImage(connection, targetOf(ctx, pkg, node), plan, extra),
-        STAGE_PATIENCE,
+        STAGE_MAX_AWAY,
       );
       return { files: plan.files.length };
     },

@@ -47,7 +47,7 @@ export async function runStep(ctx: RunContext, act: Act): Promise<StepData> {
   const fresh = !prior || over || prior.decision === 'retry';
   let attempt = (prior?.attempt ?? 0) + (fresh ? 1 : 0);
   if (fresh) await begin(ctx, act, attempt);
-  const enter = act.alone ? ctx.gate.exclusive.bind(ctx.gate) : ctx.gate.shared.bind(ctx.gate);
+  const enter = act.alone ? ctx.sharedLock.exclusive.bind(ctx.sharedLock) : ctx.sharedLock.shared.bind(ctx.sharedLock);
   return enter(async () => {
     for (;;) {
       const result = await runAttempt(ctx, act, { node: act.node, step: act.step, lane, attempt });

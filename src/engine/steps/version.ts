@@ -4,7 +4,7 @@ import { sameVersion } from '../../package/version';
 import type { RunContext } from '../control/context';
 import type { Lane } from '../journal/events';
 import type { RunPackage } from '../control/runpackage';
-import { runShort, type ShortResult } from './short';
+import { runQuickScript, type QuickResult } from './quick-script';
 import { runStep } from './steps';
 
 /** Longest version text that is taken for one. */
@@ -12,7 +12,7 @@ const MAX_VERSION = 128;
 
 /**
  * Asks the package's version script on a node.
- * @param patience milliseconds that the node may be away
+ * @param maxAway milliseconds that the node may be away
  * @returns undefined: nothing is installed
  * @throws ClusterliftError `version-script` when the script fails, hangs or prints something else than a version
  */
@@ -20,9 +20,9 @@ export async function readVersion(
   ctx: RunContext,
   pkg: RunPackage,
   node: string,
-  patience?: number,
+  maxAway?: number,
 ): Promise<string | undefined> {
-  const result = await runShort(ctx, pkg, node, 'version', 'status', pkg.manifest.timeouts.version, patience);
+  const result = await runQuickScript(ctx, pkg, node, 'version', 'status', pkg.manifest.timeouts.version, maxAway);
   if (result.rc !== 0) throw versionScriptFailed(result, node);
   return parseVersionOutput(result.stdout, node);
 }
@@ -44,7 +44,7 @@ export function parseVersionOutput(stdout: string, node: string): string | undef
   return text;
 }
 
-export function versionScriptFailed(result: ShortResult, node: string): ClusterliftError {
+export function versionScriptFailed(result: QuickResult, node: string): ClusterliftError {
   return new ClusterliftError({
     code: 'version-script',
     message: `The version script ${result.rc === 'timeout' ? 'hung' : `ended with status ${String(result.rc)}`} on ${node}`,

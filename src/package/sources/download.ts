@@ -6,7 +6,7 @@ import type { Body } from './body';
 import { HttpClient, type HttpAnswer, type HttpOptions } from './http';
 import { Meter, type Progress } from './meter';
 import type { PartFile } from './part';
-import { changedContent, failure, TransientError, troubleOf } from './trouble';
+import { changedContent, failure, TransientError, downloadError } from './errors';
 import { contentRange, isOther, isResumable, validatorsOf, type Validators } from './validators';
 
 export interface DownloadOptions extends HttpOptions {
@@ -42,7 +42,7 @@ const NOTHING: Validators = { etag: undefined, lastModified: undefined, dateIsSt
 /**
  * Downloads into a part file, over as many connections as it takes, and hashes on the way.
  * The caller finishes, closes or discards the part; after `download-changed` and `digest-mismatch` it is worth nothing.
- * @throws ClusterliftError `download-changed`, `digest-mismatch`, `disk-full`, those of `trouble.ts`, or the signal's reason
+ * @throws ClusterliftError `download-changed`, `digest-mismatch`, `disk-full`, those of `errors.ts`, or the signal's reason
  */
 export async function download(address: Address, part: PartFile, options: DownloadOptions = {}): Promise<Downloaded> {
   const client = new HttpClient(options);
@@ -102,7 +102,7 @@ class Download {
     }
     const { length } = this.part.validators ?? {};
     if (length !== undefined && this.part.size < length)
-      throw troubleOf(new Error('the answer ended too early'), this.address.url);
+      throw downloadError(new Error('the answer ended too early'), this.address.url);
     if (length !== undefined && this.part.size > length) throw changedContent(this.address.url);
   }
 
@@ -157,7 +157,7 @@ class Download {
       }
     } catch (error) {
       this.options.signal?.throwIfAborted();
-      throw troubleOf(error, this.address.url);
+      throw downloadError(error, this.address.url);
     }
     this.meter.at(this.part.size, total, true);
   }

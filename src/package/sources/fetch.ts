@@ -11,7 +11,7 @@ import { codeOf } from './file';
 import { HttpClient } from './http';
 import { PartFile } from './part';
 import { peekUrl } from './peek';
-import { TransientError } from './trouble';
+import { TransientError } from './errors';
 
 export interface FetchOptions extends DownloadOptions {
   /** Look at the package before fetching it, where the server allows it: what is no package is refused at once. */

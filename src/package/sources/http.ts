@@ -2,7 +2,7 @@ import { Agent, ProxyAgent, request, type Dispatcher } from 'undici';
 import { isHttp, type Address } from './address';
 import { Body } from './body';
 import { proxyFor, proxyFromEnv, type ProxySettings } from './proxy';
-import { refusedStatus, tooManyRedirects, troubleOf } from './trouble';
+import { refusedStatus, tooManyRedirects, downloadError } from './errors';
 
 export interface HttpOptions {
   /** Default: the environment's. */
@@ -46,7 +46,7 @@ export class HttpClient {
 
   /**
    * @returns any answer that is not a redirect and not a refusal (statuses 2xx, 304, 416)
-   * @throws ClusterliftError of `trouble.ts`, or the signal's reason
+   * @throws ClusterliftError of `errors.ts`, or the signal's reason
    */
   async get(address: Address, headers: Record<string, string> = {}): Promise<HttpAnswer> {
     let url = address.url;
@@ -94,7 +94,7 @@ export class HttpClient {
       return { status: answer.statusCode, headers: headersOf(answer.headers), body: new Body(answer.body) };
     } catch (error) {
       this.signal?.throwIfAborted();
-      throw troubleOf(error, url);
+      throw downloadError(error, url);
     }
   }
 

@@ -2,7 +2,7 @@ import { hasCode } from '../../base/errors';
 import { inspectPackage, type InspectOptions, type PackageInfo } from '../inspect';
 import type { Address } from './address';
 import type { HttpOptions } from './http';
-import { TransientError } from './trouble';
+import { TransientError } from './errors';
 import { openUrlReader } from './url';
 import type { Validators } from './validators';
 

@@ -2,7 +2,7 @@ import type { RandomReader } from '../../base/reader';
 import type { Address } from './address';
 import type { Body } from './body';
 import { HttpClient, type HttpOptions } from './http';
-import { changedContent, noRange, troubleOf } from './trouble';
+import { changedContent, noRange, downloadError } from './errors';
 import { contentRange, isOther, validatorsOf, type Validators } from './validators';
 
 /** A package on a web server, read where it lies. */
@@ -109,8 +109,8 @@ async function bodyOf(body: Body, length: number, url: URL): Promise<Uint8Array>
       if (total > length) break;
     }
   } catch (error) {
-    throw troubleOf(error, url);
+    throw downloadError(error, url);
   }
-  if (total !== length) throw troubleOf(new Error('the answer has another length than it says'), url);
+  if (total !== length) throw downloadError(new Error('the answer has another length than it says'), url);
   return Buffer.concat(parts);
 }

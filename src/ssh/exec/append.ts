@@ -3,7 +3,7 @@ import { ClusterliftError, ExitStatus } from '../../base/errors';
 import { lastLines } from '../../base/text';
 import appendScript from './append.sh';
 import type { AppendRequest, ExecRequest, ExecResult } from '../connection';
-import { appendOffset, linkLost } from '../trouble';
+import { appendOffset, linkLost } from '../errors';
 
 /** As long as bytes move, an append may take its time. */
 const FOREVER = Infinity;

@@ -7,7 +7,7 @@ import type { Elevation } from './command';
 import type { Asker, ExecRequest, ExecResult, Question, SecretTarget } from '../connection';
 import { PasswordSource } from '../password';
 import type { Secrets } from '../secrets';
-import { abortReason } from '../trouble';
+import { abortReason } from '../errors';
 import { NotStarted, converse, type Pipe } from './session';
 import { deferred } from '../deferred';
 
@@ -72,7 +72,7 @@ export class Runner {
     try {
       return await this.attemptSudo(request, proven.password, () => undefined);
     } catch (error) {
-      if (!isPasswordTrouble(error)) throw error;
+      if (!isPasswordError(error)) throw error;
       if (this.proven === proven) this.proven = undefined; // the rules or the password changed meanwhile
       return this.firstSudo(request);
     }
@@ -103,7 +103,7 @@ export class Runner {
           onProven();
         });
       } catch (error) {
-        if (!isPasswordTrouble(error)) throw error;
+        if (!isPasswordError(error)) throw error;
         this.needsPassword = true;
       }
     }
@@ -117,7 +117,7 @@ export class Runner {
           onProven();
         });
       } catch (error) {
-        if (!isPasswordTrouble(error)) throw error;
+        if (!isPasswordError(error)) throw error;
         candidate.reject();
       } finally {
         candidate.release();
@@ -166,7 +166,7 @@ export class Runner {
   }
 }
 
-function isPasswordTrouble(error: unknown): boolean {
+function isPasswordError(error: unknown): boolean {
   if (!(error instanceof NotStarted)) return false;
   return error.reason === 'wrong-password' || PASSWORD_NEEDED.test(error.text) || PASSWORD_WRONG.test(error.text);
 }
@@ -178,8 +178,8 @@ export function explain(error: NotStarted, identity: Identity, kind: Become): Cl
   const refused = (message: string, hint: string): ClusterliftError =>
     new ClusterliftError({ code: 'become-refused', message, hint, exit: ExitStatus.refused, node, log });
   if (kind !== 'none') {
-    const trouble = BECOME_TROUBLE.find((each) => each.says.test(error.text) && (each.both || kind === 'sudo'));
-    if (trouble) return refused(trouble.message(node, user, kind), trouble.hint(user));
+    const failure = BECOME_ERRORS.find((each) => each.says.test(error.text) && (each.both || kind === 'sudo'));
+    if (failure) return refused(failure.message(node, user, kind), failure.hint(user));
     const said = /^.*\b(?:sudo|doas): .*$/m.exec(error.text)?.[0];
     if (kind === 'doas') return refused(`doas refused ${user} on ${node}`, doasHint(user));
     if (said !== undefined) {
@@ -208,7 +208,7 @@ export function explain(error: NotStarted, identity: Identity, kind: Become): Cl
 const doasHint = (user: string): string =>
   advice`Only doas without a password is supported: put \`permit nopass ${user}\` in /etc/doas.conf, or use sudo.`;
 
-const BECOME_TROUBLE: readonly {
+const BECOME_ERRORS: readonly {
   says: RegExp;
   /** Also for doas. */
   both: boolean;

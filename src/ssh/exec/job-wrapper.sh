@@ -92,10 +92,10 @@ end_record() {
 keep_requests() {
   spec request
   if [ -z "$VALUE" ] || [ ! -f "$J/output" ] || [ -L "$J/output" ]; then return 0; fi
-  head -c 8192 "$J/output" | while IFS= read -r wish || [ -n "$wish" ]; do
-    case $wish in
+  head -c 8192 "$J/output" | while IFS= read -r request || [ -n "$request" ]; do
+    case $request in
       provision=required | reboot=required)
-        printf '%s,"time":%s}\n' "${VALUE%\}}" "$(date +%s)" | put "$S/requests/${wish%%=*}"
+        printf '%s,"time":%s}\n' "${VALUE%\}}" "$(date +%s)" | put "$S/requests/${request%%=*}"
         ;;
     esac
   done

@@ -44,7 +44,7 @@ export interface JobSpec {
 }
 
 /** What a script asked for by lines in `$CLUSTERLIFT_OUTPUT`; text is bounded and printable. */
-export interface Wishes {
+export interface ScriptRequests {
   readonly provision: boolean;
   readonly reboot: boolean;
   readonly messages: readonly string[];
@@ -57,7 +57,7 @@ export type JobStatus =
   /** Uploaded, not started: safe to start. */
   | { readonly state: 'unclaimed' }
   | { readonly state: 'running' }
-  | { readonly state: 'done'; readonly rc: number; readonly wishes: Wishes }
+  | { readonly state: 'done'; readonly rc: number; readonly requests: ScriptRequests }
   /** It began, and nobody can say how far it came. */
   | { readonly state: 'unknown'; readonly reason: 'dead' | 'other-boot' };
 
@@ -194,7 +194,7 @@ export function parseStatus(node: string, stderr: string): JobStatus {
       return { state: 'unknown', reason: 'other-boot' };
     case 'ended':
       if (!told || !/^\d{1,3}$/.test(told[2] ?? '')) break;
-      return { state: 'done', rc: Number(told[2]), wishes: parseWishes(stderr.slice(told.index + told[0].length)) };
+      return { state: 'done', rc: Number(told[2]), requests: parseRequests(stderr.slice(told.index + told[0].length)) };
   }
   throw broken(node, 'the state of a job is missing');
 }
@@ -208,7 +208,7 @@ export function parseAge(stderr: string): number | undefined {
 const MAX_WISHES = 50;
 
 /** Reads the lines of `$CLUSTERLIFT_OUTPUT`. Pure. */
-export function parseWishes(output: string): Wishes {
+export function parseRequests(output: string): ScriptRequests {
   const lines = output.split('\n').filter((each) => each.trim() !== '');
   const messages: string[] = [];
   const ignored: string[] = [];

@@ -1,5 +1,5 @@
 # shellcheck shell=sh
-# What job-wrapper.sh and short.sh share: how a script of a package is started.
+# What job-wrapper.sh and quick-script.sh share: how a script of a package is started.
 
 # unescape TEXT: sets VALUE to what `printf %b` makes of it, trailing newlines included.
 unescape() {

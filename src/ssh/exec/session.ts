@@ -4,7 +4,7 @@ import { ClusterliftError, ExitStatus } from '../../base/errors';
 import { lastLines } from '../../base/text';
 import { BOOT_MARK, payload } from './command';
 import type { ExecRequest, ExecResult } from '../connection';
-import { abortReason } from '../trouble';
+import { abortReason } from '../errors';
 import { deferred } from '../deferred';
 
 /** A started bootstrap, whether at the end of an SSH channel or as a child of ours. */

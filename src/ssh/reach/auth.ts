@@ -7,7 +7,7 @@ import type { Asker } from '../connection';
 import { type KeyFiles, type KeyOffer, OfferAgent } from './keys';
 import { offersFor } from './offers';
 import { type Candidate, PasswordSource } from '../password';
-import type { Patience } from './patience';
+import type { PausableDeadline } from './pausable-deadline';
 import { type Secrets, variableOf } from '../secrets';
 import type { Target } from './target';
 
@@ -46,7 +46,7 @@ interface Reply {
 /** Who is asked during one connection attempt. */
 interface Scene {
   readonly asker: Asker;
-  readonly patience: Patience;
+  readonly deadline: PausableDeadline;
   readonly signal: AbortSignal | undefined;
 }
 
@@ -99,7 +99,7 @@ export class Authenticator {
   /** The handler that ssh2 calls for each attempt of one connection. */
   handler(
     asker: Asker,
-    patience: Patience,
+    deadline: PausableDeadline,
     signal: AbortSignal | undefined,
     onError: (error: Error) => void,
   ): (left: readonly string[] | null, partial: boolean | null, next: (method: AnyAuthMethod | false) => void) => void {
@@ -108,10 +108,10 @@ export class Authenticator {
     this.old = [];
     this.again = this.answered ? 'hung-up' : undefined;
     this.answered = false;
-    const attempts = this.attempts({ asker: patience.wrap(asker), patience, signal });
+    const attempts = this.attempts({ asker: deadline.wrap(asker), deadline, signal });
     return (left, partial, next) => {
       // Waiting for another node's question counts as a question, too.
-      patience
+      deadline
         .during(() => attempts.next({ left: left ?? this.offered, partial: partial ?? false }))
         .then((result) => {
           next(result.done === true ? false : result.value);
@@ -186,9 +186,9 @@ export class Authenticator {
     const { offers, leftOut } = await offersFor(target, env, keys);
     this.tried.push(...leftOut);
     for (const offer of offers) {
-      const { asker, patience, signal } = scene;
+      const { asker, deadline, signal } = scene;
       const agent = new OfferAgent(offer.publicKey, (data, options) =>
-        patience.during(() => {
+        deadline.during(() => {
           this.checkHash(offer, options.hash);
           return offer.sign(data, options, asker, signal);
         }),
@@ -297,7 +297,7 @@ class Interview {
     prompts: Prompt[],
     finish: KeyboardInteractiveCallback,
   ): void => {
-    this.scene.patience
+    this.scene.deadline
       .during(() => this.answers(instructions, prompts))
       .then(finish, () => {
         this.speechless = true;

@@ -10,7 +10,7 @@ import { KeyFiles } from './keys';
 import { Link } from './link';
 import { LocalConnection } from './local';
 import type { Secrets } from '../secrets';
-import { SshConnection, type Terminal } from './ssh';
+import { SshConnection, type Terminal } from './ssh-connection';
 import { type JumpSpec, type SshFiles, type Target, parseJumps, resolveTarget } from './target';
 import type { TerminalSize, Transport } from './transport';
 

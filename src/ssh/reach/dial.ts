@@ -8,9 +8,9 @@ import { hostKeyOrder, oldAmong } from './algorithms';
 import type { Authenticator } from './auth';
 import type { Asker } from '../connection';
 import { deferred } from '../deferred';
-import { explainFailure, isBusy, isDecided, noCommonAlgorithm, unreachable } from './dial-trouble';
+import { explainFailure, isBusy, isDecided, noCommonAlgorithm, unreachable } from './dial-errors';
 import type { Host, HostKeys } from './host-keys';
-import { Patience } from './patience';
+import { PausableDeadline } from './pausable-deadline';
 import type { Target } from './target';
 import { Transport } from './transport';
 
@@ -45,7 +45,7 @@ const MAX_TRIES = 4;
 
 /**
  * Connects, verifies the host key, authenticates. Tries again only where nothing can have been refused yet: a busy
- * server, or one that lost patience while a person was answering (the answer is used the next time).
+ * server, or one that lost deadline while a person was answering (the answer is used the next time).
  * @throws ClusterliftError `host-unreachable`, `host-key-…`, `auth-failed`, `no-common-algorithm`, `cancelled`
  */
 export async function dial(how: Dial): Promise<Transport> {
@@ -67,7 +67,7 @@ export async function dial(how: Dial): Promise<Transport> {
 class Attempt {
   private readonly result = deferred<Transport>();
   private readonly client = new Client();
-  private readonly patience: Patience;
+  private readonly deadline: PausableDeadline;
   /** What we found out ourselves beats what ssh2 says afterwards. */
   private verdict: ClusterliftError | undefined;
   private acceptedKey: Buffer | undefined;
@@ -82,7 +82,7 @@ class Attempt {
     /** Remembers what either side offers; costs a line of text for each packet, so only to explain a failure. */
     private readonly verbose = false,
   ) {
-    this.patience = new Patience(how.times.ready, () => {
+    this.deadline = new PausableDeadline(how.times.ready, () => {
       this.result.reject(unreachable(how.target, 'it did not finish the SSH handshake in time'));
     });
   }
@@ -95,7 +95,7 @@ class Attempt {
     signal.addEventListener('abort', onAbort, { once: true });
     try {
       // The way there has deadlines of its own.
-      const socket = await this.patience.during(() => Promise.race([this.socket(), this.result.promise]));
+      const socket = await this.deadline.during(() => Promise.race([this.socket(), this.result.promise]));
       if (!('write' in socket)) return socket;
       this.stream = socket;
       await this.begin(socket);
@@ -105,17 +105,17 @@ class Attempt {
       this.client.destroy();
       this.stream?.destroy();
       // A person may still be typing: the answer is worth the wait, the server is not.
-      if (!signal.aborted) await this.patience.settled();
+      if (!signal.aborted) await this.deadline.settled();
       throw this.verdict ?? error;
     } finally {
-      this.patience.end();
+      this.deadline.end();
       signal.removeEventListener('abort', onAbort);
     }
   }
 
   worthRepeating(error: unknown): boolean {
     if (error instanceof ClusterliftError && error.code !== 'host-unreachable') return false;
-    return isBusy(error) || (this.patience.asked && !isDecided(error));
+    return isBusy(error) || (this.deadline.asked && !isDecided(error));
   }
 
   async explain(error: unknown): Promise<unknown> {
@@ -148,7 +148,7 @@ class Attempt {
 
   private async begin(socket: Duplex): Promise<void> {
     const { target, times, hostKeys, authenticator, asker, signal } = this.how;
-    const { client, patience } = this;
+    const { client, deadline } = this;
     const fail = (error: Error): void => {
       this.result.reject(error);
     };
@@ -171,12 +171,12 @@ class Attempt {
     client.once('ready', () => {
       authenticator.succeeded();
       client.removeAllListeners('error').removeAllListeners('close');
-      const entrance = {
+      const handshake = {
         hostKey: this.acceptedKey ?? Buffer.alloc(0),
         key: authenticator.acceptedKey,
         oldAlgorithms: [...this.oldAlgorithms, ...authenticator.oldAlgorithms],
       };
-      const transport = new Transport(target.node, client, entrance);
+      const transport = new Transport(target.node, client, handshake);
       transport.onLost(this.unhook);
       this.result.resolve(transport);
     });
@@ -196,7 +196,7 @@ class Attempt {
       hostVerifier: (key: Buffer, verify: (valid: boolean) => void) => {
         this.verify(key, verify);
       },
-      authHandler: authenticator.handler(asker, patience, signal, fail) as NonNullable<ConnectConfig['authHandler']>,
+      authHandler: authenticator.handler(asker, deadline, signal, fail) as NonNullable<ConnectConfig['authHandler']>,
       ...(this.how.agent && { agent: this.how.agent }),
       ...(this.verbose ? { debug: (text: string) => this.negotiation.push(text) } : {}),
     };
@@ -215,8 +215,8 @@ class Attempt {
       return;
     }
     const { hostKeys, asker, signal } = this.how;
-    const asking = this.patience.wrap(asker);
-    this.patience
+    const asking = this.deadline.wrap(asker);
+    this.deadline
       .during(() => hostKeys.verify(this.host(), key, asking, signal))
       .then(
         () => {

@@ -3,7 +3,7 @@ import { deferred } from '../deferred';
 import { type Dial, dial } from './dial';
 import type { Target } from './target';
 import type { Transport } from './transport';
-import { abortReason } from '../trouble';
+import { abortReason } from '../errors';
 
 /**
  * The way to one server: connects on first use, connects again on the next use after a loss, and is shared by the node's
@@ -28,13 +28,13 @@ export class Link {
 
   /** Blob of the host key that was verified last; undefined: never connected. */
   get hostKey(): Buffer | undefined {
-    return this.transport?.entrance.hostKey;
+    return this.transport?.handshake.hostKey;
   }
 
   /** Old algorithms of the connections that lead there, each with the host that it is for; empty before the first. */
   get oldAlgorithms(): string[] {
     const { node } = this.target;
-    const own = (this.transport?.entrance.oldAlgorithms ?? []).map((each) => `${each} (${node})`);
+    const own = (this.transport?.handshake.oldAlgorithms ?? []).map((each) => `${each} (${node})`);
     return [...(this.via?.oldAlgorithms ?? []), ...own];
   }
 

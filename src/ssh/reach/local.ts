@@ -11,7 +11,7 @@ import { bootstrapArgv, type Elevation } from '../exec/command';
 import type { AppendRequest, Asker, ExecRequest, ExecResult, NodeConnection } from '../connection';
 import type { Secrets } from '../secrets';
 import type { Ending, Pipe } from '../exec/session';
-import { appendOffset, noSuchFile } from '../trouble';
+import { appendOffset, noSuchFile } from '../errors';
 import { deferred } from '../deferred';
 
 /** What a child of ours gets of our environment, besides `XDG_…`: what a login on a node would give it, not our own affairs. */

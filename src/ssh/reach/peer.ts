@@ -22,7 +22,7 @@ export class SshPeer implements Peer {
 
   async login(signal: AbortSignal): Promise<PeerLogin | undefined> {
     const { link, asker } = this.options;
-    const { hostKey, key } = (await link.connect(signal)).entrance;
+    const { hostKey, key } = (await link.connect(signal)).handshake;
     if (key === undefined) return undefined;
     const { user, port } = link.target;
     const publicKey = key.publicKey.getPublicSSH();

@@ -3,9 +3,9 @@ import { within } from '../../base/async';
 import { ClusterliftError, ExitStatus } from '../../base/errors';
 import type { RandomReader } from '../../base/reader';
 import type { ExecRequest, ExecResult } from '../connection';
-import sliceScript from '../exec/slice.sh';
+import rangeScript from '../exec/read-range.sh';
 import type { Transport } from './transport';
-import { linkLost, noSuchFile } from '../trouble';
+import { linkLost, noSuchFile } from '../errors';
 
 /** Bytes of one SFTP request; servers answer at least 32 KiB, OpenSSH up to 256 KiB. */
 const PIECE = 128 * 1024;
@@ -92,7 +92,7 @@ export async function openExecReader(
   node: string,
   path: string,
 ): Promise<RandomReader> {
-  const answer = await exec({ script: sliceScript, args: [path], as: 'login', timeout: DEADLINE });
+  const answer = await exec({ script: rangeScript, args: [path], as: 'login', timeout: DEADLINE });
   if (answer.code !== 0) throw noSuchFile(node, path, new Error(answer.stderr.trim()));
   const size = Number(answer.stdout);
   return {
@@ -102,7 +102,7 @@ export async function openExecReader(
       if (wanted === 0) return Buffer.alloc(0);
       const chunks: Buffer[] = [];
       const result = await exec({
-        script: sliceScript,
+        script: rangeScript,
         args: [path, String(offset), String(wanted)],
         as: 'login',
         timeout: DEADLINE,

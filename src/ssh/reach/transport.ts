@@ -4,7 +4,7 @@ import { within } from '../../base/async';
 import { type Deferred, deferred } from '../deferred';
 import type { KeyOffer } from './keys';
 import type { Ending, Pipe } from '../exec/session';
-import { linkLost } from '../trouble';
+import { linkLost } from '../errors';
 
 /** The server opens no further channel (MaxSessions, or forwarding is forbidden); the link itself is fine. */
 export class ChannelRefused extends Error {}
@@ -27,7 +27,7 @@ export interface TerminalSize {
 }
 
 /** How we got in: what another machine needs to do the same. */
-export interface Entrance {
+export interface Handshake {
   /** Blob of the host key that was verified. */
   readonly hostKey: Buffer;
   /** The key that alone let us in. */
@@ -46,7 +46,7 @@ export class Transport {
   constructor(
     private readonly node: string,
     private readonly client: Client,
-    readonly entrance: Entrance,
+    readonly handshake: Handshake,
   ) {
     client.on('error', (error: Error & { level?: string }) => {
       if (error.level !== 'agent') this.lose(error);

@@ -15,7 +15,7 @@ export function handlersOf(deps: CommandDeps): Handlers {
 }
 
 /** What a person sees of an error: the cause and the next step; the rest is in the log. */
-export function tellError(error: unknown, channels: OutputChannels): void {
+export function reportError(error: unknown, channels: OutputChannels): void {
   const ours = error instanceof ClusterliftError;
   if (ours && (error.exit === ExitStatus.interrupted || error.code === 'cancelled')) return;
   channels.engine.error(ours ? `${error.code}: ${error.message}` : messageOf(error));

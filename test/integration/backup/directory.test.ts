@@ -6,7 +6,7 @@ import { parseLocation } from '../../../src/backup/points/location';
 import type { Part, Point } from '../../../src/backup/points/point';
 import type { PartRequest } from '../../../src/backup/points/store';
 import { DirectoryStore } from '../../../src/backup/stores/directory';
-import { linkLost } from '../../../src/ssh/trouble';
+import { linkLost } from '../../../src/ssh/errors';
 import { samplePoint } from '../../unit/backup/sample';
 import { busyboxPath, oddTree, Place, textOf, whyNotRoot, withCode } from './places';
 

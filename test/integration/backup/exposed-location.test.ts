@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { hasCode } from '../../../src/base/errors';
 import { parseLocation } from '../../../src/backup/points/location';
 import { DirectoryStore } from '../../../src/backup/stores/directory';
-import { forwardTask, lookAtPart, settle } from '../../../src/backup/swap';
+import { forwardTask, lookAtPart, removeReplaced } from '../../../src/backup/swap';
 import { checkEnd } from '../../../src/backup/points/task';
 import { samplePoint } from '../../unit/backup/sample';
 import { succeed } from '../../lab/tools';
@@ -90,7 +90,7 @@ describe('a location that somebody else may change', function () {
         checkEnd('n1', await runTask(hooked, forwardTask(place.node, 'run1', source, part.paths)));
         assert.equal(await textOf(join(app, 'file')), 'v1');
         assert.match(await textOf(file), /^root:/);
-        await settle(place.node, 'run1');
+        await removeReplaced(place.node, 'run1');
       });
     });
   }

@@ -1,7 +1,7 @@
 import { strict as assert } from 'node:assert';
 import { lstat, mkdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { backTask, settle, swapState } from '../../../src/backup/swap';
+import { backTask, removeReplaced, swapState } from '../../../src/backup/swap';
 import { checkEnd } from '../../../src/backup/points/task';
 import { output, succeed } from '../../lab/tools';
 import { ATTACKS, attackAt, Attacker, Exposed, type Ground, SHELLS, shellOptions, TAG } from './exposed';
@@ -43,7 +43,7 @@ describe('a restore in a directory that the application may write', function () 
               checkEnd('n1', await runTask(place.connection, backTask(place.node, TAG)));
             }
             assert.equal((await textOf(join(path, 'file'))).trim(), 'v2');
-            await settle(place.node, TAG);
+            await removeReplaced(place.node, TAG);
             assert.equal(await succeed('find', [place.dir, '-name', '.clusterlift-*']), '');
           },
         );
@@ -64,7 +64,7 @@ describe('a restore in a directory that the application may write', function () 
             });
             const end = await runTask(hooked, forward);
             if (end.rc === 0 && n % 4 < 2) await runTask(hooked, backTask(place.node, TAG));
-            await settle({ ...place.node, connection: hooked }, TAG).catch(() => undefined);
+            await removeReplaced({ ...place.node, connection: hooked }, TAG).catch(() => undefined);
             assert.deepEqual(await exposed.loot(), { treasure, leaked: '' }, `before act ${String(n)}: ${name}`);
             const points = (await readFile(join(place.dir, 'points'), 'utf8')).length;
             if (points < n) break;
@@ -82,7 +82,7 @@ describe('a restore in a directory that the application may write', function () 
             const attacker = Attacker.start(place, 60);
             const end = await runTask(place.connection, forward);
             if (end.rc === 0 && round % 2 === 0) await runTask(place.connection, backTask(place.node, TAG));
-            await settle(place.node, TAG).catch(() => undefined);
+            await removeReplaced(place.node, TAG).catch(() => undefined);
             swaps += await attacker.stop();
             assert.deepEqual(await exposed.loot(), { treasure, leaked: '' }, `round ${String(round)}`);
           }
@@ -122,7 +122,7 @@ describe('a restore in a directory that the application may write', function () 
           assert.equal((await textOf(join(path, 'file'))).trim(), 'v1');
           if (back) checkEnd('n1', await runTask(place.connection, backTask(place.node, TAG)));
           assert.equal((await swapState(place.node, TAG)).phase, back ? 'back' : 'in');
-          await settle(place.node, TAG);
+          await removeReplaced(place.node, TAG);
           assert.equal((await textOf(join(path, 'file'))).trim(), back ? 'v2' : 'v1');
           assert.equal(await succeed('find', [place.dir, '-name', '.clusterlift-*']), '');
           if (!back) await exposed.remove();
@@ -146,7 +146,7 @@ describe('a restore in a directory that the application may write', function () 
         ]);
         const end = await runTask(place.connection, forward);
         assert.match(end.log, /CLUSTERLIFT-ERROR swap-.*exchanged by somebody/);
-        await settle(place.node, TAG).catch(() => undefined);
+        await removeReplaced(place.node, TAG).catch(() => undefined);
         assert.deepEqual(await exposed.loot(), { treasure, leaked: '' });
         assert.equal((await textOf(join(path, 'file'))).trim(), 'v2');
       });
@@ -168,7 +168,7 @@ describe('a restore in a directory that the application may write', function () 
       await succeed('chown', ['-h', '65534:65534', join(app, 'sub')]);
       checkEnd('n1', await runTask(place.connection, forward));
       assert.equal(await textOf(join(app, 'release/conf/file')), 'v1');
-      await settle(place.node, TAG);
+      await removeReplaced(place.node, TAG);
 
       const { treasure } = await exposed.loot();
       await succeed('ln', ['-sfn', exposed.treasure, join(app, 'sub')]);
@@ -186,7 +186,7 @@ describe('a restore in a directory that the application may write', function () 
       await mkdir(join(place.root, 'x'));
       checkEnd('n1', await runTask(place.connection, forward));
       assert.equal(await textOf(join(place.root, 'real/sub/conf/file')), 'v1');
-      await settle(place.node, TAG);
+      await removeReplaced(place.node, TAG);
       assert.equal((await output('find', [place.dir, '-name', '.clusterlift-*'])).stdout, '');
     });
   });

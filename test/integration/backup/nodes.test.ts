@@ -5,7 +5,7 @@ import { localBackup, parseLocation } from '../../../src/backup/points/location'
 import { openStore } from '../../../src/backup/open';
 import { newPointId, type Part } from '../../../src/backup/points/point';
 import { assemblePoint, checkBackup, completePoint, verifyPoint } from '../../../src/backup/lifecycle';
-import { checkRestore, restoreNode, restoreState, settleRestore, undoRestore } from '../../../src/backup/restore';
+import { checkRestore, restoreNode, restoreState, finishRestore, undoRestore } from '../../../src/backup/restore';
 import type { BackupNode, Store } from '../../../src/backup/points/store';
 import type { RunTask } from '../../../src/backup/points/task';
 import { takeLock } from '../../../src/engine/node/lock';
@@ -199,7 +199,7 @@ describe('backups of real nodes, by jobs over SSH', function () {
           assert.equal(comparable(await census(each)), comparable(ruined[index] ?? ''), each.name);
         }
         assert.equal((await restoreState(context)).phase, tag === 'r1' ? 'back' : 'in');
-        await settleRestore(context);
+        await finishRestore(context);
       }
       const left = await lab
         .node(each.name)

@@ -8,10 +8,10 @@ import { cleanLocation, dropAnnouncements } from '../../../src/backup/clean';
 import { openStore } from '../../../src/backup/open';
 import { encode, newPointId, type Part, type Point } from '../../../src/backup/points/point';
 import { assemblePoint, checkBackup, completePoint, keepScripts, verifyPoint } from '../../../src/backup/lifecycle';
-import { checkRestore, restoreNode, restoreState, settleRestore, undoRestore } from '../../../src/backup/restore';
+import { checkRestore, restoreNode, restoreState, finishRestore, undoRestore } from '../../../src/backup/restore';
 import type { Store } from '../../../src/backup/points/store';
 import { forgetTrust, trustOn } from '../../../src/backup/points/trust';
-import { linkLost } from '../../../src/ssh/trouble';
+import { linkLost } from '../../../src/ssh/errors';
 import { succeed } from '../../lab/tools';
 import { Sshd, whyNoSshd } from '../ssh/sshd';
 import { census, Place, textOf, withCode } from './places';
@@ -127,11 +127,11 @@ describe('restore points of a cluster', function () {
     await Promise.all(places.map((place) => undoRestore({ node: place.node, tag: 'r2', runTask: place.run })));
     for (const place of places) {
       assert.equal((await restoreState({ node: place.node, tag: 'r2' })).phase, 'back');
-      await settleRestore({ store, point, node: place.node, tag: 'r2' });
+      await finishRestore({ store, point, node: place.node, tag: 'r2' });
     }
     assert.equal(await files(), later);
     await restore(point);
-    for (const place of places) await settleRestore({ store, point, node: place.node, tag: 'r2' });
+    for (const place of places) await finishRestore({ store, point, node: place.node, tag: 'r2' });
     assert.equal(await files(), was);
   });
 

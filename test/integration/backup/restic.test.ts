@@ -8,7 +8,7 @@ import { parseLocation } from '../../../src/backup/points/location';
 import type { Part, Point } from '../../../src/backup/points/point';
 import type { PartRequest } from '../../../src/backup/points/store';
 import { ResticStore } from '../../../src/backup/stores/restic';
-import { forwardTask, settle } from '../../../src/backup/swap';
+import { forwardTask, removeReplaced } from '../../../src/backup/swap';
 import { checkEnd } from '../../../src/backup/points/task';
 import { samplePoint } from '../../unit/backup/sample';
 import { resticProgram } from '../../lab/restic';
@@ -96,7 +96,7 @@ describe('backups with restic', function () {
     checkEnd('n1', await runTask(place.connection, forwardTask(place.node, 'run1', source, part.paths)));
     assert.equal(await census(app), was);
     assert.deepEqual(await readdir(place.root), ['.clusterlift-run1.0', 'app']);
-    await settle(place.node, 'run1');
+    await removeReplaced(place.node, 'run1');
     assert.deepEqual(await readdir(place.root), ['app']);
     await store().removePoint(ID, [place.node]);
     assert.deepEqual(await store().listPoints([place.node]), []);
@@ -206,7 +206,7 @@ describe('backups with restic', function () {
     await writeFile(join(place.root, 'app'), 'came later');
     const source = await store().prepareRestore({ point: pointOf(part), part, node: place.node });
     checkEnd('n1', await runTask(place.connection, forwardTask(place.node, 'run1', source, part.paths)));
-    await settle(place.node, 'run1');
+    await removeReplaced(place.node, 'run1');
     assert.deepEqual(await readdir(place.root), []);
   });
 });

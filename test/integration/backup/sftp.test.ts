@@ -9,7 +9,7 @@ import type { Part, Point } from '../../../src/backup/points/point';
 import { SftpServer } from '../../../src/backup/stores/sftp-client';
 import type { PartRequest } from '../../../src/backup/points/store';
 import { SftpStore } from '../../../src/backup/stores/sftp';
-import { backTask, forwardTask, settle } from '../../../src/backup/swap';
+import { backTask, forwardTask, removeReplaced } from '../../../src/backup/swap';
 import { checkEnd } from '../../../src/backup/points/task';
 import type { Connector } from '../../../src/ssh/reach/connector';
 import { samplePoint } from '../../unit/backup/sample';
@@ -110,7 +110,7 @@ describe('backups on an SFTP server', function () {
     await ruin(app);
     await restore(store(), part);
     assert.equal(await census(app), was);
-    await settle(place.node, 'run1');
+    await removeReplaced(place.node, 'run1');
     assert.equal(await succeed('find', [place.dir, '-name', '*.part', '-o', '-name', '.clusterlift-*']), '');
     await store().removePoint(ID);
     assert.deepEqual(await readdir(base), []);

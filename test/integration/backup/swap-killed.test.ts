@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { parseLocation } from '../../../src/backup/points/location';
 import type { Part } from '../../../src/backup/points/point';
 import { DirectoryStore } from '../../../src/backup/stores/directory';
-import { backTask, forwardTask, settle, swapState } from '../../../src/backup/swap';
+import { backTask, forwardTask, removeReplaced, swapState } from '../../../src/backup/swap';
 import { checkEnd, type NodeTask } from '../../../src/backup/points/task';
 import { samplePoint } from '../../unit/backup/sample';
 import { output, succeed } from '../../lab/tools';
@@ -162,7 +162,7 @@ describe('a restore that is killed', () => {
           const state = await swapState(place.node, TAG);
           assert.deepEqual(new Set(state.paths.map((each) => each.split(' ')[0])), new Set(['in']));
           if (how === 'copy') assert.ok(state.paths.some((each) => each.split(' ')[1] === 'copy'));
-          await settle(place.node, TAG);
+          await removeReplaced(place.node, TAG);
           assert.equal(await all(place.root), old);
         });
 
@@ -181,7 +181,7 @@ describe('a restore that is killed', () => {
             assert.equal(await all(place.root), now, `killed at act ${String(n)} of the way back`);
           }
           assert.ok(kills > 20, String(kills));
-          await settle(place.node, TAG);
+          await removeReplaced(place.node, TAG);
           const found = await succeed('find', [
             place.dir,
             '-name',

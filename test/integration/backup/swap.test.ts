@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { parseLocation } from '../../../src/backup/points/location';
 import type { Part } from '../../../src/backup/points/point';
 import { DirectoryStore } from '../../../src/backup/stores/directory';
-import { backTask, forwardTask, keepReplaced, settle, swapState } from '../../../src/backup/swap';
+import { backTask, forwardTask, keepReplaced, removeReplaced, swapState } from '../../../src/backup/swap';
 import { checkEnd } from '../../../src/backup/points/task';
 import { samplePoint } from '../../unit/backup/sample';
 import { succeed } from '../../lab/tools';
@@ -88,7 +88,7 @@ describe('restoring a node', () => {
     checkEnd('n1', await place.run(backTask(place.node, TAG)));
     assert.equal(await readFile(join(app, 'data'), 'utf8'), 'of the point');
     checkEnd('n1', await place.run(await forward(place, part, 'run2')));
-    await settle(place.node, 'run2');
+    await removeReplaced(place.node, 'run2');
     assert.deepEqual(await leftovers(place), []);
   });
 
@@ -105,7 +105,7 @@ describe('restoring a node', () => {
     assert.equal(await census(app), was);
     assert.ok((await blocks(join(app, 'sparse'))) <= wasBlocks + 16, 'the hole is still one');
     assert.equal((await swapState(place.node, TAG)).phase, 'in');
-    await settle(place.node, TAG);
+    await removeReplaced(place.node, TAG);
     assert.deepEqual(await leftovers(place), []);
     assert.equal(await census(app), was);
   });
@@ -124,7 +124,7 @@ describe('restoring a node', () => {
     }
     const end = await runTask(place.connection, await forward(place, part));
     assert.match(end.log, /CLUSTERLIFT-ERROR swap-backwards/);
-    await settle(place.node, TAG);
+    await removeReplaced(place.node, TAG);
     assert.deepEqual(await leftovers(place), []);
   });
 
@@ -152,7 +152,7 @@ describe('restoring a node', () => {
         .split('\n')
         .filter((each) => !/"d [0-9]+ 0:0 [0-9]+ [0-9.]+ [0-9]+ (deep|deep\/er)? ->/.test(each))
         .join('\n');
-    await settle(place.node, TAG);
+    await removeReplaced(place.node, TAG);
     assert.equal(strip(await census(place.root)), strip(was));
   });
 
@@ -169,7 +169,7 @@ describe('restoring a node', () => {
     for (const each of paths) await writeFile(join(each, 'file'), 'v2');
     await restore(place, part);
     for (const each of paths) assert.equal(await textOf(join(each, 'file')), 'v1', each);
-    await settle(place.node, TAG);
+    await removeReplaced(place.node, TAG);
     assert.deepEqual(await leftovers(place), []);
   });
 
@@ -184,7 +184,7 @@ describe('restoring a node', () => {
     await rm(one, { recursive: true });
     await writeFile(join(two, 'same'), 'changed');
     await restore(place, part);
-    await settle(place.node, TAG);
+    await removeReplaced(place.node, TAG);
     const inode = (text: string): string =>
       text
         .split('\n')
@@ -224,7 +224,7 @@ describe('restoring a node', () => {
     const end = await runTask(broken, await forward(place, part));
     assert.match(end.log, /CLUSTERLIFT-ERROR swap-went-back/);
     assert.equal((await swapState(place.node, TAG)).phase, 'back');
-    await settle(place.node, TAG);
+    await removeReplaced(place.node, TAG);
     assert.equal(await all(), before);
   });
 
@@ -257,7 +257,7 @@ describe('restoring a node', () => {
       assert.equal(some(await census(app, 'plain')), some(was));
       checkEnd('n1', await runTask(bare.connection, backTask(bare.node, TAG)));
       assert.equal(await readFile(join(app, 'file'), 'utf8'), 'v2');
-      await settle(bare.node, TAG);
+      await removeReplaced(bare.node, TAG);
       assert.deepEqual(await leftovers(bare), []);
     } finally {
       await bare.remove();

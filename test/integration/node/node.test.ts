@@ -141,7 +141,7 @@ describe('the scripts of the engine on real nodes', function () {
       await lab.node(name).must('sync');
       await lab.node(name).crash();
       await lab.node(name).boot();
-      await insist(async () => {
+      await retryWhileUnreachable(async () => {
         assert.deepEqual(await jobStatus(node, spec), { state: 'unknown', reason: 'other-boot' });
       });
       assert.deepEqual(await runJob(node, spec), { state: 'unknown', reason: 'other-boot' });
@@ -160,10 +160,10 @@ describe('the scripts of the engine on real nodes', function () {
       });
       const end = await runJob(node, spec).catch((error: unknown) => error);
       assert.ok(hasCode(end, 'link-lost') || (end as JobEnd).state === 'done', String(end));
-      await insist(async () => {
+      await retryWhileUnreachable(async () => {
         assert.notEqual((await ask(node, { text: bootIdText })).required('boot'), before);
       });
-      await insist(() => runJob(node, spec));
+      await retryWhileUnreachable(() => runJob(node, spec));
       await lab.node(name).settled();
       assert.equal(lab.node(name).boots, boots + 1);
     });
@@ -278,7 +278,7 @@ describe('the scripts of the engine on real nodes', function () {
   });
 });
 
-async function insist<T>(work: () => Promise<T>): Promise<T> {
+async function retryWhileUnreachable<T>(work: () => Promise<T>): Promise<T> {
   for (let tries = 0; ; tries++) {
     try {
       return await work();

@@ -76,7 +76,7 @@ describe('the control socket of a run', () => {
     folder = mkdtempSync(join(tmpdir(), 'clusterlift-control-'));
     env = { XDG_RUNTIME_DIR: folder };
     stops = [];
-    broker = new QuestionBroker({ sink: (event) => { server.sink(event); }, patience: () => 60_000 }); // prettier-ignore
+    broker = new QuestionBroker({ sink: (event) => { server.sink(event); }, maxWait: () => 60_000 }); // prettier-ignore
     server = await ControlServer.open({ broker, env, stop: (by) => stops.push(by) });
     await server.announce(folder);
   });

@@ -7,7 +7,7 @@ import { type AnyAuthMethod, type ParsedKey, Server, type SigningRequestOptions,
 import { Authenticator } from '../../../src/ssh/reach/auth';
 import type { NodeConnection } from '../../../src/ssh/connection';
 import { KeyFiles } from '../../../src/ssh/reach/keys';
-import { Patience } from '../../../src/ssh/reach/patience';
+import { PausableDeadline } from '../../../src/ssh/reach/pausable-deadline';
 import { Secrets } from '../../../src/ssh/secrets';
 import { resolveTarget } from '../../../src/ssh/reach/target';
 import { nobody } from '../../unit/ssh/helpers';
@@ -130,15 +130,15 @@ describe('old SSH algorithms on a real server', function () {
         const account = { given: undefined, purpose: 'test', realm };
         const context = { target, account, env: sshd.env(), secrets, keys: new KeyFiles(secrets) };
         const authenticator = new Authenticator(context);
-        const patience = new Patience(60_000, () => undefined);
-        const next = authenticator.handler(nobody, patience, undefined, (error) => assert.fail(error));
+        const deadline = new PausableDeadline(60_000, () => undefined);
+        const next = authenticator.handler(nobody, deadline, undefined, (error) => assert.fail(error));
         const method = async (left: string[]): Promise<AnyAuthMethod | false> =>
           new Promise((resolve) => {
             next(left, false, resolve);
           });
         await method(['publickey']);
         const offer = await method(['publickey']);
-        patience.end();
+        deadline.end();
         assert.ok(offer !== false && offer.type === 'agent' && typeof offer.agent !== 'string');
         const { agent } = offer;
         const [key] = await new Promise<readonly ParsedKey[]>((resolve) => {

@@ -26,8 +26,8 @@ function waitsIn(file: string): string[] {
       if (CLOCKS.has(node.expression.text)) add('clock');
     }
     if (ts.isCallExpression(node) && ts.isPropertyAccessExpression(node.expression)) {
-      const patience = node.expression.name.text === 'insist' ? node.arguments[2] : undefined;
-      if (patience) add(patience.getText());
+      const maxAway = node.expression.name.text === 'retryWhileUnreachable' ? node.arguments[2] : undefined;
+      if (maxAway) add(maxAway.getText());
     }
     if (ts.isPropertyAssignment(node) && OPTIONS.has(node.name.getText())) add(node.initializer.getText());
     ts.forEachChild(node, visit);

@@ -8,13 +8,13 @@ import type { Journal } from '../../../src/engine/journal/journal';
 import { scriptJob } from '../../../src/engine/steps/jobstep';
 import { rebootAndWait } from '../../../src/engine/steps/reboot';
 import type { RunPackage } from '../../../src/engine/control/runpackage';
-import { insistOnServer } from '../../../src/engine/points/store';
+import { retryOnServer } from '../../../src/engine/points/store';
 import { readVersion } from '../../../src/engine/steps/version';
 import { stepOf } from '../../../src/engine/journal/view';
 import { Meter } from '../../../src/package/sources/meter';
 import { QuestionBroker } from '../../../src/service/broker';
 import type { ExecRequest, ExecResult, NodeConnection } from '../../../src/ssh/connection';
-import { Patience } from '../../../src/ssh/reach/patience';
+import { PausableDeadline } from '../../../src/ssh/reach/pausable-deadline';
 import { Throttle } from '../../../src/ssh/reach/throttle';
 import { useFakeTime } from '../../lab/time';
 import { planOf } from './plans';
@@ -64,7 +64,11 @@ describe('Waits of a run', () => {
         const began = time.now;
         const gone = run(away);
         stepsAfter(5000);
-        const end = gone.insist('n1', (connection) => connection.exec({ script: '', timeout: 1 }), 10 * MINUTE);
+        const end = gone.retryWhileUnreachable(
+          'n1',
+          (connection) => connection.exec({ script: '', timeout: 1 }),
+          10 * MINUTE,
+        );
         await assert.rejects(time.until(end), (e) => hasCode(e, 'node-unknown'));
         assert.ok(Math.abs(time.now - began - 10 * MINUTE) < 10_000, String(time.now - began));
       });
@@ -147,9 +151,9 @@ describe('Waits of a run', () => {
         const lost = new ClusterliftError({ code: 'link-lost', message: 'gone', hint: 'x', exit: ExitStatus.failed });
         const work = (until: number) => (): Promise<string> =>
           time.now < until ? Promise.reject(lost) : Promise.resolve('read');
-        assert.equal(await time.until(insistOnServer(run(away), work(40_000))), 'read');
+        assert.equal(await time.until(retryOnServer(run(away), work(40_000))), 'read');
         const began = time.now;
-        await assert.rejects(time.until(insistOnServer(run(away), work(Infinity))), (e) => hasCode(e, 'server-lost'));
+        await assert.rejects(time.until(retryOnServer(run(away), work(Infinity))), (e) => hasCode(e, 'server-lost'));
         assert.ok(Math.abs(time.now - began - MINUTE) < 6000);
       });
 
@@ -169,10 +173,10 @@ describe('Waits of a run', () => {
       it('a server has its time for the handshake, without that of a question', async () => {
         const { time } = held;
         let late: number | undefined;
-        const patience = new Patience(30_000, () => (late = time.now));
+        const deadline = new PausableDeadline(30_000, () => (late = time.now));
         await time.pass(10_000);
         stepsAfter(1000);
-        await time.until(patience.during(() => sleep(HOUR)));
+        await time.until(deadline.during(() => sleep(HOUR)));
         await time.pass(19_999);
         assert.equal(late, undefined);
         await time.pass(1);
@@ -181,7 +185,7 @@ describe('Waits of a run', () => {
 
       it('a question with nobody there waits as long as was said', async () => {
         const { time } = held;
-        const broker = new QuestionBroker({ sink: () => undefined, patience: () => 24 * HOUR });
+        const broker = new QuestionBroker({ sink: () => undefined, maxWait: () => 24 * HOUR });
         stepsAfter(5000);
         const question = { kind: 'confirm', text: 'Go on?', typeName: undefined } as const;
         assert.equal(await time.until(broker.ask(question)), undefined);

@@ -18,9 +18,9 @@ class Somebody implements QuestionClient {
   }
 }
 
-function setUp(patience = HOUR): { broker: QuestionBroker; events: Event[] } {
+function setUp(maxWait = HOUR): { broker: QuestionBroker; events: Event[] } {
   const events: Event[] = [];
-  return { events, broker: new QuestionBroker({ sink: (event) => events.push(event), patience: () => patience }) };
+  return { events, broker: new QuestionBroker({ sink: (event) => events.push(event), maxWait: () => maxWait }) };
 }
 
 describe('questions of a run', () => {
@@ -28,10 +28,10 @@ describe('questions of a run', () => {
     const { broker } = setUp();
     const [starter, other] = [new Somebody(), new Somebody()];
     broker.attach(other, false);
-    const seat = broker.attach(starter, true);
+    const attachment = broker.attach(starter, true);
     const answer = broker.ask(question('n1'));
     assert.deepEqual([starter.log, other.log], [['open n1'], []]);
-    assert.ok(seat.answer(starter.last, 'secret'));
+    assert.ok(attachment.answer(starter.last, 'secret'));
     assert.equal(await answer, 'secret');
     broker.close();
   });
@@ -40,13 +40,13 @@ describe('questions of a run', () => {
     const { broker } = setUp();
     const [starter, a, b] = [new Somebody(), new Somebody(), new Somebody()];
     const first = broker.attach(starter, true);
-    const seat = broker.attach(a, false);
+    const attachment = broker.attach(a, false);
     broker.attach(b, false);
     const answer = broker.ask(question('n1'));
     first.leave();
     assert.deepEqual([a.log, b.log], [['open n1'], ['open n1']]);
     assert.ok(!first.answer(starter.last, 'late'));
-    seat.answer(a.last, 'x');
+    attachment.answer(a.last, 'x');
     assert.equal(await answer, 'x');
     assert.deepEqual(b.log, ['open n1', 'close']);
     broker.close();
@@ -66,12 +66,12 @@ describe('questions of a run', () => {
   it('queue: the next is put when the one before is answered, also by a cancel', async () => {
     const { broker, events } = setUp();
     const a = new Somebody();
-    const seat = broker.attach(a, true);
+    const attachment = broker.attach(a, true);
     const answers = [broker.ask(question('n1')), broker.ask(question('n2'))];
     assert.deepEqual(a.log, ['open n1']);
-    seat.answer(a.last, undefined);
+    attachment.answer(a.last, undefined);
     assert.deepEqual(a.log, ['open n1', 'open n2']);
-    seat.answer(a.last, 'x');
+    attachment.answer(a.last, 'x');
     assert.deepEqual(await Promise.all(answers), [undefined, 'x']);
     assert.deepEqual(
       events.map((event) => event.type === 'question' && [event.open, event.text]),
@@ -90,8 +90,8 @@ describe('questions of a run', () => {
     const answer = broker.ask(question('n1'));
     assert.equal(broker.waitingFor, 'Password of ann@h (node n1)');
     const late = new Somebody();
-    const seat = broker.attach(late, false);
-    seat.answer(late.last, 'here I am');
+    const attachment = broker.attach(late, false);
+    attachment.answer(late.last, 'here I am');
     assert.equal(await answer, 'here I am');
     broker.close();
   });
@@ -128,7 +128,7 @@ describe('questions of a run', () => {
   it('are asked on the terminal of this process, and closed there when answered elsewhere', async () => {
     const { broker } = setUp();
     let closed = 0;
-    const seat = broker.attachAsker({
+    const attachment = broker.attachAsker({
       ask: (_, signal) =>
         new Promise((resolve) => {
           signal?.addEventListener('abort', () => {
@@ -142,7 +142,7 @@ describe('questions of a run', () => {
     stop.abort();
     assert.equal(await answer, undefined);
     assert.equal(closed, 1);
-    seat.leave();
+    attachment.leave();
     broker.attachAsker({ ask: () => Promise.resolve('typed') });
     assert.equal(await broker.ask(question('n2')), 'typed');
     broker.close();

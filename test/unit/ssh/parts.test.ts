@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { sleep } from '../../../src/base/async';
 import { type Identity, explain } from '../../../src/ssh/exec/become';
 import { PasswordSource } from '../../../src/ssh/password';
-import { Patience } from '../../../src/ssh/reach/patience';
+import { PausableDeadline } from '../../../src/ssh/reach/pausable-deadline';
 import { Secrets } from '../../../src/ssh/secrets';
 import { NotStarted } from '../../../src/ssh/exec/session';
 import { Slots } from '../../../src/ssh/reach/slots';
@@ -108,25 +108,25 @@ describe('slots', () => {
 describe('the deadline of a connection', () => {
   it('stands still while a person is asked', async () => {
     let expired = false;
-    const patience = new Patience(60, () => {
+    const deadline = new PausableDeadline(60, () => {
       expired = true;
     });
-    const asker = patience.wrap({ ask: () => sleep(150).then(() => 'yes') });
+    const asker = deadline.wrap({ ask: () => sleep(150).then(() => 'yes') });
     assert.equal(await asker.ask({ kind: 'confirm', text: '?', typeName: undefined }), 'yes');
     assert.equal(expired, false);
-    assert.equal(patience.asked, true);
-    await patience.settled();
+    assert.equal(deadline.asked, true);
+    await deadline.settled();
     await sleep(120);
     assert.equal(expired, true);
-    patience.end();
+    deadline.end();
   });
 
   it('is over when the connection is', async () => {
     let expired = false;
-    const patience = new Patience(10, () => {
+    const deadline = new PausableDeadline(10, () => {
       expired = true;
     });
-    patience.end();
+    deadline.end();
     await sleep(30);
     assert.equal(expired, false);
   });

@@ -38,8 +38,8 @@ async function serve(
     hostVerifier: () => true,
   });
   await once(client, 'ready');
-  const entrance = { hostKey: Buffer.alloc(0), key: undefined, oldAlgorithms: [] };
-  const transport = new Transport('vault', client, entrance);
+  const handshake = { hostKey: Buffer.alloc(0), key: undefined, oldAlgorithms: [] };
+  const transport = new Transport('vault', client, handshake);
   const files = new SftpServer('vault', () => Promise.resolve(transport));
   return {
     list: () => files.list('/srv'),

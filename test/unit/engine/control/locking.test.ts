@@ -60,9 +60,9 @@ describe('Operators who lock the same nodes at once', () => {
   const names = ['n1', 'n2', 'n3', 'n4', 'n5'];
   const some = fc.uniqueArray(fc.constantFrom(...names), { minLength: 1 });
 
-  const race = async (scheduler: fc.Scheduler, wishes: readonly (readonly string[])[]): Promise<string[]> => {
+  const race = async (scheduler: fc.Scheduler, requests: readonly (readonly string[])[]): Promise<string[]> => {
     const nodes = new Nodes((what) => scheduler.schedule(Promise.resolve(), what));
-    const ends = Promise.all(wishes.map((wanted, by) => nodes.upgrade(by, wanted)));
+    const ends = Promise.all(requests.map((wanted, by) => nodes.upgrade(by, wanted)));
     await scheduler.waitFor(ends);
     const results = await ends;
     const held = [...nodes.claims.entries()];
@@ -89,11 +89,11 @@ describe('Operators who lock the same nodes at once', () => {
 
   it(': of those that share some nodes, whoever is refused met one that proceeds, and no two of these share a node', () =>
     fc.assert(
-      fc.asyncProperty(fc.scheduler(), fc.array(some, { minLength: 2, maxLength: 3 }), async (scheduler, wishes) => {
-        const results = await race(scheduler, wishes);
-        const winners = wishes.filter((_, by) => results[by] === 'proceeds');
+      fc.asyncProperty(fc.scheduler(), fc.array(some, { minLength: 2, maxLength: 3 }), async (scheduler, requests) => {
+        const results = await race(scheduler, requests);
+        const winners = requests.filter((_, by) => results[by] === 'proceeds');
         assert.equal(new Set(winners.flat()).size, winners.flat().length, 'no node twice');
-        wishes.forEach((wanted, by) => {
+        requests.forEach((wanted, by) => {
           if (results[by] === 'proceeds') return;
           const met = winners.some((winner) => winner.some((node) => wanted.includes(node)));
           assert.ok(met, `${String(by)} was refused, and nobody proceeds there`);

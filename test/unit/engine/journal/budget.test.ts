@@ -5,7 +5,7 @@ import type { NodeOutcome, RunEvent } from '../../../../src/engine/journal/event
 import { batchesOf } from '../../../../src/engine/journal/order';
 import type { Plan } from '../../../../src/engine/journal/plan';
 import { parsePlan } from '../../../../src/engine/journal/schema';
-import { bracketBegun, emptyView, fold, type RunView } from '../../../../src/engine/journal/view';
+import { changesBegun, emptyView, fold, type RunView } from '../../../../src/engine/journal/view';
 import { planOf } from '../plans';
 
 interface Ramp {
@@ -44,7 +44,7 @@ function change(view: RunView, node: string, outcome: NodeOutcome): RunView {
 
 const begun = (view: RunView): string[] =>
   Object.values(view.nodes)
-    .filter(bracketBegun)
+    .filter(changesBegun)
     .map(({ name }) => name);
 const fail =
   (...names: string[]): Ends =>

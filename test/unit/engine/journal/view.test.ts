@@ -4,7 +4,7 @@ import type { JournalEntry, Lane, NodeOutcome, RunEvent } from '../../../../src/
 import { runOutcome } from '../../../../src/engine/journal/outcome';
 import { STEPS } from '../../../../src/engine/journal/plan';
 import {
-  bracketBegun,
+  changesBegun,
   currentStep,
   emptyView,
   fold,
@@ -117,8 +117,8 @@ describe('the view of a run', () => {
 
   it('knows a begun bracket by its first step', () => {
     const view = viewOf(plan, entries([started('n1', 'stage'), started('n2', 'stop')]));
-    assert.equal(bracketBegun(view.nodes['n1']), false);
-    assert.equal(bracketBegun(view.nodes['n2']), true);
+    assert.equal(changesBegun(view.nodes['n1']), false);
+    assert.equal(changesBegun(view.nodes['n2']), true);
   });
 
   it('is the same whether folded at once or line by line, from any point on', () => {
@@ -202,7 +202,7 @@ describe('the view of a run', () => {
         all.reduce((view, entry) => {
           const next = fold(view, entry);
           for (const each of Object.values(next.nodes)) {
-            if (bracketBegun(each)) begun.add(each.name);
+            if (changesBegun(each)) begun.add(each.name);
             else assert.ok(!begun.has(each.name));
           }
           assert.ok(next.rollingBack || !rollingBack);

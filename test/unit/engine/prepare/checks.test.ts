@@ -84,7 +84,7 @@ describe('the checks', () => {
           rc: 3,
           stdout: 'no database\n',
           stderr: '',
-          wishes: { reboot: false, provision: false, messages: [], ignored: [] },
+          requests: { reboot: false, provision: false, messages: [], ignored: [] },
         },
       },
     });
@@ -120,8 +120,8 @@ describe('the checks', () => {
   });
 
   it('tell what a version script said when it failed', () => {
-    const wishes = { provision: false, reboot: false, messages: [], ignored: [] };
-    const result = { name: 'version', rc: 1, stdout: '', stderr: 'cat: /opt/v: No such file\n', wishes };
+    const requests = { provision: false, reboot: false, messages: [], ignored: [] };
+    const result = { name: 'version', rc: 1, stdout: '', stderr: 'cat: /opt/v: No such file\n', requests };
     const versionError = versionScriptFailed(result, 'n1');
     const told = checked({ facts: {}, versionError }).find(({ code }) => code === 'version-script');
     assert.match(told?.message ?? '', /status 1 on n1: cat: \/opt\/v: No such file$/);

@@ -11,7 +11,7 @@ import {
   jobStatus,
   parseAge,
   parseStatus,
-  parseWishes,
+  parseRequests,
   runJob,
   startJob,
   type JobEnd,
@@ -30,7 +30,7 @@ underBothShells('A job', (place) => {
     const spec = job(place(), { kind: 'text', text, args: [hostile, ''] }, { cwd: root, env: { HOSTILE: hostile } });
     let log = '';
     const end = await runJob(node, spec, { onOutput: (chunk) => void (log += chunk) });
-    assert.deepEqual(end, { state: 'done', rc: 7, wishes: noWishes });
+    assert.deepEqual(end, { state: 'done', rc: 7, requests: noRequests });
     const path = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
     assert.deepEqual(log.split('|'), [hostile, '', hostile, root, '0022', 'C', path, '']);
     assert.equal(existsSync(join(root, 'pwned')), false);
@@ -166,7 +166,7 @@ underBothShells('A job', (place) => {
     assert.deepEqual(end, {
       state: 'done',
       rc: 1,
-      wishes: { provision: true, reboot: true, messages: ['look \\033[31mhere'], ignored: ['odd='] },
+      requests: { provision: true, reboot: true, messages: ['look \\033[31mhere'], ignored: ['odd='] },
     });
     const request = JSON.parse(await readFile(join(stateDir, 'requests/provision'), 'utf8')) as Record<string, unknown>;
     assert.deepEqual({ ...request, time: 0 }, { run: 'r1', node: "n'1", job: 'r1.n1.upgrade.1', time: 0 });
@@ -278,7 +278,7 @@ describe('The state of a job', () => {
     assert.deepEqual(status, {
       state: 'done',
       rc: 3,
-      wishes: { ...noWishes, reboot: true, ignored: ['CLUSTERLIFT-JOB ended 0'] },
+      requests: { ...noRequests, reboot: true, ignored: ['CLUSTERLIFT-JOB ended 0'] },
     } satisfies JobStatus);
     assert.throws(
       () => parseStatus('n', 'nothing'),
@@ -291,13 +291,13 @@ describe('The state of a job', () => {
   });
 
   it('bounds what a script asks for', () => {
-    const wishes = parseWishes('message=x\n'.repeat(60));
-    assert.equal(wishes.messages.length, 50);
-    assert.deepEqual(wishes.ignored, ['… 10 more lines']);
+    const requests = parseRequests('message=x\n'.repeat(60));
+    assert.equal(requests.messages.length, 50);
+    assert.deepEqual(requests.ignored, ['… 10 more lines']);
   });
 });
 
-const noWishes = { provision: false, reboot: false, messages: [], ignored: [] };
+const noRequests = { provision: false, reboot: false, messages: [], ignored: [] };
 
 function job({ stateDir }: Place, command: JobSpec['command'], more: Partial<JobSpec> = {}): JobSpec {
   return { id: 'r1.n1.upgrade.1', stateDir, fence: { run: 'r1', epoch: 1 }, command, ...more };

@@ -7,7 +7,7 @@ import {
   keepRestore,
   restoreNode,
   restoreState,
-  settleRestore,
+  finishRestore,
   undoRestore,
   type RestoreContext,
 } from '../../backup/restore';
@@ -29,7 +29,7 @@ import { packageOn, type RunPackage } from '../control/runpackage';
 import { startAgain } from '../steps/startagain';
 import { outcomeOf } from '../journal/outcome';
 import { runStep } from '../steps/steps';
-import { backupNode, insistWithServer, storeOf } from '../points/store';
+import { backupNode, retryOnNodeAndServer, storeOf } from '../points/store';
 import { proveVersion, readVersion } from '../steps/version';
 import { vouches } from '../points/vouch';
 import { stepOf } from '../journal/view';
@@ -44,15 +44,15 @@ export interface WayBack {
 
 /** A restore that nobody gave more time. Milliseconds. */
 const TIMEOUT = 30 * 60_000;
-const DROP_PATIENCE = 10_000;
+const DROP_MAX_AWAY = 10_000;
 /** Code of the entry that says where it is kept what a rollback replaced. */
 const REPLACED = 'rollback-kept';
 
 /**
  * Brings a node its part and the scripts, while its application still runs.
- * @param patience milliseconds that the node may be away
+ * @param maxAway milliseconds that the node may be away
  */
-export async function bringPart(ctx: RunContext, way: WayBack, node: string, patience?: number): Promise<void> {
+export async function bringPart(ctx: RunContext, way: WayBack, node: string, maxAway?: number): Promise<void> {
   const { lane } = way;
   const pkg = packageOn(way.pkg, node);
   const total = partOf(way.read.point, node).data.bytes;
@@ -67,7 +67,7 @@ export async function bringPart(ctx: RunContext, way: WayBack, node: string, pat
     repeatable: true,
     run: async () => {
       const context = { ...restoreContext(ctx, way, node, 1), onProgress };
-      await insistWithServer(ctx, node, () => bringToNode(context), patience);
+      await retryOnNodeAndServer(ctx, node, () => bringToNode(context), maxAway);
       return { bytes: total };
     },
   });
@@ -80,7 +80,9 @@ export async function bringPart(ctx: RunContext, way: WayBack, node: string, pat
     repeatable: true,
     run: async () => {
       const { stateDir } = ctx.node(node);
-      await ctx.insist(node, (connection) => layRunFiles(connection, stateDir, fenceOf(ctx, node), files));
+      await ctx.retryWhileUnreachable(node, (connection) =>
+        layRunFiles(connection, stateDir, fenceOf(ctx, node), files),
+      );
       return { files: files.length };
     },
   });
@@ -90,7 +92,7 @@ export async function bringPart(ctx: RunContext, way: WayBack, node: string, pat
  * `stop → swap → restore script → start` of one node. What was replaced is kept.
  * @throws ClusterliftError of the step that failed
  */
-export async function putBack(ctx: RunContext, way: WayBack, node: string): Promise<void> {
+export async function restoreNodeAndStart(ctx: RunContext, way: WayBack, node: string): Promise<void> {
   const { lane } = way;
   const pkg = packageOn(way.pkg, node);
   if (pkg) await scriptJob(ctx, pkg, { node, step: 'stop', action: 'restore', lane, repeatable: true });
@@ -134,9 +136,9 @@ async function swap(ctx: RunContext, way: WayBack, node: string): Promise<void> 
       await stopAgain(ctx, way, node, attempt);
       const context = restoreContext(ctx, way, node, attempt);
       const { giveUp } = ctx;
-      const { phase } = await insistWithServer(ctx, node, () => restoreState(context), giveUp);
+      const { phase } = await retryOnNodeAndServer(ctx, node, () => restoreState(context), giveUp);
       // Done by a job whose end nobody heard of.
-      if (phase !== 'in' && phase !== 'kept') await insistWithServer(ctx, node, () => restoreNode(context), giveUp);
+      if (phase !== 'in' && phase !== 'kept') await retryOnNodeAndServer(ctx, node, () => restoreNode(context), giveUp);
       return { paths: partOf(way.read.point, node).paths.map((each) => each.path), ...(await stateOf(ctx, way, node)) };
     },
   });
@@ -210,7 +212,7 @@ async function swapBack(ctx: RunContext, way: WayBack, node: string): Promise<vo
     run: async (attempt) => {
       await stopAgain(ctx, { ...way, lane }, node, attempt);
       const context = restoreContext(ctx, { ...way, lane }, node, attempt);
-      await ctx.insist(node, () => undoRestore(context));
+      await ctx.retryWhileUnreachable(node, () => undoRestore(context));
       return {};
     },
   });
@@ -219,14 +221,14 @@ async function swapBack(ctx: RunContext, way: WayBack, node: string): Promise<vo
 /** Removes the copy of a part that will not be put back. A node that is away keeps it: it is used, or replaced, the next time. */
 export async function dropPart(ctx: RunContext, way: WayBack, node: string): Promise<void> {
   const context = restoreContext(ctx, way, node, 1);
-  await ctx.insist(node, () => settleRestore(context), DROP_PATIENCE).catch(() => undefined);
+  await ctx.retryWhileUnreachable(node, () => finishRestore(context), DROP_MAX_AWAY).catch(() => undefined);
   ctx.signal.throwIfAborted();
 }
 
 /** Removes what was replaced, and the copy of the part: from now on there is no way back from this. May be repeated. */
 async function letGo(ctx: RunContext, way: WayBack, node: string): Promise<void> {
   const context = restoreContext(ctx, way, node, 1);
-  await ctx.insist(node, () => settleRestore(context));
+  await ctx.retryWhileUnreachable(node, () => finishRestore(context));
 }
 
 /** What was replaced goes; a rollback keeps it. The node is where it belongs: what cannot be removed there is in nobody's way, and no reason to go back. */
@@ -245,7 +247,7 @@ async function letGoOrTell(ctx: RunContext, way: WayBack, node: string): Promise
 /** Nobody asked for a rollback: what it replaced stays on the node, where a person can look at it. */
 async function keepAndTell(ctx: RunContext, way: WayBack, node: string): Promise<void> {
   const context = restoreContext(ctx, way, node, 1);
-  const { places, short } = await ctx.insist(node, () => keepRestore(context));
+  const { places, short } = await ctx.retryWhileUnreachable(node, () => keepRestore(context));
   if (places.length === 0 && !short) return;
   const message = short
     ? 'what the rollback replaced is not kept: there was less room left than it takes'
@@ -289,7 +291,7 @@ async function keepRecord(ctx: RunContext, pkg: RunPackage, node: string): Promi
   const requests: string[] = [...ctx.node(node).requests];
   if (askedOnTheWayBack(ctx.nodeView(node))) requests.push('provision');
   const fence = fenceOf(ctx, node);
-  await ctx.insist(node, async (connection) => {
+  await ctx.retryWhileUnreachable(node, async (connection) => {
     for (const kind of ['provision', 'reboot'] as const) {
       if (!requests.includes(kind)) await clearRequest(connection, stateDir, fence, kind);
     }

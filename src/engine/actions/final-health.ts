@@ -8,7 +8,7 @@ import { packageOn, type RunPackage } from '../control/runpackage';
  * What comes after the last node: `provision`, then the health of all.
  * @returns false: it failed, and what failed stands in the journal
  */
-export async function proveTogether(
+export async function provisionAndCheck(
   ctx: RunContext,
   pkg: RunPackage,
   provision: () => Promise<void>,
@@ -23,14 +23,14 @@ export async function proveTogether(
     else await closeFailed(ctx, packageOn(pkg, node), node, error);
     return false;
   }
-  return settleAll(ctx, pkg);
+  return checkFinalHealth(ctx, pkg);
 }
 
 /**
  * Health of all nodes together, after the last change: what was healthy alone must be healthy in company.
  * @returns false: one is not, and its part of the run is closed with the reason
  */
-export async function settleAll(ctx: RunContext, pkg: RunPackage): Promise<boolean> {
+export async function checkFinalHealth(ctx: RunContext, pkg: RunPackage): Promise<boolean> {
   await ctx.record({ type: 'phase', phase: 'health' });
   const settled = await Promise.all(
     ctx.plan.nodes.map(async ({ name }) => {

@@ -5,11 +5,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { hasCode } from '../../../../src/base/errors';
-import { runScript, runScripts, type ShortFile } from '../../../../src/ssh/exec/short';
+import { runScript, runScripts, type ScriptFile } from '../../../../src/ssh/exec/quick-script';
 import { underBothShells } from '../../engine/node/shells';
 
 underBothShells('A short script', (place) => {
-  const file = (path: string, text: string, mode = 0o755): ShortFile => ({ path, mode, content: Buffer.from(text) });
+  const file = (path: string, text: string, mode = 0o755): ScriptFile => ({ path, mode, content: Buffer.from(text) });
 
   it('runs in the directory of the package, with its arguments and variables', async () => {
     const { node, root } = place();
@@ -28,7 +28,7 @@ underBothShells('A short script', (place) => {
       rc: 3,
       stdout: `${root}|"b\\c"\n|it's\n$x|C|`,
       stderr: 'trouble\n',
-      wishes: { provision: false, reboot: false, messages: [], ignored: [] },
+      requests: { provision: false, reboot: false, messages: [], ignored: [] },
     });
   });
 

@@ -5,7 +5,7 @@ import type { Asker, Question } from '../connection';
  * A deadline that stands still while a person is asked: the time to type a password is not the server's.
  * (The timer of ssh2 does not stop, so it is off.)
  */
-export class Patience {
+export class PausableDeadline {
   private left: number;
   private timer: Timer | undefined;
   private watch = stopwatch();

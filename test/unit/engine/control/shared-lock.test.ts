@@ -1,13 +1,13 @@
 import { strict as assert } from 'node:assert';
 import fc from 'fast-check';
-import { Gate } from '../../../../src/engine/control/gate';
+import { SharedLock } from '../../../../src/engine/control/shared-lock';
 import { HealthClock } from '../../../../src/engine/steps/health';
 
-describe('gate', () => {
+describe('shared lock', () => {
   it('never lets anybody in beside one who wants to be alone, and lets everybody in at last', async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(fc.tuple(fc.boolean(), fc.nat(3)), { maxLength: 30 }), async (visits) => {
-        const gate = new Gate();
+        const sharedLock = new SharedLock();
         let shared = 0;
         let alone = 0;
         const visit = async (isAlone: boolean, turns: number): Promise<void> => {
@@ -22,7 +22,7 @@ describe('gate', () => {
         };
         await Promise.all(
           visits.map(([isAlone, turns]) =>
-            isAlone ? gate.exclusive(() => visit(true, turns)) : gate.shared(() => visit(false, turns)),
+            isAlone ? sharedLock.exclusive(() => visit(true, turns)) : sharedLock.shared(() => visit(false, turns)),
           ),
         );
         assert.equal(shared + alone, 0);
@@ -31,9 +31,9 @@ describe('gate', () => {
   });
 
   it('opens again after an error', async () => {
-    const gate = new Gate();
-    await assert.rejects(gate.exclusive(() => Promise.reject(new Error('no'))));
-    assert.equal(await gate.shared(() => Promise.resolve(1)), 1);
+    const sharedLock = new SharedLock();
+    await assert.rejects(sharedLock.exclusive(() => Promise.reject(new Error('no'))));
+    assert.equal(await sharedLock.shared(() => Promise.resolve(1)), 1);
   });
 });
 

@@ -9,7 +9,7 @@ import { codeOf } from './file';
 export class TransientError extends ClusterliftError {}
 
 /** An error of the network, in words. */
-export function troubleOf(error: unknown, url: URL): ClusterliftError {
+export function downloadError(error: unknown, url: URL): ClusterliftError {
   if (error instanceof ClusterliftError) return error;
   const code = codeOf(error) ?? (error instanceof Error ? codeOf(error.cause) : undefined) ?? '';
   const where = redactUrl(url);

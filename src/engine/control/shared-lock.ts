@@ -2,7 +2,7 @@
  * Many may be inside at once, or one alone: steps of nodes are inside together, a jump node reboots alone.
  * Who waits to be alone goes before those that come later, so that it cannot starve.
  */
-export class Gate {
+export class SharedLock {
   #inside = 0;
   #alone = false;
   readonly #waiting: { alone: boolean; enter: () => void }[] = [];

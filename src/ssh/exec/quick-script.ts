@@ -1,16 +1,16 @@
 import { ClusterliftError, ExitStatus } from '../../base/errors';
 import type { NodeConnection } from '../connection';
-import { assignment, parseWishes, value, type Wishes } from './jobs';
-import laying from './lay.sh';
+import { assignment, parseRequests, value, type ScriptRequests } from './jobs';
+import writing from './write-file.sh';
 import starting from './lib-script.sh';
 import { ask, broken, type Entries } from './script';
-import text from './short.sh';
+import text from './quick-script.sh';
 
 /**
  * Short scripts of a package (`version`, `check`, `health`): they change nothing, so they run inside the exec
  * and are killed, with all their children, when they take too long.
  */
-export interface ShortScript {
+export interface QuickScript {
   /** Names its result. */
   readonly name: string;
   /** Relative to the directory of the package; without the executable bit it is given to `sh`. */
@@ -24,17 +24,17 @@ export interface ShortScript {
   readonly maxOutput?: number;
 }
 
-export interface ShortResult {
+export interface QuickResult {
   readonly name: string;
   readonly rc: number | 'timeout';
   readonly stdout: string;
   /** The last 16 KiB. */
   readonly stderr: string;
-  readonly wishes: Wishes;
+  readonly requests: ScriptRequests;
 }
 
 /** A small file of a package, for a temporary directory on a node. */
-export interface ShortFile {
+export interface ScriptFile {
   /** Relative, without `..`. */
   readonly path: string;
   /** Permission bits. */
@@ -42,10 +42,10 @@ export interface ShortFile {
   readonly content: Uint8Array;
 }
 
-export interface ShortRequest {
+export interface QuickRequest {
   /** The unpacked package on the node; or the files, which are then laid into a temporary directory and removed at the end. */
-  readonly from: { readonly dir: string } | { readonly files: readonly ShortFile[] };
-  readonly scripts: readonly ShortScript[];
+  readonly from: { readonly dir: string } | { readonly files: readonly ScriptFile[] };
+  readonly scripts: readonly QuickScript[];
   /** For all of them. In a temporary directory, `CLUSTERLIFT_PACKAGE` is set by the node. */
   readonly env?: Readonly<Record<string, string>>;
   readonly as?: 'root' | 'login';
@@ -57,14 +57,14 @@ export interface ShortRequest {
  * @returns in the order of the scripts
  * @throws ClusterliftError `temp-create`, `unpack-path`, and those of `exec`
  */
-export async function runScripts(connection: NodeConnection, request: ShortRequest): Promise<ShortResult[]> {
+export async function runScripts(connection: NodeConnection, request: QuickRequest): Promise<QuickResult[]> {
   const { from, scripts, as, signal } = request;
   const spec = Buffer.from(specText(request));
   const stdin = Buffer.concat([spec, ...('files' in from ? from.files.map((file) => file.content) : [])]);
   const allowed = scripts.reduce((sum, each) => sum + each.timeoutMs, 0);
   const room = scripts.reduce((sum, each) => sum + (each.maxOutput ?? KEPT) + 32 * 1024, 64 * 1024);
   const entries = await ask(connection, {
-    text: `${starting}\n${laying}\n${text}`,
+    text: `${starting}\n${writing}\n${text}`,
     args: [String(spec.length), String(stdin.length)],
     stdin,
     timeout: allowed + 60_000,
@@ -78,8 +78,8 @@ export async function runScripts(connection: NodeConnection, request: ShortReque
 /** One of them. */
 export async function runScript(
   connection: NodeConnection,
-  script: ShortScript & { readonly dir: string; readonly signal?: AbortSignal },
-): Promise<ShortResult> {
+  script: QuickScript & { readonly dir: string; readonly signal?: AbortSignal },
+): Promise<QuickResult> {
   const { dir, signal, ...rest } = script;
   const [result] = await runScripts(connection, { from: { dir }, scripts: [rest], ...(signal && { signal }) });
   if (!result) throw broken(connection.node, 'the result of a script is missing');
@@ -88,7 +88,7 @@ export async function runScript(
 
 const KEPT = 64 * 1024;
 
-function specText({ from, scripts, env = {} }: ShortRequest): string {
+function specText({ from, scripts, env = {} }: QuickRequest): string {
   const lines = [
     ...('dir' in from ? [`dir ${value(from.dir)}`] : from.files.map(fileLine)),
     ...Object.entries(env).map(([name, each]) => `common ${assignment(name, each)}`),
@@ -98,11 +98,11 @@ function specText({ from, scripts, env = {} }: ShortRequest): string {
 }
 
 /** The line of a spec for a file whose bytes follow. */
-export function fileLine({ path, mode, content }: ShortFile): string {
+export function fileLine({ path, mode, content }: ScriptFile): string {
   return `file ${((mode & 0o777) | 0o400).toString(8)} ${content.length} ${value(path)}`;
 }
 
-function scriptLines(script: ShortScript): string[] {
+function scriptLines(script: QuickScript): string[] {
   const { name, path, args = [], env = {}, timeoutMs, maxOutput = KEPT } = script;
   if (!/^[a-z0-9-]{1,40}$/.test(name)) throw badName(name);
   return [
@@ -124,8 +124,8 @@ function badName(name: string): ClusterliftError {
   });
 }
 
-function resultsOf(entries: Entries, node: string, scripts: readonly ShortScript[]): ShortResult[] {
-  const results: ShortResult[] = [];
+function resultsOf(entries: Entries, node: string, scripts: readonly QuickScript[]): QuickResult[] {
+  const results: QuickResult[] = [];
   const fields = new Map<string, string>();
   const flush = (): void => {
     if (fields.size === 0) return;
@@ -136,7 +136,7 @@ function resultsOf(entries: Entries, node: string, scripts: readonly ShortScript
       rc: rc === 'timeout' ? rc : Number(rc),
       stdout: fields.get('out') ?? '',
       stderr: fields.get('err') ?? '',
-      wishes: parseWishes(fields.get('output') ?? ''),
+      requests: parseRequests(fields.get('output') ?? ''),
     });
     fields.clear();
   };

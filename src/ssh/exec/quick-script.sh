@@ -92,7 +92,7 @@ while IFS= read -r line; do
   case $line in
     'file '*)
       size=${rest#* }
-      lay "$T/payload" "$dir" "${rest%% *}" "${size%% *}" "${size#* }"
+      write_file "$T/payload" "$dir" "${rest%% *}" "${size%% *}" "${size#* }"
       ;;
     'dir '*)
       unescape "$rest"

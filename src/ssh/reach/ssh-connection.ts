@@ -13,7 +13,7 @@ import type { Secrets } from '../secrets';
 import type { Pipe } from '../exec/session';
 import { Slots } from './slots';
 import { ChannelRefused, NotConnected, type TerminalSize } from './transport';
-import { noChannel } from '../trouble';
+import { noChannel } from '../errors';
 
 /** sshd allows 10 sessions a connection (MaxSessions); SFTP and a terminal want one, too. */
 const CHANNELS = 4;

@@ -1,6 +1,6 @@
 # shellcheck shell=sh disable=SC2154
-# lay PAYLOAD INTO MODE SIZE PATH: the next SIZE bytes of the payload, from $at on, become a file. PATH is for printf %b.
-lay() {
+# write_file PAYLOAD INTO MODE SIZE PATH: the next SIZE bytes of the payload, from $at on, become a file. PATH is for printf %b.
+write_file() {
   unescape "$5"
   case $VALUE in
     /* | ../* | */../* | */.. | .. | '') die unpack-path "the package holds an unsafe path" ;;
