@@ -73,7 +73,7 @@ const forTheEditor = [
   'cluster/(edit|find|load|names)',
   'command/(command|format|grammar|options|parse|values)',
   'engine/journal/.*',
-  'service/(client|look-client|spawn)',
+  'service/(client|query-client|spawn)',
 ];
 
 module.exports = {

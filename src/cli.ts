@@ -6,7 +6,7 @@ import { keepYoungSpaceSmall } from './base/memory';
 import { stateHome } from './base/paths';
 import type { Command } from './command/command';
 import { dispatch } from './command/dispatch';
-import { Face } from './command/face';
+import { UserInterface } from './command/ui';
 import { parseCommand } from './command/parse';
 import { Interrupts } from './terminal/interrupts';
 import { Runs } from './engine/journal/runs';
@@ -22,23 +22,23 @@ async function main(argv: readonly string[]): Promise<ExitStatus> {
   const command = parse(argv);
   const interrupts = new Interrupts({
     onStop: () => {
-      face.say('Stopping. Ctrl-C again lets go of the run at once.');
+      ui.say('Stopping. Ctrl-C again lets go of the run at once.');
     },
     onDetach: () => {
-      face.detached('kind' in command && command.kind === 'attach' ? 'attach' : 'resume');
+      ui.detached('kind' in command && command.kind === 'attach' ? 'attach' : 'resume');
     },
     onForce: () => process.exit(ExitStatus.interrupted),
   });
   const streams = { input: process.stdin, output: process.stdout, errors: process.stderr };
   const options = 'error' in command ? { json: argv.includes('--json') as true } : command.options;
-  const face = new Face(streams, env, options, interrupts.press);
+  const ui = new UserInterface(streams, env, options, interrupts.press);
   const live = new LiveRunService({
     env,
-    terminal: face.asker,
+    terminal: ui.asker,
     alone: 'refuse',
-    sink: face.sink,
+    sink: ui.sink,
     onProblem: (error) => {
-      face.say(`The run can only be followed here: ${error instanceof Error ? error.message : String(error)}`);
+      ui.say(`The run can only be followed here: ${error instanceof Error ? error.message : String(error)}`);
     },
   });
   let status: ExitStatus;
@@ -48,7 +48,7 @@ async function main(argv: readonly string[]): Promise<ExitStatus> {
       env,
       platform,
       secrets,
-      face,
+      ui,
       live,
       cwd: process.cwd(),
       asker: live.broker,
@@ -60,9 +60,9 @@ async function main(argv: readonly string[]): Promise<ExitStatus> {
     });
   } catch (error) {
     status = interrupts.stop.aborted && !(error instanceof ClusterliftError) ? ExitStatus.interrupted : statusOf(error);
-    if (status !== ExitStatus.interrupted || error instanceof ClusterliftError) face.error(error);
+    if (status !== ExitStatus.interrupted || error instanceof ClusterliftError) ui.error(error);
   }
-  await face.end(status);
+  await ui.end(status);
   interrupts.dispose();
   return status;
 }

@@ -6,7 +6,7 @@ import { provenRows, StatusCache } from './vscode/clusters/status';
 import type { Args } from './vscode/commands/targets';
 import { launcherOf } from './vscode/shared/launch';
 import type { Core, Late } from './vscode/late';
-import { Looker } from './vscode/shared/looker';
+import { Queries } from './vscode/shared/queries';
 import { Notices } from './vscode/notices';
 import { OutputChannels } from './vscode/output/channels';
 import { PointsModel } from './vscode/points/model';
@@ -47,8 +47,8 @@ export function activate(context: vscode.ExtensionContext): void {
   // A run that goes on again is no news to the folders' watcher.
   store.add(hub.onDidChange(() => void runs.refresh()));
   store.add(clusters.onDidChange(() => status.keep(clusters.files)));
-  const looker = store.add(new Looker(launcher, asker, none));
-  const points = store.add(new PointsModel(clusters, looker, runs));
+  const queries = store.add(new Queries(launcher, asker, none));
+  const points = store.add(new PointsModel(clusters, queries, runs));
   const tree = store.add(new ClustersTree(clusters, status, runs, hub));
   store.add(new PointsTree(points, clusters));
   store.add(new RunsTree(runs, hub));
@@ -58,14 +58,14 @@ export function activate(context: vscode.ExtensionContext): void {
 
   const detached = store.add(new Detached());
   const terminal: TerminalDeps = {
-    ...{ launcher, asker, hub, looker, runs, secrets: none },
+    ...{ launcher, asker, hub, queries, runs, secrets: none },
     answersAgain: (question) => secrets.again(question),
     onDetached: (what, pty) => detached.closed(what, pty),
   };
   const tasks = new ClusterliftTasks(clusters, runs, terminal, store.add(new TaskDiagnostics()));
   store.add(vscode.tasks.registerTaskProvider(TASK_TYPE, tasks));
 
-  const core: Core = { clusters, status, runs, points, looker, channels, secrets, tasks, tree, terminal };
+  const core: Core = { clusters, status, runs, points, queries, channels, secrets, tasks, tree, terminal };
   const late = lateOf(core, context, store);
   for (const name of [...commandsOf(context), 'refreshOld']) {
     const run = async (...args: Args): Promise<void> => (await late()).command(name, args);

@@ -4,15 +4,15 @@ import type { Event, JournalEntry } from '../engine/journal/events';
 import type { RunRecord, Runs } from '../engine/journal/runs';
 import type { Asker } from '../ssh/connection';
 import type { Secrets } from '../ssh/secrets';
-import type { Face } from './face';
+import type { UserInterface } from './ui';
 
 /** What every command is given by the composition root. */
 export interface CommandContext {
   readonly env: Env;
   readonly cwd: string;
   readonly platform: NodeJS.Platform;
-  readonly face: Face;
-  /** Answers questions; the face's, or whoever is attached. */
+  readonly ui: UserInterface;
+  /** Answers questions: the one of the user interface, or an attached client. */
   readonly asker: Asker;
   readonly secrets: Secrets;
   readonly runs: Runs;
@@ -32,7 +32,7 @@ export interface LiveRuns {
   /** Opens the socket of a run that this process works on. */
   serve(ctx: RunContext): Promise<{ close(): Promise<void>; sink(event: Event | JournalEntry): void }>;
   /** Follows a run of another process until it ends, or until `detach`. */
-  follow(record: RunRecord, face: Face, detach: AbortSignal): Promise<void>;
+  follow(record: RunRecord, ui: UserInterface, detach: AbortSignal): Promise<void>;
   /** Asks the process of a run to begin no further node. @returns false: no process answers */
   stop(record: RunRecord, by: string): Promise<boolean>;
 }

@@ -40,15 +40,15 @@ export async function dispatch(command: Command, ctx: CommandContext): Promise<E
       return (await import('./handlers/backup')).backup(ctx, command);
     case 'help': {
       const { helpText } = await import('./help');
-      ctx.face.print(helpText(command.topic, ctx.face.look().columns));
+      ctx.ui.print(helpText(command.topic, ctx.ui.theme().columns));
       return ExitStatus.ok;
     }
     case 'version':
-      ctx.face.print(`clusterlift ${ctx.version}`);
+      ctx.ui.print(`clusterlift ${ctx.version}`);
       return ExitStatus.ok;
     case 'completion': {
       const { completionScript } = await import('./completion');
-      ctx.face.print(completionScript(command.shell));
+      ctx.ui.print(completionScript(command.shell));
       return ExitStatus.ok;
     }
   }

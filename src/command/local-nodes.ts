@@ -15,7 +15,7 @@ import type { CommandContext } from './context';
  * @throws ClusterliftError `not-confirmed`, `confirmation-needed`
  */
 export async function allowLocalNodes(
-  { env, face }: Pick<CommandContext, 'env' | 'face'>,
+  { env, ui }: Pick<CommandContext, 'env' | 'ui'>,
   cluster: Cluster,
 ): Promise<void> {
   const local = cluster.nodes.filter(({ connection }) => connection === 'local');
@@ -24,7 +24,7 @@ export async function allowLocalNodes(
   const folder = join(stateHome(env), 'local-nodes');
   const path = join(folder, createHash('sha256').update(said).digest('hex'));
   if (await readFile(path).then(Boolean, () => false)) return;
-  await face.confirm(
+  await ui.confirm(
     [
       `${line(cluster.file)} was found here and not named. It makes this machine a node, so its programs may run here:`,
       ...local.map(({ name, stateDir }) => `${line(name)}: state directory ${line(stateDir ?? 'of this user')}`),

@@ -46,7 +46,7 @@ export interface CommandSpec {
   readonly options: readonly OptionKey[];
   /** Options without which it does not run. */
   readonly needs?: readonly OptionKey[];
-  /** Does it change anything on a node or in a file? The others only look. */
+  /** Does it change anything on a node or in a file? The others only read. */
   readonly changes: boolean;
   readonly examples: readonly { readonly line: string; readonly about: string }[];
 }

@@ -1,8 +1,8 @@
-import type { FaceStreams } from '../command/face';
+import type { Streams } from '../command/ui';
 import type { KeySource } from '../terminal/asker';
-import type { TerminalStream } from '../terminal/look';
+import type { TerminalStream } from '../terminal/theme';
 
-/** A face without a terminal: what it writes goes to a function, a text at a time; nobody types. */
+/** A stream without a terminal: what is written goes to a function, a text at a time; nobody types. */
 class Outlet implements TerminalStream {
   readonly isTTY = false;
 
@@ -30,8 +30,8 @@ const NO_KEYS: KeySource = {
   off: () => undefined,
 };
 
-/** Streams of a face without `--json`: everything is lines for people. */
-export function plainStreams(onLines: (lines: readonly string[]) => void): FaceStreams {
+/** Streams of a command without `--json`: everything is lines for people. */
+export function plainStreams(onLines: (lines: readonly string[]) => void): Streams {
   const outlet = new Outlet((text) => {
     onLines(text.replace(/\n$/, '').split('\n'));
   });
@@ -39,14 +39,14 @@ export function plainStreams(onLines: (lines: readonly string[]) => void): FaceS
 }
 
 /**
- * Streams of a face with `--json`.
+ * Streams of a command with `--json`.
  * @param onObject gets the text of each object
  * @param onLines gets lines for people
  */
 export function headlessStreams(
   onObject: (json: string) => void,
   onLines: (lines: readonly string[]) => void,
-): FaceStreams {
+): Streams {
   return {
     input: NO_KEYS,
     output: new Outlet(onObject),

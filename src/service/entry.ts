@@ -2,24 +2,24 @@ import { ExitStatus } from '../base/errors';
 import { stateHome } from '../base/paths';
 import { BECOMES_RUN, type Command, type CommandKind } from '../command/command';
 import { dispatch } from '../command/dispatch';
-import { Face, type FaceStreams } from '../command/face';
+import { UserInterface, type Streams } from '../command/ui';
 import { parseCommand } from '../command/parse';
 import { usage } from '../command/usage';
 import type { Event } from '../engine/journal/events';
 import { Runs } from '../engine/journal/runs';
 import { Secrets, type SecretName } from '../ssh/secrets';
-import type { JsonResult } from '../terminal/json-face';
+import type { JsonResult } from '../terminal/json-output';
 import type { LiveRuns } from '../command/context';
 import { headlessStreams, plainStreams } from './capture';
 import { endOfError, outcomeOf, runMain, type HostedRun } from './host';
-import type { LookHost } from './look-host';
-import type { LookRequest, LookResult } from './look-protocol';
+import type { QueryHost } from './query-host';
+import type { QueryRequest, QueryResult } from './query-protocol';
 import { serviceMain } from './process';
 import type { RunEnd, RunRequest } from './protocol';
 import { openShell } from './shell';
 import { RUN_WORD, SERVICE_WORD } from './spawn';
 
-/** The hidden words of `dist/cli.js`: the same commands, with a face that nobody sees. */
+/** The hidden words of `dist/cli.js`: the same commands, without a terminal. */
 
 export interface EntryOptions {
   readonly env: NodeJS.ProcessEnv;
@@ -37,7 +37,7 @@ export async function hiddenMain(argv: readonly string[], options: EntryOptions)
     await serviceMain({
       input,
       output,
-      look: (request, host) => look(request, host, options),
+      query: (request, host) => query(request, host, options),
       shell: (request, host) => openShell(request, host, options.env),
     });
     return ExitStatus.ok;
@@ -66,8 +66,8 @@ async function execute(request: RunRequest, host: HostedRun, options: EntryOptio
   return { outcome, status, nodes, error: null };
 }
 
-/** What a window may look at without a process of its own. */
-const LOOKS: ReadonlySet<CommandKind> = new Set<CommandKind>([
+/** Commands that a window may run without a process of its own. */
+const QUERIES: ReadonlySet<CommandKind> = new Set<CommandKind>([
   'status',
   'check',
   'runs',
@@ -77,7 +77,7 @@ const LOOKS: ReadonlySet<CommandKind> = new Set<CommandKind>([
 /** No answer is that long; more would be a fault, and memory. */
 const MOST_ROWS = 100_000;
 
-async function look(request: LookRequest, { asker, signal }: LookHost, options: EntryOptions): Promise<LookResult> {
+async function query(request: QueryRequest, { asker, signal }: QueryHost, options: EntryOptions): Promise<QueryResult> {
   const rows: unknown[] = [];
   const lines: string[] = [];
   const say = (more: readonly string[]): void => {
@@ -92,7 +92,7 @@ async function look(request: LookRequest, { asker, signal }: LookHost, options: 
             if (rows.length < MOST_ROWS) rows.push(JSON.parse(row));
           }, say)
         : plainStreams(say);
-    if (!LOOKS.has(command.kind) && dryRun !== true)
+    if (!QUERIES.has(command.kind) && dryRun !== true)
       throw usage('not-a-look', `"${command.kind}" is more than looking`, 'Start it as a run.');
     const world = { streams, live: NO_RUNS, asker, stop: signal, detach: signal };
     return { status: await run(command, request, world, options), rows, lines, error: null };
@@ -102,7 +102,7 @@ async function look(request: LookRequest, { asker, signal }: LookHost, options: 
   }
 }
 
-/** A look follows and stops nothing. */
+/** A query follows and stops nothing. */
 const NO_RUNS: LiveRuns = {
   serve: () => Promise.resolve({ close: () => Promise.resolve(), sink: () => undefined }),
   follow: () => Promise.resolve(),
@@ -110,13 +110,13 @@ const NO_RUNS: LiveRuns = {
 };
 
 interface World extends Pick<HostedRun, 'live' | 'asker' | 'stop' | 'detach'> {
-  readonly streams: FaceStreams;
+  readonly streams: Streams;
 }
 
-async function run(command: Command, request: LookRequest, world: World, options: EntryOptions): Promise<ExitStatus> {
+async function run(command: Command, request: QueryRequest, world: World, options: EntryOptions): Promise<ExitStatus> {
   const { env, version } = options;
   const { live, asker, stop, detach } = world;
-  const face = new Face(world.streams, env, command.options, () => undefined, asker);
+  const ui = new UserInterface(world.streams, env, command.options, () => undefined, asker);
   const status = await dispatch(command, {
     env,
     version,
@@ -125,13 +125,13 @@ async function run(command: Command, request: LookRequest, world: World, options
     by: request.by,
     secrets: secretsOf(request.secrets),
     runs: new Runs(stateHome(env)),
-    face,
+    ui,
     live,
     asker,
     stop,
     detach,
   });
-  await face.end(status);
+  await ui.end(status);
   return status;
 }
 

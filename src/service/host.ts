@@ -32,7 +32,7 @@ export interface HostedRun {
 
 export interface RunProcessDeps {
   readonly env: NodeJS.ProcessEnv;
-  /** Does what the words say, as the command line would, with a face that nobody sees. */
+  /** Does what the words say, as the command line would, without a terminal. */
   execute(request: RunRequest, host: HostedRun): Promise<RunEnd>;
 }
 
@@ -118,7 +118,7 @@ class RunProcess {
             process.chdir(ctx.folder);
             return live.serve(ctx);
           },
-          follow: (record, face, detach) => live.follow(record, face, detach),
+          follow: (record, ui, detach) => live.follow(record, ui, detach),
           stop: (record, by) => live.stop(record, by),
         },
       });

@@ -5,7 +5,7 @@ import { deadlineIn } from '../base/clock';
 import { ExitStatus } from '../base/errors';
 import { liveness } from '../base/process';
 import type { LiveRuns } from '../command/context';
-import type { Face } from '../command/face';
+import type { UserInterface } from '../command/ui';
 import type { RunContext } from '../engine/control/context';
 import type { Event, JournalEntry, LiveEvent } from '../engine/journal/events';
 import { parseJournal } from '../engine/journal/journal';
@@ -112,8 +112,8 @@ export class LiveRunService implements LiveRuns {
     return changed ? AFTER_FIRST_CHANGE : BEFORE_FIRST_CHANGE;
   }
 
-  /** Replays the run on a face and follows it; its questions are asked there. Ends when the run does, or with `detach`. */
-  async follow(record: RunRecord, face: Face, detach: AbortSignal): Promise<void> {
+  /** Replays the run on a user interface and follows it; its questions are asked there. Ends when the run does, or with `detach`. */
+  async follow(record: RunRecord, ui: UserInterface, detach: AbortSignal): Promise<void> {
     let client: RunClient;
     try {
       client = await RunClient.connect(record.folder);
@@ -127,7 +127,7 @@ export class LiveRunService implements LiveRuns {
     };
     detach.addEventListener('abort', onDetach, { once: true });
     try {
-      await followOn(client, face);
+      await followOn(client, ui);
       if (!detach.aborted) await gone(client);
     } finally {
       detach.removeEventListener('abort', onDetach);
@@ -156,29 +156,29 @@ async function gone(client: RunClient): Promise<void> {
   while (liveness(client.control) === 'alive' && !deadline.passed) await sleep(50);
 }
 
-async function followOn(client: RunClient, face: Face): Promise<FollowEnd> {
+async function followOn(client: RunClient, ui: UserInterface): Promise<FollowEnd> {
   const open = new Map<string, AbortController>();
   const { plan } = await client.follow(1, {
     planned: (later) => {
-      face.begin(later);
+      ui.begin(later);
     },
     said: (lines) => {
-      face.say(...lines);
+      ui.say(...lines);
     },
     events: (events) => {
-      for (const event of events) face.sink(event);
+      for (const event of events) ui.sink(event);
     },
     question: ({ id, question }) => {
       const stop = new AbortController();
       open.set(id, stop);
-      void face.asker
+      void ui.asker
         .ask(question, stop.signal)
         .then((answer) => (stop.signal.aborted ? false : client.answer(id, answer)))
         .catch(() => false);
     },
     questionClosed: (id) => open.get(id)?.abort(),
   });
-  if (plan) face.begin(plan);
+  if (plan) ui.begin(plan);
   const end = await client.end;
   for (const stop of open.values()) stop.abort();
   return end;

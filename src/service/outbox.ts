@@ -2,7 +2,7 @@ import type { Event, JournalEntry, LiveEvent } from '../engine/journal/events';
 
 /**
  * What waits to be sent to one follower. Journal entries all wait, in order; of what is of the moment only as much
- * as a face can use: the newest progress of each step, and a bounded piece of each node's output.
+ * as a client can use: the newest progress of each step, and a bounded piece of each node's output.
  */
 
 /** UTF-16 units of output kept for a node between two sendings. */
@@ -48,7 +48,7 @@ export class Outbox {
   }
 
   #addEntry(entry: JournalEntry): void {
-    // Progress from before must not be merged into what comes after: a face would show it for the next step.
+    // Progress from before must not be merged into what comes after: a client would show it for the next step.
     const node = 'node' in entry ? (entry.node ?? '') : '';
     this.#progress.delete(node);
     const piece = this.#output.get(node);

@@ -10,16 +10,16 @@ import {
 import { after, type Timer } from '../base/clock';
 import { messageOf } from '../base/errors';
 import type { Asker, Question } from '../ssh/connection';
-import type { LookHost } from './look-host';
-import { AskRequestType, LookRequestType, type LookRequest, type LookResult } from './look-protocol';
+import type { QueryHost } from './query-host';
+import { AskRequestType, QueryRequestType, type QueryRequest, type QueryResult } from './query-protocol';
 import { ShellRequestType } from './shell-protocol';
 import { Shells, type OpenShell } from './shells';
 
 export interface ServiceDeps {
   readonly input: NodeJS.ReadableStream;
   readonly output: NodeJS.WritableStream;
-  /** Executes a looking command; one that would change something is an error result. It must not write to `output`. */
-  look(request: LookRequest, host: LookHost): Promise<LookResult>;
+  /** Runs a command that only reads; one that would change something is an error result. It must not write to `output`. */
+  query(request: QueryRequest, host: QueryHost): Promise<QueryResult>;
   /** Opens a terminal on a node. */
   readonly shell: OpenShell;
   /** Milliseconds without a request after which the process ends. */
@@ -46,7 +46,7 @@ export async function serviceMain(deps: ServiceDeps): Promise<void> {
     rpc.onError(() => {
       resolve();
     });
-    const serve = async <T>(token: CancellationToken, work: (host: LookHost) => Promise<T>): Promise<T> => {
+    const serve = async <T>(token: CancellationToken, work: (host: QueryHost) => Promise<T>): Promise<T> => {
       busy++;
       timer?.cancel();
       const [signal, done] = signalOf(token, gone.signal);
@@ -61,7 +61,7 @@ export async function serviceMain(deps: ServiceDeps): Promise<void> {
       }
     };
     const shells = new Shells(rpc, deps.shell);
-    rpc.onRequest(LookRequestType, (request, token) => serve(token, (host) => deps.look(request, host)));
+    rpc.onRequest(QueryRequestType, (request, token) => serve(token, (host) => deps.query(request, host)));
     rpc.onRequest(ShellRequestType, (request, token) => serve(token, (host) => shells.run(request, host)));
     rpc.listen();
     rest();

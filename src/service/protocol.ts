@@ -28,7 +28,7 @@ export interface Welcome {
   readonly limited: boolean;
 }
 
-/** What a face may know of a run beyond plan and journal. */
+/** State of a run beyond plan and journal. */
 export interface RunStatus {
   readonly run: string | null;
   readonly pid: number;

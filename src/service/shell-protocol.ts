@@ -1,6 +1,6 @@
 import { NotificationType, ParameterStructures, RequestType } from 'vscode-jsonrpc';
 import type { TerminalSize } from '../ssh/reach/transport';
-import type { LookResult } from './look-protocol';
+import type { QueryResult } from './query-protocol';
 
 /**
  * Terminals of a window, over the service process: the window has the keyboard, the service the connection with its
@@ -21,7 +21,7 @@ export interface ShellRequest {
 export interface ShellEnd {
   /** Of the shell; null: a signal, the link went away, or there was none (`error`). */
   readonly status: number | null;
-  readonly error: LookResult['error'];
+  readonly error: QueryResult['error'];
 }
 
 const one = ParameterStructures.byName;

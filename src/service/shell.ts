@@ -4,7 +4,7 @@ import { loadClusters } from '../cluster/load';
 import { usage } from '../command/usage';
 import { Connector } from '../ssh/reach/connector';
 import { Secrets } from '../ssh/secrets';
-import type { LookHost } from './look-host';
+import type { QueryHost } from './query-host';
 import type { ShellRequest } from './shell-protocol';
 import type { OpenedShell } from './shells';
 
@@ -14,7 +14,7 @@ import type { OpenedShell } from './shells';
  */
 export async function openShell(
   request: ShellRequest,
-  { asker, signal }: LookHost,
+  { asker, signal }: QueryHost,
   env: NodeJS.ProcessEnv,
 ): Promise<OpenedShell> {
   const { cwd, config, size } = request;

@@ -5,7 +5,7 @@ import { after } from '../base/clock';
 import type { Terminal } from '../ssh/reach/ssh-connection';
 import type { TerminalSize } from '../ssh/reach/transport';
 import { endOfError } from './host';
-import type { LookHost } from './look-host';
+import type { QueryHost } from './query-host';
 import {
   ShellInputNotification,
   ShellSizeNotification,
@@ -19,7 +19,7 @@ export interface OpenedShell extends Terminal {
   release(): Promise<void>;
 }
 
-export type OpenShell = (request: ShellRequest, host: LookHost) => Promise<OpenedShell>;
+export type OpenShell = (request: ShellRequest, host: QueryHost) => Promise<OpenedShell>;
 
 /** Milliseconds for a shell to go when it is told to, and for its last words. */
 const END_MS = 3000;
@@ -49,7 +49,7 @@ export class Shells {
   }
 
   /** Opens a terminal and carries it until the shell ends, the link is lost, or the window wants no more. */
-  async run(request: ShellRequest, host: LookHost): Promise<ShellEnd> {
+  async run(request: ShellRequest, host: QueryHost): Promise<ShellEnd> {
     const session: Session = { terminal: undefined, size: request.size };
     this.#sessions.set(request.id, session);
     let opened: OpenedShell | undefined;

@@ -1,7 +1,7 @@
 import { plain } from '../base/text';
 import type { Asker, Question } from '../ssh/connection';
 import { EMPTY_EDITOR, typeInto, type EditorState } from './line-editor';
-import { paint, tone, type Look, type TerminalStream } from './look';
+import { paint, tone, type Theme, type TerminalStream } from './theme';
 import { questionWords, readAnswer, type QuestionWords } from './questions';
 import { wrap } from './width';
 
@@ -20,7 +20,7 @@ export interface KeySource {
 export interface TerminalAskerOptions {
   readonly input: KeySource;
   readonly output: Pick<TerminalStream, 'write' | 'isTTY'>;
-  readonly look: () => Look;
+  readonly theme: () => Theme;
   /** Takes the live block away while a question is open; returns what brings it back. */
   readonly pause: () => () => void;
   /** Ctrl-C during a question: it is cancelled, and the press counts. */
@@ -77,15 +77,15 @@ export class TerminalAsker implements Asker {
 
   /** The question; its last line is where the answer goes. */
   #prompt(text: string): void {
-    const look = this.#options.look();
+    const theme = this.#options.theme();
     const lines = wrap(plain(text), this.#width() - 2).map((each, index) =>
-      paint([tone('accent', index === 0 ? '? ' : '  '), tone('strong', each)], look),
+      paint([tone('accent', index === 0 ? '? ' : '  '), tone('strong', each)], theme),
     );
     this.#options.output.write(`${lines.join('\n')} `);
   }
 
   #width(): number {
-    return Math.max(20, this.#options.look().columns);
+    return Math.max(20, this.#options.theme().columns);
   }
 
   /**

@@ -3,7 +3,7 @@ import { formatSize } from '../base/units';
 import type { LocationSummary } from '../backup/locations';
 import type { CleanPlan } from '../backup/points/retention';
 import type { PointState } from '../backup/points/state';
-import { glyphs, paint, tone, type Look, type Part, type Tone } from './look';
+import { glyphs, paint, tone, type Theme, type Part, type Tone } from './theme';
 import { finding, labelled } from './prose';
 import { plural } from './report';
 import { fits, renderTable, type Row } from './table';
@@ -48,7 +48,7 @@ const TONES: Readonly<Record<PointState['kind'], Tone>> = {
   incomplete: 'warn',
 };
 
-export function renderPoints(rows: readonly PointRow[], location: string, look: Look): string[] {
+export function renderPoints(rows: readonly PointRow[], location: string, theme: Theme): string[] {
   if (rows.length === 0) {
     return [
       `There is no restore point in ${location}.`,
@@ -73,17 +73,17 @@ export function renderPoints(rows: readonly PointRow[], location: string, look: 
   ]);
   // The id begins with the time: where there is little room, once is enough.
   const without = (all: readonly Part[]): Part[] => all.filter((_, index) => index !== 1);
-  const table = fits(columns, cells, look)
-    ? renderTable(columns, cells, look)
+  const table = fits(columns, cells, theme)
+    ? renderTable(columns, cells, theme)
     : renderTable(
         columns.filter((_, index) => index !== 1),
         cells.map(without),
-        look,
+        theme,
       );
   const problems = rows.flatMap((row) =>
     row.problem === undefined
       ? []
-      : finding(tone(TONES[row.state], glyphs(look).warning), `${row.id}: ${row.problem}`, row.state, look),
+      : finding(tone(TONES[row.state], glyphs(theme).warning), `${row.id}: ${row.problem}`, row.state, theme),
   );
   return [...table, ...(problems.length > 0 ? ['', ...problems] : [])];
 }
@@ -100,7 +100,7 @@ function versionsOf({ nodes }: PointRow): string {
     : entries.map(([version, names]) => `${version} (${names.join(', ')})`).join(', ');
 }
 
-export function renderLocations(rows: readonly LocationSummary[], look: Look): string[] {
+export function renderLocations(rows: readonly LocationSummary[], theme: Theme): string[] {
   const table = renderTable(
     [
       { title: 'location', min: 8 },
@@ -116,12 +116,12 @@ export function renderLocations(rows: readonly LocationSummary[], look: Look): s
       free === undefined ? '' : formatSize(free),
       points === undefined ? '?' : String(points),
     ]),
-    look,
+    theme,
   );
   const lines = rows.flatMap(({ name, problems }) =>
     alike(problems).flatMap(({ nodes, code, message, fix }) => [
-      ...finding(tone('bad', glyphs(look).failed), `${[name, ...nodes].join(', ')}: ${message}`, code, look),
-      ...(fix === '' ? [] : labelled('Fix:', fix, look)),
+      ...finding(tone('bad', glyphs(theme).failed), `${[name, ...nodes].join(', ')}: ${message}`, code, theme),
+      ...(fix === '' ? [] : labelled('Fix:', fix, theme)),
     ]),
   );
   return [...table, ...(lines.length > 0 ? ['', ...lines] : [])];
@@ -143,13 +143,13 @@ function alike(
 export function renderClean(
   { remove, keep }: CleanPlan,
   { dryRun, location }: { readonly dryRun: boolean; readonly location: string },
-  look: Look,
+  theme: Theme,
 ): string[] {
-  const marks = glyphs(look);
+  const marks = glyphs(theme);
   const verb = dryRun ? 'would be removed' : 'removed';
   return [
-    ...remove.map(({ id }) => paint([tone('warn', marks.failed), ` ${id}  ${verb}`], look)),
-    ...keep.map(({ point, why }) => paint([tone('good', marks.done), ` ${point.id}  kept: ${why}`], look)),
+    ...remove.map(({ id }) => paint([tone('warn', marks.failed), ` ${id}  ${verb}`], theme)),
+    ...keep.map(({ point, why }) => paint([tone('good', marks.done), ` ${point.id}  kept: ${why}`], theme)),
     `${plural(remove.length, 'restore point', 'restore points')} ${verb} from ${location}, ${String(keep.length)} kept.`,
   ];
 }

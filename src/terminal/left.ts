@@ -2,19 +2,19 @@ import { leftBy, type Application, type Files, type Left } from '../engine/journ
 import type { Action } from '../engine/journal/plan';
 import { stepOf, type RunView } from '../engine/journal/view';
 import { formatDuration } from '../base/units';
-import { glyphs, paint, tone, type Look, type Part } from './look';
+import { glyphs, paint, tone, type Theme, type Part } from './theme';
 import { finding, labelled } from './prose';
 
 /** What stands above everything else in a report: nodes whose application the run stopped and that did not end well. */
-export function leftLines(view: RunView, look: Look): string[] {
+export function leftLines(view: RunView, theme: Theme): string[] {
   const { action } = view.plan;
   return leftBy(view).flatMap((left) =>
-    finding(markOf(left, look), leftWords(left, action), `application-${left.application}`, look),
+    finding(markOf(left, theme), leftWords(left, action), `application-${left.application}`, theme),
   );
 }
 
 /** Of when the files are that nodes were put back to, and how old that was at the time. */
-export function putBackLines(view: RunView, look: Look): string[] {
+export function putBackLines(view: RunView, theme: Theme): string[] {
   const lane = view.plan.action === 'restore' ? 'main' : 'rollback';
   const words = new Map<string, string[]>();
   for (const { name } of view.plan.nodes) {
@@ -29,14 +29,14 @@ export function putBackLines(view: RunView, look: Look): string[] {
   }
   if (words.size === 0) return [];
   const title = paint(
-    [tone('warn', `${glyphs(look).warning} Put back; what was written since then is not there`)],
-    look,
+    [tone('warn', `${glyphs(theme).warning} Put back; what was written since then is not there`)],
+    theme,
   );
   const kept = view.warnings.filter(({ code }) => code === 'rollback-kept');
   return [
     title,
-    ...[...words].flatMap(([state, names]) => labelled(`${names.join(', ')}:`, state, look)),
-    ...kept.flatMap(({ node = '', message }) => labelled(`${node}:`, message, look)),
+    ...[...words].flatMap(([state, names]) => labelled(`${names.join(', ')}:`, state, theme)),
+    ...kept.flatMap(({ node = '', message }) => labelled(`${node}:`, message, theme)),
   ];
 }
 
@@ -61,8 +61,8 @@ const FILES: Readonly<Record<Files, (action: Action) => string>> = {
   mixed: () => 'it is not known how far its files are changed',
 };
 
-function markOf({ application }: Left, look: Look): Part {
-  const marks = glyphs(look);
+function markOf({ application }: Left, theme: Theme): Part {
+  const marks = glyphs(theme);
   if (application === 'started') return tone('warn', marks.warning);
   return application === 'unknown' ? tone('warn', marks.unknown) : tone('bad', marks.failed);
 }

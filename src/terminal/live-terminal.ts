@@ -3,7 +3,7 @@ import { plain } from '../base/text';
 import type { Event, EventSink, JournalEntry } from '../engine/journal/events';
 import type { Progress, RunView } from '../engine/journal/view';
 import { renderBusy, renderLive } from './live';
-import { lookOf, type Look, type TerminalStream } from './look';
+import { themeOf, type Theme, type TerminalStream } from './theme';
 import { plainLines, progressLine } from './plain';
 import { cells } from './width';
 
@@ -29,7 +29,7 @@ export interface LiveTerminalOptions {
 }
 
 /**
- * The face of a run on a terminal: what is worth keeping is appended and scrolls away, the live block is redrawn below it.
+ * A run on a terminal: lines worth keeping are appended and scroll away, the live block is redrawn below them.
  * Where the stream is no terminal (or TERM=dumb) everything is appended and no cursor is ever moved.
  * A broken stream breaks the display, never the run.
  */
@@ -121,8 +121,8 @@ export class LiveTerminal {
   }
 
   /** What the stream shows now; it changes when the window is resized. */
-  look(): Look {
-    return lookOf(this.#options.stream, this.#options.env);
+  theme(): Theme {
+    return themeOf(this.#options.stream, this.#options.env);
   }
 
   readonly #onResize = (): void => {
@@ -166,17 +166,17 @@ export class LiveTerminal {
     const view = this.#options.view();
     const { stream } = this.#options;
     const rows = stream.rows !== undefined && stream.rows > 0 ? stream.rows : 24;
-    const look = { ...this.look(), rows, now: this.#now(), waitingFor: this.#waitingFor };
+    const theme = { ...this.theme(), rows, now: this.#now(), waitingFor: this.#waitingFor };
     if (!view)
       return this.#busy
-        ? renderBusy(this.#busy.what, look.now - (this.#ticks() - this.#busy.since), this.#early, look)
+        ? renderBusy(this.#busy.what, theme.now - (this.#ticks() - this.#busy.since), this.#early, theme)
         : [];
-    return view.state === 'running' ? renderLive(view, look) : [];
+    return view.state === 'running' ? renderLive(view, theme) : [];
   }
 
   /** Rows that the drawn block takes now: terminals wrap drawn lines anew when they become narrower. */
   #height(): number {
-    const columns = this.look().columns;
+    const columns = this.theme().columns;
     return this.#drawn.reduce((sum, each) => sum + Math.max(1, Math.ceil(cells(plain(each)) / columns)), 0);
   }
 

@@ -1,7 +1,7 @@
 import { formatDuration, formatSize } from '../base/units';
 import { versionNow } from '../engine/journal/versions-now';
 import { currentStep, type NodeView, type Progress, type RunView } from '../engine/journal/view';
-import { glyphs, paint, tone, widthOf, type Look, type Part } from './look';
+import { glyphs, paint, tone, widthOf, type Theme, type Part } from './theme';
 import { cells, cut, pad } from './width';
 import {
   between,
@@ -15,7 +15,7 @@ import {
   type Standing,
 } from './words';
 
-export interface LiveLook extends Look {
+export interface LiveTheme extends Theme {
   /** Of the terminal; the block is never taller than this less 3. */
   readonly rows: number;
   /** Milliseconds since 1970. */
@@ -34,37 +34,37 @@ const FREE_ROWS = 3;
 const FRAME_MS = 120;
 
 /** The live block: a header, a line per node, and one line that counts the nodes for which there is no room. */
-export function renderLive(view: RunView, look: LiveLook): string[] {
-  const room = Math.max(0, look.rows - FREE_ROWS);
+export function renderLive(view: RunView, theme: LiveTheme): string[] {
+  const room = Math.max(0, theme.rows - FREE_ROWS);
   const planned = new Map(view.plan.nodes.map((node) => [node.name, node]));
   const lines = view.plan.nodes.flatMap((each): Line[] => {
     const node = Object.hasOwn(view.nodes, each.name) ? view.nodes[each.name] : undefined;
     return node ? [{ node, state: nodeWords(view, node, planned.get(each.name)) }] : [];
   });
   const cluster = [
-    ...(view.progress ? [clusterProgress(view.progress, look)] : []),
-    ...(look.waitingFor === undefined
+    ...(view.progress ? [clusterProgress(view.progress, theme)] : []),
+    ...(theme.waitingFor === undefined
       ? []
-      : [paint([tone('warn', '? waiting for a person: '), look.waitingFor], look)]),
+      : [paint([tone('warn', '? waiting for a person: '), theme.waitingFor], theme)]),
   ];
   const fixed = 1 + cluster.length;
   const { shown, folded } = choose(lines, room - fixed);
-  const widths = nodeWidths(shown, look);
+  const widths = nodeWidths(shown, theme);
   return [
-    header(view, lines, look),
+    header(view, lines, theme),
     ...cluster,
-    ...shown.map((line) => nodeLine(view, line, widths, look)),
-    ...(folded.length > 0 ? [foldLine(folded, shown.length > 0, look)] : []),
+    ...shown.map((line) => nodeLine(view, line, widths, theme)),
+    ...(folded.length > 0 ? [foldLine(folded, shown.length > 0, theme)] : []),
   ].slice(0, room);
 }
 
 /** Before there is a run: what is being done, so that a person sees that something is. */
-export function renderBusy(what: string, since: number, progress: Progress | undefined, look: LiveLook): string[] {
-  if (progress) return [clusterProgress(progress, look)];
-  const { spinner, ellipsis } = glyphs(look);
-  const mark = spinner[Math.floor(look.now / FRAME_MS) % spinner.length] ?? '*';
-  const elapsed = look.now - since < 1000 ? '' : `  ${formatDuration(look.now - since)}`;
-  return [paint([tone('accent', mark), ' ', what, ellipsis, tone('dim', elapsed)], look)];
+export function renderBusy(what: string, since: number, progress: Progress | undefined, theme: LiveTheme): string[] {
+  if (progress) return [clusterProgress(progress, theme)];
+  const { spinner, ellipsis } = glyphs(theme);
+  const mark = spinner[Math.floor(theme.now / FRAME_MS) % spinner.length] ?? '*';
+  const elapsed = theme.now - since < 1000 ? '' : `  ${formatDuration(theme.now - since)}`;
+  return [paint([tone('accent', mark), ' ', what, ellipsis, tone('dim', elapsed)], theme)];
 }
 
 const INTEREST: Readonly<Record<Standing, number>> = { failed: 0, unknown: 1, running: 2, waiting: 3, finished: 4 };
@@ -85,28 +85,28 @@ function interest(line: Line): number {
   return INTEREST[line.state.standing] - (line.state.tone === 'warn' ? 0.5 : 0);
 }
 
-function foldLine(folded: readonly Line[], more: boolean, look: Look): string {
-  const marks = glyphs(look);
+function foldLine(folded: readonly Line[], more: boolean, theme: Theme): string {
+  const marks = glyphs(theme);
   const words = folded.map((line) => (line.state.standing === 'running' ? 'running' : line.state.words));
-  return paint([' ', tone('dim', `${marks.ellipsis} ${more ? 'and ' : ''}${countWords(words)}`)], look);
+  return paint([' ', tone('dim', `${marks.ellipsis} ${more ? 'and ' : ''}${countWords(words)}`)], theme);
 }
 
-function header(view: RunView, lines: readonly Line[], look: LiveLook): string {
+function header(view: RunView, lines: readonly Line[], theme: LiveTheme): string {
   const { plan } = view;
-  const marks = glyphs(look);
+  const marks = glyphs(theme);
   const versions = versionsOf(plan, marks.arrow);
   const done = lines.filter((line) => line.state.standing === 'finished').length;
   const left: Part[] = [tone('strong', `${plan.action} ${plan.cluster}`)];
   if (plan.package) left.push('  ', plan.package.product);
   if (versions !== undefined) left.push(plan.package ? ' ' : '  ', tone('accent', versions));
-  const elapsed = between(view.startedAt, view.finishedAt ?? look.now);
+  const elapsed = between(view.startedAt, view.finishedAt ?? theme.now);
   const right: Part[] = [
     tone('accent', phaseOf(view)),
     tone('dim', ` ${marks.dot} `),
     `${String(done)}/${String(lines.length)}`,
   ];
   if (elapsed !== undefined) right.push(tone('dim', ` ${marks.dot} `), formatDuration(elapsed));
-  return paint(spread(left, right, look), look);
+  return paint(spread(left, right, theme), theme);
 }
 
 function phaseOf(view: RunView): string {
@@ -115,13 +115,13 @@ function phaseOf(view: RunView): string {
 }
 
 /** Left and right with the space between them; the left gives way. */
-function spread(left: readonly Part[], right: readonly Part[], look: Look): Part[] {
-  const room = Math.min(look.columns, MAX_WIDTH) - widthOf(right);
+function spread(left: readonly Part[], right: readonly Part[], theme: Theme): Part[] {
+  const room = Math.min(theme.columns, MAX_WIDTH) - widthOf(right);
   if (room < 12) return [...left, '  ', ...right];
   const used = widthOf(left);
   return used <= room - 2
     ? [...left, ' '.repeat(room - used), ...right]
-    : [paint(left, { ...look, columns: room - 2, color: false }), '  ', ...right];
+    : [paint(left, { ...theme, columns: room - 2, color: false }), '  ', ...right];
 }
 
 /** On wide terminals the right edge stays near enough for the eye to follow the line. */
@@ -134,10 +134,10 @@ interface Widths {
   readonly elapsed: number;
 }
 
-function nodeWidths(lines: readonly Line[], look: LiveLook): Widths {
+function nodeWidths(lines: readonly Line[], theme: LiveTheme): Widths {
   const most = (texts: readonly string[], limit: number): number =>
     Math.min(limit, Math.max(0, ...texts.map((text) => cells(text))));
-  const wide = look.columns >= 110;
+  const wide = theme.columns >= 110;
   return {
     name: most(
       lines.map((line) => line.node.name),
@@ -154,11 +154,11 @@ function nodeWidths(lines: readonly Line[], look: LiveLook): Widths {
   };
 }
 
-function nodeLine(view: RunView, line: Line, widths: Widths, look: LiveLook): string {
+function nodeLine(view: RunView, line: Line, widths: Widths, theme: LiveTheme): string {
   const { node, state } = line;
-  const marks = glyphs(look);
-  const frame = Math.floor(look.now / FRAME_MS);
-  const elapsed = elapsedOf(node, look.now);
+  const marks = glyphs(theme);
+  const frame = Math.floor(theme.now / FRAME_MS);
+  const elapsed = elapsedOf(node, theme.now);
   const left: Part[] = [
     tone(state.tone ?? 'accent', glyphOf(state, marks, frame)),
     ' ',
@@ -168,10 +168,10 @@ function nodeLine(view: RunView, line: Line, widths: Widths, look: LiveLook): st
     '  ',
   ];
   const right = tone('dim', pad(elapsed, widths.elapsed, 'right'));
-  const room = Math.min(look.columns, MAX_WIDTH) - widthOf(left) - widths.elapsed - 2;
-  const middle = room >= 8 ? middleOf(view, line, room, look) : [];
+  const room = Math.min(theme.columns, MAX_WIDTH) - widthOf(left) - widths.elapsed - 2;
+  const middle = room >= 8 ? middleOf(view, line, room, theme) : [];
   const gap = Math.max(1, room + 2 - widthOf(middle));
-  return paint([...left, ...middle, ' '.repeat(gap), right], look);
+  return paint([...left, ...middle, ' '.repeat(gap), right], theme);
 }
 
 /** How long the step (or, when it is done, the node) took so far. */
@@ -188,17 +188,17 @@ function duration(ms: number | undefined): string {
 }
 
 /** The widest of what there is to say that fits: progress, else what went wrong, else the version, else the track of steps. */
-function middleOf(view: RunView, line: Line, room: number, look: Look): Part[] {
+function middleOf(view: RunView, line: Line, room: number, theme: Theme): Part[] {
   const { node, state } = line;
-  if (node.progress) return progressParts(node.progress, room, look);
-  const marks = glyphs(look);
+  if (node.progress) return progressParts(node.progress, room, theme);
+  const marks = glyphs(theme);
   const error = node.error ?? node.steps.findLast((step) => step.error)?.error;
   if (error && state.standing !== 'finished') return [tone('dim', cut(error.message, room, 'start', marks.ellipsis))];
   if (node.outcome !== undefined) {
     return [cut(versionWords(node, marks.arrow), room, 'start', marks.ellipsis)];
   }
   const message = node.messages.at(-1);
-  const track = trackOf(view, node, look);
+  const track = trackOf(view, node, theme);
   const rest = room - widthOf(track) - 2;
   if (message !== undefined && rest >= 12)
     return [...track, '  ', tone('dim', cut(message, rest, 'start', marks.ellipsis))];
@@ -214,9 +214,9 @@ function versionWords(node: NodeView, arrow: string): string {
 }
 
 /** `●●◉○○`: which of the node's steps are done, running, open. */
-function trackOf(view: RunView, node: NodeView, look: Look): Part[] {
+function trackOf(view: RunView, node: NodeView, theme: Theme): Part[] {
   const planned = view.plan.nodes.find((each) => each.name === node.name)?.steps ?? [];
-  const [done, now, open] = glyphs(look).track;
+  const [done, now, open] = glyphs(theme).track;
   const seen = new Map(node.steps.map((step) => [step.step, step.state]));
   const marks = planned.map((step): Part => {
     const state = seen.get(step);
@@ -226,15 +226,15 @@ function trackOf(view: RunView, node: NodeView, look: Look): Part[] {
   return marks;
 }
 
-function clusterProgress(progress: Progress, look: LiveLook): string {
-  const marks = glyphs(look);
-  const mark = marks.spinner[Math.floor(look.now / FRAME_MS) % marks.spinner.length] ?? '*';
+function clusterProgress(progress: Progress, theme: LiveTheme): string {
+  const marks = glyphs(theme);
+  const mark = marks.spinner[Math.floor(theme.now / FRAME_MS) % marks.spinner.length] ?? '*';
   const left: Part[] = [tone('accent', mark), ' ', pad(doingAny(progress.step), 22), '  '];
-  return paint([...left, ...progressParts(progress, Math.min(look.columns, MAX_WIDTH) - widthOf(left), look)], look);
+  return paint([...left, ...progressParts(progress, Math.min(theme.columns, MAX_WIDTH) - widthOf(left), theme)], theme);
 }
 
 /** Bar, percentage, sizes, rate, time left: as many as fit, the less telling left out first. */
-function progressParts(progress: Progress, room: number, look: Look): Part[] {
+function progressParts(progress: Progress, room: number, theme: Theme): Part[] {
   const { done, total, rate, etaMs } = progress;
   const rateText = rate === undefined ? undefined : `${formatSize(Math.max(0, rate))}/s`;
   const tail = [rateText, etaMs === undefined ? undefined : `${formatDuration(etaMs)} left`];
@@ -245,7 +245,7 @@ function progressParts(progress: Progress, room: number, look: Look): Part[] {
   const sizes = `${formatSize(done)} of ${formatSize(total)}`;
   return firstThatFits(
     [[percent, sizes, ...tail], [percent, ...tail], [percent, tail[0]], [percent]],
-    barParts(share, Math.min(BAR, Math.max(6, Math.floor(room / 3))), look),
+    barParts(share, Math.min(BAR, Math.max(6, Math.floor(room / 3))), theme),
     room,
   );
 }
@@ -265,8 +265,8 @@ function firstThatFits(
   return [];
 }
 
-function barParts(share: number, width: number, look: Look): Part[] {
-  const [full, empty] = glyphs(look).bar;
+function barParts(share: number, width: number, theme: Theme): Part[] {
+  const [full, empty] = glyphs(theme).bar;
   const filled = Math.round(share * width);
   return [tone('good', full.repeat(filled)), tone('dim', empty.repeat(width - filled))];
 }

@@ -2,7 +2,7 @@ import { formatDuration, formatSize } from '../base/units';
 import type { PackageInfo } from '../package/inspect';
 import type { SignatureReport } from '../package/inspect-signature';
 import { dayOf, type Signers } from '../package/signature';
-import { paint, tone, type Look } from './look';
+import { paint, tone, type Theme } from './theme';
 
 /** Whose signatures count, and by the word of which cluster; undefined: none is chosen. */
 export interface Trust extends Signers {
@@ -32,7 +32,7 @@ export function signatureWords({ hasSums }: PackageInfo, report: SignatureReport
 }
 
 /** What `package inspect` shows. @param checksums as `signatureWords` has it */
-export function renderInfo(info: PackageInfo, where: string, checksums: string, look: Look): string[] {
+export function renderInfo(info: PackageInfo, where: string, checksums: string, theme: Theme): string[] {
   const { manifest } = info;
   const { compatible, needs, scripts, backup } = manifest;
   const list = (values: readonly string[] | undefined, otherwise: string): string =>
@@ -60,9 +60,9 @@ export function renderInfo(info: PackageInfo, where: string, checksums: string, 
   ];
   const width = Math.max(...rows.map(([label]) => label.length));
   return [
-    paint([tone('strong', `${info.product} ${info.version}`)], look),
+    paint([tone('strong', `${info.product} ${info.version}`)], theme),
     ...rows
       .filter(([, value]) => value !== '')
-      .map(([label, value]) => paint(['  ', tone('dim', label.padEnd(width)), '  ', value], look)),
+      .map(([label, value]) => paint(['  ', tone('dim', label.padEnd(width)), '  ', value], theme)),
   ];
 }

@@ -3,7 +3,7 @@ import { wallClock } from '../base/clock';
 import { formatDuration, formatSize } from '../base/units';
 import { madeWords, readPointId } from '../backup/points/point';
 import type { Action, Plan, PlanBackup, PlanNode, PlanPoint } from '../engine/journal/plan';
-import { glyphs, paint, tone, type Look, type Part } from './look';
+import { glyphs, paint, tone, type Theme, type Part } from './theme';
 import { command, labelled } from './prose';
 import { plural, renderReport } from './report';
 import { ACTION_NOUN, sourceWords, versionsOf, willOf, wordOf } from './words';
@@ -12,8 +12,8 @@ import { ACTION_NOUN, sourceWords, versionsOf, willOf, wordOf } from './words';
  * What the run would do, wave by wave, node by node, step by step, then the report of the checks.
  * @param use `asked`: the person is asked next whether to go on; else nothing follows
  */
-export function renderPlan(plan: Plan, look: Look, use: 'dry-run' | 'asked' = 'dry-run'): string[] {
-  const marks = glyphs(look);
+export function renderPlan(plan: Plan, theme: Theme, use: 'dry-run' | 'asked' = 'dry-run'): string[] {
+  const marks = glyphs(theme);
   const versions = versionsOf(plan, marks.arrow);
   const skipped = plan.nodes.filter((node) => node.action === 'skip');
   return [
@@ -22,26 +22,26 @@ export function renderPlan(plan: Plan, look: Look, use: 'dry-run' | 'asked' = 'd
         tone('strong', `${ACTION_NOUN[plan.action]} of ${plan.cluster}`),
         ...(versions === undefined ? [] : ['  ', tone('accent', versions)]),
       ],
-      look,
+      theme,
     ),
-    ...facts(plan).flatMap(([label, text]) => labelled(`${label}:`, text, look)),
-    ...plan.batches.flatMap((wave, index) => renderWave(plan, wave, index, look)),
+    ...facts(plan).flatMap(([label, text]) => labelled(`${label}:`, text, theme)),
+    ...plan.batches.flatMap((wave, index) => renderWave(plan, wave, index, theme)),
     ...(skipped.length > 0
-      ? ['', paint([tone('strong', 'Nothing to do')], look), ...skipped.map((node) => nodeHead(node, look))]
+      ? ['', paint([tone('strong', 'Nothing to do')], theme), ...skipped.map((node) => nodeHead(node, theme))]
       : []),
     '',
-    ...renderReport(plan.checks, look),
+    ...renderReport(plan.checks, theme),
     '',
-    ...(use === 'asked' ? [] : renderEnd(plan, look)),
+    ...(use === 'asked' ? [] : renderEnd(plan, theme)),
   ];
 }
 
-function renderEnd(plan: Plan, look: Look): string[] {
+function renderEnd(plan: Plan, theme: Theme): string[] {
   return [
     ...(plan.checks.some((check) => check.level === 'block' && !check.overridden)
-      ? [paint([tone('dim', 'Nothing was changed.')], look)]
+      ? [paint([tone('dim', 'Nothing was changed.')], theme)]
       : [
-          paint([tone('dim', 'Nothing was changed. To run it:')], look),
+          paint([tone('dim', 'Nothing was changed. To run it:')], theme),
           command(isOwnCommand(plan.command) ? plan.command : ''),
         ]),
   ];
@@ -114,20 +114,20 @@ function wavesWords(plan: Plan): string {
     : `in ${String(sizes.length)} waves of ${sizes.join(', ')} nodes`;
 }
 
-function renderWave(plan: Plan, wave: readonly string[], index: number, look: Look): string[] {
+function renderWave(plan: Plan, wave: readonly string[], index: number, theme: Theme): string[] {
   const nodes = wave.flatMap((name) => plan.nodes.filter((node) => node.name === name));
   const title =
     plan.batches.length > 1
       ? `Wave ${String(index + 1)}, ${plural(nodes.length, 'node', 'nodes')}`
       : plural(nodes.length, 'node', 'nodes');
-  return ['', paint([tone('strong', title)], look), ...nodes.flatMap((node) => renderNode(plan, node, look))];
+  return ['', paint([tone('strong', title)], theme), ...nodes.flatMap((node) => renderNode(plan, node, theme))];
 }
 
-function renderNode(plan: Plan, node: PlanNode, look: Look): string[] {
+function renderNode(plan: Plan, node: PlanNode, theme: Theme): string[] {
   const width = String(node.steps.length).length;
   const name = Math.max(0, ...node.steps.map((step) => step.length));
   return [
-    nodeHead(node, look),
+    nodeHead(node, theme),
     ...node.steps.map((step, index) =>
       paint(
         [
@@ -137,14 +137,14 @@ function renderNode(plan: Plan, node: PlanNode, look: Look): string[] {
           '  ',
           tone('dim', willOf(plan.action, step)),
         ],
-        look,
+        theme,
       ),
     ),
   ];
 }
 
-function nodeHead(node: PlanNode, look: Look): string {
-  const marks = glyphs(look);
+function nodeHead(node: PlanNode, theme: Theme): string {
+  const marks = glyphs(theme);
   const roles = node.model.roles.length > 0 ? `  (${node.model.roles.join(', ')})` : '';
   const versions: Part =
     node.action === 'skip'
@@ -152,5 +152,5 @@ function nodeHead(node: PlanNode, look: Look): string {
       : node.to === undefined
         ? (node.from ?? '')
         : `${node.from ?? 'nothing'} ${marks.arrow} ${node.to}`;
-  return paint(['  ', tone('strong', node.name), tone('dim', roles), '  ', versions], look);
+  return paint(['  ', tone('strong', node.name), tone('dim', roles), '  ', versions], theme);
 }

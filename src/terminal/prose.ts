@@ -1,4 +1,4 @@
-import { glyphs, paint, tone, type Look, type Part, type Tone } from './look';
+import { glyphs, paint, tone, type Theme, type Part, type Tone } from './theme';
 import { line } from '../base/text';
 import { wrap } from './width';
 
@@ -8,12 +8,12 @@ import { wrap } from './width';
 const MEASURE = 110;
 
 /** A label (`Next:`) and a text that is wrapped beside it. */
-export function labelled(label: string, text: string, look: Look, indent = '  ', color?: Tone): string[] {
+export function labelled(label: string, text: string, theme: Theme, indent = '  ', color?: Tone): string[] {
   const lead = label === '' ? indent : `${indent}${label} `;
-  const width = Math.min(look.columns, MEASURE) - lead.length;
-  if (width < 16) return [paint([lead, tone(color, line(text))], look)];
+  const width = Math.min(theme.columns, MEASURE) - lead.length;
+  if (width < 16) return [paint([lead, tone(color, line(text))], theme)];
   return wrap(line(text, 2000), width).map((each, index) =>
-    paint([index === 0 ? tone('dim', lead) : ' '.repeat(lead.length), tone(color, each)], look),
+    paint([index === 0 ? tone('dim', lead) : ' '.repeat(lead.length), tone(color, each)], theme),
   );
 }
 
@@ -23,15 +23,15 @@ export function command(text: string, indent = '  '): string {
 }
 
 /** Lines of a log, quoted so that they cannot be taken for ours. */
-export function quoted(log: readonly string[] | undefined, look: Look, indent = '  '): string[] {
-  return (log ?? []).map((each) => paint([indent, tone('dim', `${glyphs(look).quote} `), each], look));
+export function quoted(log: readonly string[] | undefined, theme: Theme, indent = '  '): string[] {
+  return (log ?? []).map((each) => paint([indent, tone('dim', `${glyphs(theme).quote} `), each], theme));
 }
 
 /** A heading line: mark, message (wrapped), code. */
-export function finding(mark: Part, message: string, code: string, look: Look): string[] {
-  const width = Math.min(look.columns, MEASURE) - 2;
+export function finding(mark: Part, message: string, code: string, theme: Theme): string[] {
+  const width = Math.min(theme.columns, MEASURE) - 2;
   const lines = wrap(`${line(message, 2000)} [${line(code, 80)}]`, Math.max(16, width));
   return lines.map((each, index) =>
-    paint(index === 0 ? [mark, ' ', tone('strong', each)] : ['  ', tone('strong', each)], look),
+    paint(index === 0 ? [mark, ' ', tone('strong', each)] : ['  ', tone('strong', each)], theme),
   );
 }

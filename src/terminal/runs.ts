@@ -1,10 +1,10 @@
 import { formatDuration } from '../base/units';
 import type { RunRecord } from '../engine/journal/runs';
-import { tone, type Look } from './look';
+import { tone, type Theme } from './theme';
 import { renderTable, type Row } from './table';
 
 /** The table of `runs`, oldest first. */
-export function renderRuns(records: readonly RunRecord[], look: Look): string[] {
+export function renderRuns(records: readonly RunRecord[], theme: Theme): string[] {
   if (records.length === 0) return ['There are no runs yet.'];
   const columns = [
     { title: 'run', min: 20, firm: true, of: ({ run }: RunRecord) => tone('strong', run) },
@@ -17,7 +17,7 @@ export function renderRuns(records: readonly RunRecord[], look: Look): string[] 
   return renderTable(
     columns,
     records.map((record): Row => columns.map((column) => column.of(record))),
-    look,
+    theme,
   );
 }
 

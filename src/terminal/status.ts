@@ -1,4 +1,4 @@
-import { tone, type Look, type Tone } from './look';
+import { tone, type Theme, type Tone } from './theme';
 import { renderTable, type Row } from './table';
 
 /** What `status` says of a node. */
@@ -22,7 +22,7 @@ const HEALTH: Readonly<Record<StatusRow['health'], readonly [string, Tone]>> = {
 };
 
 /** The table of `status`. Columns in which no node has anything to say are left out. */
-export function renderStatus(rows: readonly StatusRow[], look: Look): string[] {
+export function renderStatus(rows: readonly StatusRow[], theme: Theme): string[] {
   const columns = [
     { title: 'node', min: 8, of: (row: StatusRow) => tone('strong', row.node) },
     { title: 'roles', of: (row: StatusRow) => row.roles.join(', ') },
@@ -34,7 +34,7 @@ export function renderStatus(rows: readonly StatusRow[], look: Look): string[] {
   return renderTable(
     columns,
     rows.map((row): Row => columns.map((column) => column.of(row))),
-    look,
+    theme,
   );
 }
 

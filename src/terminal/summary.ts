@@ -3,7 +3,7 @@ import { versionNow } from '../engine/journal/versions-now';
 import { currentStep, type NodeView, type RunView, type StepView } from '../engine/journal/view';
 import { exitsOf, restoreCommand, versionsNow } from './exits';
 import { leftLines, putBackLines } from './left';
-import { glyphs, paint, tone, type Look, type Part } from './look';
+import { glyphs, paint, tone, type Theme, type Part } from './theme';
 import { command, finding, labelled, quoted } from './prose';
 import { fits, renderTable, type Column, type Row } from './table';
 import { ACTION_NOUN, between, duration, nodeWords, outcomeWords, RUN_OUTCOME } from './words';
@@ -16,18 +16,18 @@ export interface SummaryPlace {
 }
 
 /** The end of a run: what is down or was left in between, a table of the nodes, what failed and why, mixed versions and the ways on, the verdict last. */
-export function renderSummary(view: RunView, place: SummaryPlace, look: Look): string[] {
+export function renderSummary(view: RunView, place: SummaryPlace, theme: Theme): string[] {
   const sections = [
-    leftLines(view, look),
-    table(view, place, look),
-    putBackLines(view, look),
-    failures(view, look),
-    mixedVersions(view, look),
-    waysOn(view, look),
+    leftLines(view, theme),
+    table(view, place, theme),
+    putBackLines(view, theme),
+    failures(view, theme),
+    mixedVersions(view, theme),
+    waysOn(view, theme),
   ];
   return [
     ...sections.filter((each) => each.length > 0).flatMap((each) => [...each, '']),
-    ...verdict(view, place, look),
+    ...verdict(view, place, theme),
   ];
 }
 
@@ -44,7 +44,7 @@ const COLUMNS: readonly Column[] = [
 /** The column of what a node that did not end well has now. */
 const NOW = COLUMNS.findIndex(({ title }) => title === 'now');
 
-function table(view: RunView, place: SummaryPlace, look: Look): string[] {
+function table(view: RunView, place: SummaryPlace, theme: Theme): string[] {
   const folder = shorten(place.folder, place.home);
   const rows = (prefix: string): Row[] =>
     view.plan.nodes.flatMap(({ name }): Row[] => {
@@ -57,7 +57,7 @@ function table(view: RunView, place: SummaryPlace, look: Look): string[] {
   const shown = <T>(all: readonly T[]): T[] => all.filter((_, index) => asked || index !== NOW);
   const columns = shown(COLUMNS);
   const whole = full.map(shown);
-  return renderTable(columns, fits(columns, whole, look) ? whole : rows('').map(shown), look);
+  return renderTable(columns, fits(columns, whole, theme) ? whole : rows('').map(shown), theme);
 }
 
 function row(view: RunView, node: NodeView, prefix: string): Row {
@@ -105,8 +105,8 @@ function troubledStep(node: NodeView): StepView | undefined {
 
 const SHOWN_LOG = 10;
 
-function failures(view: RunView, look: Look): string[] {
-  const marks = glyphs(look);
+function failures(view: RunView, theme: Theme): string[] {
+  const marks = glyphs(theme);
   return view.plan.nodes.flatMap(({ name }): string[] => {
     const node = Object.hasOwn(view.nodes, name) ? view.nodes[name] : undefined;
     if (!node) return [];
@@ -121,37 +121,37 @@ function failures(view: RunView, look: Look): string[] {
         unknown ? tone('warn', marks.unknown) : tone('bad', marks.failed),
         `${at}: ${error.message}`,
         error.code,
-        look,
+        theme,
       ),
-      ...quoted(error.log?.slice(-SHOWN_LOG), look),
-      ...labelled('Next:', error.hint, look),
+      ...quoted(error.log?.slice(-SHOWN_LOG), theme),
+      ...labelled('Next:', error.hint, theme),
     ];
   });
 }
 
-function mixedVersions(view: RunView, look: Look): string[] {
+function mixedVersions(view: RunView, theme: Theme): string[] {
   const versions = versionsNow(view);
   if (view.state === 'running' || versions.size < 2) return [];
   return [
-    paint([tone('warn', `${glyphs(look).warning} Mixed versions`)], look),
-    ...[...versions].flatMap(([version, nodes]) => labelled(`${version}:`, nodes.join(', '), look)),
+    paint([tone('warn', `${glyphs(theme).warning} Mixed versions`)], theme),
+    ...[...versions].flatMap(([version, nodes]) => labelled(`${version}:`, nodes.join(', '), theme)),
   ];
 }
 
-function waysOn(view: RunView, look: Look): string[] {
+function waysOn(view: RunView, theme: Theme): string[] {
   const exits = exitsOf(view);
   if (exits.length === 0) return [];
   return [
-    paint([tone('strong', 'Ways on')], look),
+    paint([tone('strong', 'Ways on')], theme),
     ...exits.flatMap((exit) => [
-      ...labelled(`${exit.name}:`, exit.command === undefined ? `not possible, ${exit.why}` : exit.why, look),
+      ...labelled(`${exit.name}:`, exit.command === undefined ? `not possible, ${exit.why}` : exit.why, theme),
       ...(exit.command === undefined ? [] : [command(exit.command, '    ')]),
     ]),
   ];
 }
 
-function verdict(view: RunView, place: SummaryPlace, look: Look): string[] {
-  const marks = glyphs(look);
+function verdict(view: RunView, place: SummaryPlace, theme: Theme): string[] {
+  const marks = glyphs(theme);
   const took = duration(between(view.startedAt, view.finishedAt));
   const outcome =
     view.state === 'abandoned'
@@ -162,25 +162,28 @@ function verdict(view: RunView, place: SummaryPlace, look: Look): string[] {
   const idle = ': nothing to do, every node is at the target and healthy';
   const words = nothingToDo(view) ? idle : ` ${state.words}${took === '' ? '' : ` after ${took}`}`;
   return [
-    paint([tone(state.tone, `${mark} ${ACTION_NOUN[view.plan.action]} of ${view.plan.cluster}${words}`)], look),
-    paint([tone('dim', `  run ${view.run}`)], look),
+    paint([tone(state.tone, `${mark} ${ACTION_NOUN[view.plan.action]} of ${view.plan.cluster}${words}`)], theme),
+    paint([tone('dim', `  run ${view.run}`)], theme),
     ...(view.plan.action !== 'restore' && view.point
-      ? [paint([tone('dim', `  restore point ${view.point.id} in ${view.point.location}, ${view.point.state}`)], look)]
+      ? [paint([tone('dim', `  restore point ${view.point.id} in ${view.point.location}, ${view.point.state}`)], theme)]
       : []),
-    ...undoLines(view, look),
+    ...undoLines(view, theme),
     // Never cut: a path that is cut cannot be opened.
     command(`logs ${shorten(place.folder, place.home)}`),
   ];
 }
 
 /** Where what a restore replaced is kept, and how it comes back. */
-function undoLines(view: RunView, look: Look): string[] {
+function undoLines(view: RunView, theme: Theme): string[] {
   const points = [view.undo, ...Object.values(view.renewed)].filter((point) => point?.state === 'verified');
   if (view.plan.action !== 'restore') return [];
   return points.flatMap((point) =>
     point
       ? [
-          paint([tone('dim', `  what was there before is kept in restore point ${point.id}; to bring it back:`)], look),
+          paint(
+            [tone('dim', `  what was there before is kept in restore point ${point.id}; to bring it back:`)],
+            theme,
+          ),
           command(restoreCommand(view.plan, point)),
         ]
       : [],

@@ -1,4 +1,4 @@
-import { glyphs, paint, textOf, tone, type Look, type Part } from './look';
+import { glyphs, paint, textOf, tone, type Theme, type Part } from './theme';
 import { cells, cut, pad } from './width';
 
 export interface Column {
@@ -20,24 +20,24 @@ const GAP = 2;
  * A table that fits: columns take what they need, and the widest of those that may shrink give way first.
  * @returns lines, the titles first; no lines when there are no rows
  */
-export function renderTable(columns: readonly Column[], rows: readonly Row[], look: Look, indent = ''): string[] {
+export function renderTable(columns: readonly Column[], rows: readonly Row[], theme: Theme, indent = ''): string[] {
   if (rows.length === 0) return [];
-  const widths = fitWidths(columns, naturalWidths(columns, rows), look.columns - cells(indent));
+  const widths = fitWidths(columns, naturalWidths(columns, rows), theme.columns - cells(indent));
   const titles: Row = columns.map((column) => tone('dim', column.title.toUpperCase()));
-  return [titles, ...rows].map((row) => paint([indent, ...lineOf(columns, row, widths, look)], look));
+  return [titles, ...rows].map((row) => paint([indent, ...lineOf(columns, row, widths, theme)], theme));
 }
 
 /** Does the table fit without cutting anything? */
-export function fits(columns: readonly Column[], rows: readonly Row[], look: Look): boolean {
-  return total(naturalWidths(columns, rows)) <= look.columns;
+export function fits(columns: readonly Column[], rows: readonly Row[], theme: Theme): boolean {
+  return total(naturalWidths(columns, rows)) <= theme.columns;
 }
 
-function lineOf(columns: readonly Column[], row: Row, widths: readonly number[], look: Look): Part[] {
+function lineOf(columns: readonly Column[], row: Row, widths: readonly number[], theme: Theme): Part[] {
   return columns.flatMap((column, index): Part[] => {
     const part = row[index] ?? '';
     const width = widths[index] ?? 0;
     const text = pad(
-      cut(textOf(part), width, column.keep ?? 'start', glyphs(look).ellipsis),
+      cut(textOf(part), width, column.keep ?? 'start', glyphs(theme).ellipsis),
       width,
       column.align ?? 'left',
     );

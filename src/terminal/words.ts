@@ -3,7 +3,7 @@ import { formatDuration } from '../base/units';
 import type { NodeOutcome, Phase, RunOutcome } from '../engine/journal/events';
 import type { Action, PackageSource, Plan, PlanNode, StepName } from '../engine/journal/plan';
 import { currentStep, type NodeView, type RunView } from '../engine/journal/view';
-import type { Glyphs, Tone } from './look';
+import type { Glyphs, Tone } from './theme';
 
 /** The words for what a run and its nodes do: one vocabulary for the live block, the plain lines and the summary. */
 

@@ -3,7 +3,7 @@ import { handlersOf, reportError } from './commands/register';
 import type { CommandDeps, Handlers } from './commands/deps';
 import { nodeShell } from './commands/runs';
 import { Targets, type Args } from './commands/targets';
-import { demandTrust } from './shared/looker';
+import { demandTrust } from './shared/queries';
 import { actOn } from './commands/rollback';
 import { RollBackPanels } from './rollback/panel';
 import { Store } from './shared/store';
@@ -26,8 +26,8 @@ export class Late extends Store {
   ) {
     super();
     this.#trusted = inTrustOnly(context);
-    const { clusters, points, status, runs, looker, tasks, terminal } = core;
-    const packages = new PackagePicker(looker, context.globalState);
+    const { clusters, points, status, runs, queries, tasks, terminal } = core;
+    const packages = new PackagePicker(queries, context.globalState);
     this.rollBack = this.add(
       new RollBackPanels({
         extension: context.extensionUri,
@@ -35,7 +35,7 @@ export class Late extends Store {
         points,
         status,
         runs,
-        looker,
+        queries,
         act: (...what) => actOn({ points, tasks, terminal }, ...what),
       }),
     );
@@ -45,7 +45,7 @@ export class Late extends Store {
       packages,
       rollBack: this.rollBack,
       targets: this.#targets,
-      wizard: new UpgradeWizard({ looker, packages, status }),
+      wizard: new UpgradeWizard({ queries, packages, status }),
     });
   }
 
@@ -64,7 +64,7 @@ export class Late extends Store {
   async terminalProfile(): Promise<vscode.TerminalProfile | undefined> {
     try {
       demandTrust();
-      const shell = await nodeShell({ targets: this.#targets, looker: this.core.looker }, []);
+      const shell = await nodeShell({ targets: this.#targets, queries: this.core.queries }, []);
       if (!shell) return undefined;
       // The editor leaves a closed panel closed.
       const opened = vscode.window.onDidOpenTerminal((terminal) => {

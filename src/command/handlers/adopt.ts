@@ -59,9 +59,9 @@ export async function adoptFromNodes(ctx: CommandContext, name: string | undefin
     const today = planToday(plan, site.cluster);
     const unasked = plan.nodes.map((node) => node.name).filter((node) => asked.away.has(node));
     const places = Object.fromEntries(today.nodes.map(({ name: node, model }) => [node, placeOf(model)]));
-    ctx.face.plan(today, 'asked');
-    if (unasked.length > 0) ctx.face.say(notAsked(unasked));
-    await ctx.face.confirm(
+    ctx.ui.plan(today, 'asked');
+    if (unasked.length > 0) ctx.ui.say(notAsked(unasked));
+    await ctx.ui.confirm(
       adoptionQuestion(today, journal.entries, unasked),
       today.production ? today.cluster : undefined,
     );

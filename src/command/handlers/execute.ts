@@ -24,20 +24,20 @@ export async function execute(ctx: CommandContext, site: Site, prepared: Prepare
   const { plan, pkg, options, question: text, always } = prepared;
   const blocks = blocksOf(plan.checks);
   if (options.dryRun) {
-    ctx.face.plan(plan);
+    ctx.ui.plan(plan);
     return endUnrun(ctx, plan);
   }
-  if (options.ask) ctx.face.plan(plan);
-  else ctx.face.report(plan.checks);
+  if (options.ask) ctx.ui.plan(plan);
+  else ctx.ui.report(plan.checks);
   if (blocks.length > 0) {
     endUnrun(ctx, plan);
     throw refused(blocks, plan.cluster);
   }
-  if (plan.production) await ctx.face.confirm(text, plan.cluster);
-  else if (always || options.ask) await ctx.face.confirm(text);
-  ctx.face.begin(plan);
+  if (plan.production) await ctx.ui.confirm(text, plan.cluster);
+  else if (always || options.ask) await ctx.ui.confirm(text);
+  ctx.ui.begin(plan);
   const host = runHost(ctx, site, () => (pkg ? Promise.resolve(pkg) : Promise.reject(new Error('no package'))));
   const view = await startRun(host, plan);
-  ctx.face.summary(view, ctx.runs.folder(plan.run));
+  ctx.ui.summary(view, ctx.runs.folder(plan.run));
   return view.exit ?? ExitStatus.unknown;
 }

@@ -16,7 +16,7 @@ export function runHost(
     connect: (node) => site.connect(node.model),
     openStore: (location) => site.openStore(location),
     asker: ctx.asker,
-    sink: ctx.face.sink,
+    sink: ctx.ui.sink,
     detach: ctx.detach,
     stop: ctx.stop,
     by: ctx.by,
@@ -31,7 +31,7 @@ export function reopenRequest(ctx: CommandContext, site: Pick<Site, 'connect'>):
     cwd: ctx.cwd,
     cache: packageCache(ctx),
     urlAuth: ctx.secrets.get('url-auth'),
-    sink: ctx.face.sink,
+    sink: ctx.ui.sink,
     signal: AbortSignal.any([ctx.stop, ctx.detach]),
     connect: (node) => site.connect(node.model),
   };

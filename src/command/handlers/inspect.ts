@@ -23,8 +23,8 @@ export async function inspect(ctx: CommandContext, given: string, options: Optio
     const { info } = opened;
     const trust = await trustOf(ctx, options);
     const signature = await inspectSignature(opened, trust);
-    ctx.face.list([rowOf(info, where, signature)], (look) =>
-      renderInfo(info, where, signatureWords(info, signature, trust), look),
+    ctx.ui.list([rowOf(info, where, signature)], (theme) =>
+      renderInfo(info, where, signatureWords(info, signature, trust), theme),
     );
     return ExitStatus.ok;
   } finally {

@@ -11,7 +11,7 @@ import { planOptions } from './upgrade';
 
 /** `provision [serial|fast]`: the cluster's provision script on the primary, then health of all nodes. */
 export async function provision(ctx: CommandContext, mode: Mode | undefined, options: Options): Promise<ExitStatus> {
-  ctx.face.expectRun();
+  ctx.ui.expectRun();
   const site = await openSite(ctx, options);
   try {
     const { cluster, nodes } = site;

@@ -20,7 +20,7 @@ import { pickRun, runClosed } from './pick-run';
 
 /** `resume [<run>]`: goes on with a run that nobody works on, from its journal, asking the nodes first. */
 export async function resume(ctx: CommandContext, name: string | undefined, options: Options): Promise<ExitStatus> {
-  ctx.face.expectRun();
+  ctx.ui.expectRun();
   const given = options.fromNodes ? await adoptFromNodes(ctx, name, options) : name;
   const record = await pickRun(
     ctx.runs,
@@ -41,7 +41,7 @@ export async function resume(ctx: CommandContext, name: string | undefined, opti
     const pkg = plan.package && (await reopenPackage(plan, request));
     if (pkg && needsPackage(view)) await pkg.scriptFiles();
     const { entries } = await ctx.runs.entries(record.run);
-    ctx.face.begin(planToday(record.plan, cluster), entries);
+    ctx.ui.begin(planToday(record.plan, cluster), entries);
     const host = runHost(ctx, site, () => (pkg ? Promise.resolve(pkg) : Promise.reject(new Error('no package'))));
     const after = await resumeRun({ ...host, giveUp: options.giveUp }, record.run, {
       decisions: (options.decide ?? []).map(({ node, answer }) => ({ node, choice: answer })),
@@ -50,7 +50,7 @@ export async function resume(ctx: CommandContext, name: string | undefined, opti
       leftOut,
       today: (planned) => planToday(planned, cluster),
     });
-    ctx.face.summary(after, record.folder);
+    ctx.ui.summary(after, record.folder);
     return after.exit ?? ExitStatus.unknown;
   } finally {
     await site.close();

@@ -13,9 +13,9 @@ import { pickRun } from './pick-run';
 export async function listRuns(ctx: CommandContext, run: string | undefined): Promise<ExitStatus> {
   if (run !== undefined) {
     const record = await ctx.runs.read(run);
-    if (ctx.face.json) ctx.face.list([rowOf(record)], () => []);
-    else ctx.face.summary(record.view, record.folder);
-    if (record.problem) ctx.face.error(record.problem);
+    if (ctx.ui.json) ctx.ui.list([rowOf(record)], () => []);
+    else ctx.ui.summary(record.view, record.folder);
+    if (record.problem) ctx.ui.error(record.problem);
     return ExitStatus.ok;
   }
   const records = await ctx.runs.list();
@@ -24,8 +24,8 @@ export async function listRuns(ctx: CommandContext, run: string | undefined): Pr
     ...records.map(rowOf),
     ...unreadable.map((each) => ({ ...each, state: 'damaged', problem: why(each) })),
   ];
-  ctx.face.list(rows, (look) => [
-    ...(records.length > 0 || unreadable.length === 0 ? renderRuns(records, look) : []),
+  ctx.ui.list(rows, (theme) => [
+    ...(records.length > 0 || unreadable.length === 0 ? renderRuns(records, theme) : []),
     ...unreadable.map((each) => `${each.run} cannot be read: ${why(each)}`),
   ]);
   return ExitStatus.ok;
@@ -60,13 +60,13 @@ function rowOf(record: RunRecord): object {
 export async function abandon(ctx: CommandContext, run: string, options: Options): Promise<ExitStatus> {
   const record = await ctx.runs.read(run);
   if (!isResumable(record.view) && !record.problem) throw closed(run);
-  await ctx.face.confirm(
+  await ctx.ui.confirm(
     `Close run ${run} of ${record.plan.cluster}? Its nodes stay as they are, and it cannot be gone on with.`,
   );
   const reason = options.reason ?? 'abandoned by a person';
   if (record.problem) await ctx.runs.closeDamaged(run, reason, ctx.by);
   else await abandonRun(ctx.runs, run, reason, ctx.by);
-  ctx.face.say(
+  ctx.ui.say(
     advice`Run ${run} is closed. Look at the nodes with: \`clusterlift status --cluster ${record.plan.cluster}\``,
   );
   return ExitStatus.ok;
@@ -76,17 +76,17 @@ export async function abandon(ctx: CommandContext, run: string, options: Options
 export async function stopRun(ctx: CommandContext, run: string | undefined): Promise<ExitStatus> {
   const record = await pickRun(ctx.runs, run, 'stop', (each) => each.state === 'live');
   if (record.state !== 'live' || !(await ctx.live.stop(record, ctx.by))) throw notLive(record);
-  ctx.face.say(`Run ${record.run} stops: no further node is begun, begun nodes are brought to their end.`);
+  ctx.ui.say(`Run ${record.run} stops: no further node is begun, begun nodes are brought to their end.`);
   return ExitStatus.ok;
 }
 
 /** `attach [<run>]`: follows a run of another process. */
 export async function attach(ctx: CommandContext, run: string | undefined): Promise<ExitStatus> {
   const record = await pickRun(ctx.runs, run, 'attach', (each) => each.state === 'live');
-  if (record.state === 'live') await ctx.live.follow(record, ctx.face, ctx.detach);
+  if (record.state === 'live') await ctx.live.follow(record, ctx.ui, ctx.detach);
   if (ctx.detach.aborted) return ExitStatus.interrupted;
   const after = await ctx.runs.read(record.run);
-  ctx.face.summary(after.view, after.folder);
+  ctx.ui.summary(after.view, after.folder);
   if (after.view.exit === undefined) throw notLive(after);
   return after.view.exit;
 }

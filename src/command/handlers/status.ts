@@ -21,7 +21,7 @@ export async function status(ctx: CommandContext, options: Options): Promise<Exi
       const result = results[index];
       return result?.status === 'fulfilled' ? result.value : unreachable(node, result?.reason);
     });
-    ctx.face.list(rows, (look) => renderStatus(rows, look));
+    ctx.ui.list(rows, (theme) => renderStatus(rows, theme));
     return rows.some((row) => row.health === 'unreachable') ? ExitStatus.refused : ExitStatus.ok;
   } finally {
     await site.close();

@@ -13,21 +13,21 @@ export async function unlock(ctx: CommandContext, options: Options & { readonly 
     );
     const locked = held.flatMap(({ node, lock }) => (lock ? [{ node, lock }] : []));
     if (locked.length === 0) {
-      ctx.face.say(`No node of ${site.cluster.name} is locked.`);
+      ctx.ui.say(`No node of ${site.cluster.name} is locked.`);
       return ExitStatus.ok;
     }
     for (const { node, lock } of locked) {
       const jobs = lock.jobsAlive.length > 0 ? `; jobs that still run: ${lock.jobsAlive.join(', ')}` : '';
-      ctx.face.say(`${lockedBy(node.name, lock.owner)}${jobs}`);
+      ctx.ui.say(`${lockedBy(node.name, lock.owner)}${jobs}`);
       if (lock.jobsAlive.length > 0) throw jobsAlive(node.name, lock.jobsAlive);
     }
-    await ctx.face.confirm(
+    await ctx.ui.confirm(
       `Free ${String(locked.length)} locks of ${site.cluster.name}? A run that still works there will be refused by its nodes.`,
       site.cluster.production ? site.cluster.name : undefined,
     );
     for (const { node, lock } of locked)
       await breakLock(site.connect(node), node.stateDir, lock, { reason: options.reason, by: ctx.by });
-    ctx.face.list(
+    ctx.ui.list(
       locked.map(({ node, lock }) => ({ node: node.name, run: lock.owner.run, freed: true, reason: options.reason })),
       () => [`Freed: ${locked.map(({ node }) => node.name).join(', ')}.`],
     );

@@ -17,25 +17,25 @@ import { changesOf, keyOf, nothingToDo, question } from './upgrade-words';
 
 /** `upgrade`: prepare, report, confirm, run. */
 export async function upgrade(ctx: CommandContext, command: UpgradeCommand): Promise<ExitStatus> {
-  ctx.face.expectRun();
+  ctx.ui.expectRun();
   const site = await openSite(ctx, command.options);
   try {
     const resolved = resolveUpgrade(command, site.cluster, site.file);
     const prepared = await prepare(ctx, site, command, resolved, resolved.dryRun);
     tell(ctx, prepared, command.options.ask);
     if (resolved.dryRun) {
-      ctx.face.plan(prepared.plan);
+      ctx.ui.plan(prepared.plan);
       return endUnrun(ctx, prepared.plan);
     }
     demandUnblocked(ctx, prepared.plan);
     const { plan } = await agreed(ctx, prepared, command.options.ask);
     if (nothingToDo(plan)) return sayNothingToDo(ctx, plan);
-    ctx.face.begin(plan);
+    ctx.ui.begin(plan);
     const view = await startRun(
       runHost(ctx, site, () => Promise.resolve(prepared.package)),
       plan,
     );
-    ctx.face.summary(view, ctx.runs.folder(plan.run));
+    ctx.ui.summary(view, ctx.runs.folder(plan.run));
     return view.exit ?? ExitStatus.unknown;
   } finally {
     await site.close();
@@ -51,19 +51,19 @@ async function agreed(ctx: CommandContext, prepared: PreparedUpgrade, ask = fals
   const { plan } = prepared;
   if (!(plan.production || ask) || nothingToDo(plan)) return prepared;
   if (!plan.production) {
-    await ctx.face.confirm(question(prepared));
+    await ctx.ui.confirm(question(prepared));
     return prepared;
   }
-  await ctx.face.confirm(question(prepared), plan.cluster);
+  await ctx.ui.confirm(question(prepared), plan.cluster);
   if (prepared.asked) return prepared;
   const after = await prepared.ask();
   const known = new Set(plan.checks.map(keyOf));
-  ctx.face.report(after.plan.checks.filter((each) => !known.has(keyOf(each))));
+  ctx.ui.report(after.plan.checks.filter((each) => !known.has(keyOf(each))));
   demandUnblocked(ctx, after.plan);
   const changes = changesOf(plan, after.plan);
   if (changes.length === 0 || nothingToDo(after.plan)) return after;
   const text = [`The scripts of the package show another plan for ${plan.cluster}. Go on with it?`, ...changes];
-  await ctx.face.confirm(text.join('\n'), plan.cluster);
+  await ctx.ui.confirm(text.join('\n'), plan.cluster);
   return after;
 }
 
@@ -77,7 +77,7 @@ function demandUnblocked(ctx: CommandContext, plan: Plan): void {
 
 /** `check`: the report only; no lock, and nothing is written but a temporary directory that is removed at once. */
 export async function check(ctx: CommandContext, given: string | undefined, options: Options): Promise<ExitStatus> {
-  ctx.face.expectRun();
+  ctx.ui.expectRun();
   const site = await openSite(ctx, options);
   try {
     const command: UpgradeCommand = { kind: 'upgrade', ...(given === undefined ? {} : { package: given }), options };
@@ -85,12 +85,12 @@ export async function check(ctx: CommandContext, given: string | undefined, opti
     const prepared = await prepare(ctx, site, command, resolved, true);
     const { checks } = prepared.plan;
     tell(ctx, prepared);
-    if (ctx.face.json) ctx.face.list(checks, () => []);
+    if (ctx.ui.json) ctx.ui.list(checks, () => []);
     const blocks = blocksOf(checks);
     const status = endUnrun(ctx, prepared.plan);
     if (blocks.length > 0) return status;
     const rest = prepared.asked ? '' : ', as far as it was asked';
-    ctx.face.say(`${site.cluster.name} is ready for ${prepared.package.product} ${prepared.package.version}${rest}.`);
+    ctx.ui.say(`${site.cluster.name} is ready for ${prepared.package.product} ${prepared.package.version}${rest}.`);
     return status;
   } finally {
     await site.close();
@@ -121,7 +121,7 @@ async function prepare(
     fetch: resolved.fetch,
     consent: isConfirmed(command, cluster) || !cluster.production,
     lookOnly,
-    sink: ctx.face.sink,
+    sink: ctx.ui.sink,
     signal: AbortSignal.any([ctx.stop, ctx.detach]),
     connect: (node) => site.connect(node),
   });
@@ -138,14 +138,14 @@ export function planOptions(
 
 function tell(ctx: CommandContext, { plan, package: pkg }: PreparedUpgrade, ask = false): void {
   const word = wordOf(plan.package);
-  if (pkg.reason !== undefined) ctx.face.say(`${pkg.reason}${word === undefined ? '' : `. It is taken on ${word}`}`);
-  if (ask) ctx.face.plan(plan);
-  else ctx.face.report(plan.checks);
+  if (pkg.reason !== undefined) ctx.ui.say(`${pkg.reason}${word === undefined ? '' : `. It is taken on ${word}`}`);
+  if (ask) ctx.ui.plan(plan);
+  else ctx.ui.report(plan.checks);
 }
 
 function sayNothingToDo(ctx: CommandContext, plan: Plan): ExitStatus {
   const target = `${plan.package?.product ?? ''} ${plan.package?.version ?? ''}`;
-  ctx.face.say(
+  ctx.ui.say(
     `Nothing to do: all ${String(plan.nodes.length)} nodes of ${plan.cluster} have ${target} and are healthy.`,
   );
   return endUnrun(ctx, plan);
@@ -160,7 +160,7 @@ export function endUnrun(ctx: CommandContext, plan: Plan): ExitStatus {
     { outcome: action === 'skip' ? 'unchanged' : 'not-started', from: from ?? null, to: from ?? null },
   ]);
   const outcome = status === ExitStatus.ok ? 'succeeded' : 'refused';
-  ctx.face.result({ outcome, status, nodes: Object.fromEntries(nodes) });
+  ctx.ui.result({ outcome, status, nodes: Object.fromEntries(nodes) });
   return status;
 }
 

@@ -20,7 +20,7 @@ const OLD = 5 * 60_000;
 
 /** Commands on clusters. */
 export function clusterCommands(deps: CommandDeps): Handlers {
-  const { targets, wizard, packages, looker, tree, status, clusters } = deps;
+  const { targets, wizard, packages, queries, tree, status, clusters } = deps;
   const upgrade = async (refs: readonly ClusterRef[], then?: 'preview' | 'save'): Promise<void> => {
     if (refs.length === 0) return;
     for (const { ref, command, then: what } of await wizard.run(refs, then)) {
@@ -74,7 +74,7 @@ export function clusterCommands(deps: CommandDeps): Handlers {
       if (chosen?.source === undefined) return;
       const command = { kind: 'package-inspect', package: chosen.source, options: {} } as const;
       const argv = ref ? argvFor(command, ref) : ['package', 'inspect', chosen.source];
-      const { lines } = await looker.look(argv, ref ? cwdOf(ref) : home(process.env));
+      const { lines } = await queries.query(argv, ref ? cwdOf(ref) : home(process.env));
       const document = await vscode.workspace.openTextDocument({ content: lines.join('\n'), language: 'plaintext' });
       await vscode.window.showTextDocument(document, { preview: true });
     },
@@ -116,10 +116,10 @@ export function clusterCommands(deps: CommandDeps): Handlers {
 }
 
 /** Asks the nodes of a cluster; what they say goes into the tree. */
-async function askStatus({ looker, status, tree }: CommandDeps, ref: ClusterRef): Promise<void> {
+async function askStatus({ queries, status, tree }: CommandDeps, ref: ClusterRef): Promise<void> {
   tree.busy(ref.id, true);
   try {
-    status.put(ref.id, statusRows(await looker.rows(argvFor({ kind: 'status', options: {} }, ref), cwdOf(ref))));
+    status.put(ref.id, statusRows(await queries.rows(argvFor({ kind: 'status', options: {} }, ref), cwdOf(ref))));
   } finally {
     tree.busy(ref.id, false);
   }

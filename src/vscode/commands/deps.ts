@@ -1,6 +1,6 @@
 import type { ClustersModel } from '../clusters/model';
 import type { StatusCache } from '../clusters/status';
-import type { Looker } from '../shared/looker';
+import type { Queries } from '../shared/queries';
 import type { OutputChannels } from '../output/channels';
 import type { PointsModel } from '../points/model';
 import type { RunsModel } from '../runs/model';
@@ -19,7 +19,7 @@ export interface CommandDeps {
   readonly status: StatusCache;
   readonly runs: RunsModel;
   readonly points: PointsModel;
-  readonly looker: Looker;
+  readonly queries: Queries;
   readonly channels: OutputChannels;
   readonly secrets: SecretStore;
   readonly tasks: ClusterliftTasks;

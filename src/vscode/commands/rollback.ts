@@ -4,7 +4,7 @@ import type { PointKey } from '../../webview/rollback/protocol';
 import type { ClusterRef } from '../clusters/model';
 import { forCluster } from '../clusters/argv';
 import { confirmed, start } from './start';
-import { demandTrust } from '../shared/looker';
+import { demandTrust } from '../shared/queries';
 import type { PointsModel } from '../points/model';
 import type { TerminalDeps } from '../runs/terminal';
 import type { ClusterliftTasks } from '../tasks/provider';

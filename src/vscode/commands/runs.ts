@@ -126,12 +126,12 @@ export function runCommands(deps: CommandDeps): Handlers {
 
 /** A terminal on the node that the arguments name, else on one that is asked for; undefined: cancelled. */
 export async function nodeShell(
-  { targets, looker }: Pick<CommandDeps, 'targets' | 'looker'>,
+  { targets, queries }: Pick<CommandDeps, 'targets' | 'queries'>,
   args: Args,
 ): Promise<ReturnType<typeof shellOptions> | undefined> {
   const target = await targets.node(args, l10n.t('Open SSH Terminal'));
   const node = target?.ref?.cluster.nodes.find(({ name }) => name === target.node);
-  return node && target?.ref && shellOptions({ looker }, target.ref, node);
+  return node && target?.ref && shellOptions({ queries }, target.ref, node);
 }
 
 async function save(command: Command, ref: ClusterRef): Promise<void> {

@@ -34,13 +34,13 @@ export function openTerminal(deps: TerminalDeps, job: TerminalJob, name: string,
 
 /** A terminal on a node, over our own connection; on this machine an ordinary one. */
 export function shellOptions(
-  { looker }: Pick<TerminalDeps, 'looker'>,
+  { queries }: Pick<TerminalDeps, 'queries'>,
   ref: ClusterRef,
   node: NodeModel,
 ): vscode.TerminalOptions | vscode.ExtensionTerminalOptions {
   const name = `${ref.label}/${node.name}`;
   if (node.connection === 'local') return { name };
-  return { name, pty: new SshTerminal(ref, node.name, looker), isTransient: true };
+  return { name, pty: new SshTerminal(ref, node.name, queries), isTransient: true };
 }
 
 /**

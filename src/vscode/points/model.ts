@@ -4,7 +4,7 @@ import { ClusterliftError, messageOf } from '../../base/errors';
 import { line } from '../../base/text';
 import type { ClusterRef, ClustersModel } from '../clusters/model';
 import { argvFor, cwdOf } from '../clusters/argv';
-import type { Looker } from '../shared/looker';
+import type { Queries } from '../shared/queries';
 import type { RunsModel } from '../runs/model';
 import { Store } from '../shared/store';
 import { pointRows, type PointInfo } from './rows';
@@ -36,7 +36,7 @@ export class PointsModel extends Store {
 
   constructor(
     private readonly clusters: Pick<ClustersModel, 'clusters' | 'byName'>,
-    private readonly looker: Pick<Looker, 'rows'>,
+    private readonly queries: Pick<Queries, 'rows'>,
     runs: Pick<RunsModel, 'onDidEnd'>,
   ) {
     super();
@@ -94,7 +94,7 @@ export class PointsModel extends Store {
     let state: LocationState;
     try {
       const argv = argvFor({ kind: 'backup-list', location: name, options: {} }, ref);
-      const points = pointRows(await this.looker.rows(argv, cwdOf(ref), signal), name);
+      const points = pointRows(await this.queries.rows(argv, cwdOf(ref), signal), name);
       state = { asked: wallClock(), points, error: undefined };
     } catch (error) {
       const message = line(error instanceof ClusterliftError ? error.message : messageOf(error));

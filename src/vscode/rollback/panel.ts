@@ -7,7 +7,7 @@ import { sleep } from '../../base/async';
 import { line } from '../../base/text';
 import { messageOf } from '../../base/errors';
 import { argvFor, cwdOf } from '../clusters/argv';
-import type { Looker } from '../shared/looker';
+import type { Queries } from '../shared/queries';
 import type { PointsModel } from '../points/model';
 import type { RunsModel } from '../runs/model';
 import { Store } from '../shared/store';
@@ -27,7 +27,7 @@ export interface PanelDeps {
   readonly extension: vscode.Uri;
   readonly clusters: ClustersModel;
   readonly points: PointsModel;
-  readonly looker: Looker;
+  readonly queries: Queries;
   readonly status: StatusCache;
   readonly runs: RunsModel;
   /** Starts what the page proposed, after it was looked up again. */
@@ -95,7 +95,7 @@ export class RollBackPanels extends Store {
 class RollBackPanel extends Store {
   /** By `keyText`, until the points are read again. */
   readonly #previews = new Map<string, PreviewState>();
-  #looking: AbortController | undefined;
+  #asking: AbortController | undefined;
   /** Somebody asked for this point elsewhere; until the page has chosen it. */
   #preselect: PointKey | undefined;
 
@@ -140,7 +140,7 @@ class RollBackPanel extends Store {
         return;
       case 'choose':
         if (this.#preselect?.id === message.id) this.#preselect = undefined;
-        if (ref) await this.#look(ref, { location: message.location, id: message.id });
+        if (ref) await this.#query(ref, { location: message.location, id: message.id });
         return;
       case 'verify':
       case 'rollBack':
@@ -153,18 +153,18 @@ class RollBackPanel extends Store {
   }
 
   /** Asks what a point would do, once somebody stays with it; what was asked before is let go. */
-  async #look(ref: ClusterRef, key: PointKey): Promise<void> {
-    this.#looking?.abort();
+  async #query(ref: ClusterRef, key: PointKey): Promise<void> {
+    this.#asking?.abort();
     if (!vscode.workspace.isTrusted || this.#previews.get(keyText(key))?.kind === 'ready') return;
-    const looking = (this.#looking = new AbortController());
-    const isOver = (): boolean => looking.signal.aborted || this.disposed;
+    const asking = (this.#asking = new AbortController());
+    const isOver = (): boolean => asking.signal.aborted || this.disposed;
     await sleep(STAYS);
     if (isOver()) return;
     this.#tell(key, { kind: 'asking' });
     try {
       const { id: point, location } = key;
       const argv = argvFor({ kind: 'backup-restore', point, options: { location, dryRun: true } }, ref);
-      const preview = previewOf(await this.deps.looker.rows(argv, cwdOf(ref), looking.signal));
+      const preview = previewOf(await this.deps.queries.rows(argv, cwdOf(ref), asking.signal));
       if (preview) this.#tell(key, { kind: 'ready', preview });
       else this.#previews.delete(keyText(key));
     } catch (error) {

@@ -15,7 +15,7 @@ export interface Preview {
   readonly obstacles: readonly string[];
 }
 
-/** How far the looking is. */
+/** How far the query is. */
 export type PreviewState =
   | { readonly kind: 'asking' }
   | { readonly kind: 'ready'; readonly preview: Preview }

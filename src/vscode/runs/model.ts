@@ -77,14 +77,14 @@ export class RunsModel extends Store {
   /** Looks at the folders; only what changed is read. */
   async refresh(): Promise<void> {
     const watch = stopwatch();
-    this.#busy ??= this.#look().finally(() => {
+    this.#busy ??= this.#scan().finally(() => {
       this.#busy = undefined;
       this.#schedule(pauseAfter(watch.ms, this.#isLive()));
     });
     return this.#busy;
   }
 
-  async #look(): Promise<void> {
+  async #scan(): Promise<void> {
     const names = (await readdir(this.#directory).catch(() => [])).sort().reverse().slice(0, MOST);
     let changed = !this.#read || names.length !== this.#known.size;
     for (const gone of [...this.#known.keys()].filter((name) => !names.includes(name))) this.#known.delete(gone);

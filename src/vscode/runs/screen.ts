@@ -1,5 +1,5 @@
 import * as vscode from 'vscode';
-import type { TerminalStream } from '../../terminal/look';
+import type { TerminalStream } from '../../terminal/theme';
 
 /** A pseudoterminal as a stream that the renderers of the command line can draw on. */
 export class Screen implements TerminalStream {

@@ -1,11 +1,11 @@
 import * as vscode from 'vscode';
 import { ClusterliftError, messageOf } from '../../base/errors';
 import { line } from '../../base/text';
-import type { Shell } from '../../service/look-client';
+import type { Shell } from '../../service/query-client';
 import type { ShellEnd } from '../../service/shell-protocol';
 import type { ClusterRef } from '../clusters/model';
 import { cwdOf } from '../clusters/argv';
-import type { Looker } from '../shared/looker';
+import type { Queries } from '../shared/queries';
 import { Store } from '../shared/store';
 
 const { l10n } = vscode;
@@ -27,7 +27,7 @@ export class SshTerminal extends Store implements vscode.Pseudoterminal {
   constructor(
     private readonly ref: ClusterRef,
     private readonly node: string,
-    private readonly looker: Pick<Looker, 'shell'>,
+    private readonly queries: Pick<Queries, 'shell'>,
   ) {
     super();
   }
@@ -73,7 +73,7 @@ export class SshTerminal extends Store implements vscode.Pseudoterminal {
       cwd: cwdOf(this.ref),
       size: this.#size,
     };
-    const shell = await this.looker.shell(request, (text) => {
+    const shell = await this.queries.shell(request, (text) => {
       if (!this.disposed) this.#write.fire(text);
     });
     this.#shell = shell;

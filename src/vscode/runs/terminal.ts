@@ -9,7 +9,7 @@ import { BECOMES_RUN, type Command } from '../../command/command';
 import { commandSpec } from '../../command/grammar';
 import { renderError, renderUnexpected } from '../../terminal/error';
 import { LiveTerminal } from '../../terminal/live-terminal';
-import { lookOf, paint, tone, type Look, type Tone } from '../../terminal/look';
+import { themeOf, paint, tone, type Theme, type Tone } from '../../terminal/theme';
 import { renderSummary } from '../../terminal/summary';
 import type { RunRecord } from '../../engine/journal/runs';
 import type { FollowEnd } from '../../service/client';
@@ -17,7 +17,7 @@ import type { RunEnd } from '../../service/protocol';
 import type { Launcher } from '../../service/spawn';
 import type { Asker, Question } from '../../ssh/connection';
 import { me } from '../shared/launch';
-import { demandTrust, type Looker } from '../shared/looker';
+import { demandTrust, type Queries } from '../shared/queries';
 import { setting } from '../shared/settings';
 import { Store } from '../shared/store';
 import { tell } from '../shared/tell';
@@ -39,7 +39,7 @@ export interface TerminalDeps {
   readonly launcher: Launcher;
   readonly asker: Asker;
   readonly hub: RunHub;
-  readonly looker: Looker;
+  readonly queries: Queries;
   readonly runs: Pick<RunsModel, 'read'>;
   readonly secrets: () => Promise<Readonly<Record<string, string>>>;
   /** Would this question be answered again without a person? */
@@ -174,7 +174,7 @@ export class RunTerminal extends Store implements vscode.Pseudoterminal {
   }
 
   async #lookAt(command: Command, cwd: string): Promise<ExitStatus> {
-    const { status, lines, error } = await this.deps.looker.look(wholeArgv(command), cwd, this.#abort.signal);
+    const { status, lines, error } = await this.deps.queries.query(wholeArgv(command), cwd, this.#abort.signal);
     this.#live.print(lines);
     if (error) this.#tell(new ClusterliftError({ ...error, exit: status as ExitStatus }));
     return status as ExitStatus;
@@ -200,7 +200,7 @@ export class RunTerminal extends Store implements vscode.Pseudoterminal {
 
   async #replay(run: string): Promise<ExitStatus> {
     const { view, folder } = await this.deps.runs.read(run);
-    this.#live.end(renderSummary(view, { folder, home: home(process.env) }, this.#look()));
+    this.#live.end(renderSummary(view, { folder, home: home(process.env) }, this.#theme()));
     return view.exit ?? ExitStatus.unknown;
   }
 
@@ -298,7 +298,7 @@ export class RunTerminal extends Store implements vscode.Pseudoterminal {
   #summary({ error, status }: RunEnd): ExitStatus {
     const { view, folder } = this.#session;
     if (view && folder !== undefined) {
-      this.#live.end(renderSummary(view, { folder, home: home(process.env) }, this.#look()));
+      this.#live.end(renderSummary(view, { folder, home: home(process.env) }, this.#theme()));
     }
     if (error) this.#tell(new ClusterliftError({ ...error, exit: status as ExitStatus }));
     return status as ExitStatus;
@@ -337,7 +337,7 @@ export class RunTerminal extends Store implements vscode.Pseudoterminal {
       if (status !== ExitStatus.interrupted) this.#tellAfterwards(messageOf(error));
       return status;
     }
-    const lines = ours ? renderError(error, this.#look()) : renderUnexpected(error, undefined, this.#look());
+    const lines = ours ? renderError(error, this.#theme()) : renderUnexpected(error, undefined, this.#theme());
     // The live block is over where there is an error to show.
     for (const each of lines) this.#screen.write(`${each}\n`);
     return status;
@@ -351,13 +351,13 @@ export class RunTerminal extends Store implements vscode.Pseudoterminal {
 
   #say(parts: Parameters<typeof paint>[0]): void {
     if (this.disposed) return;
-    const text = paint(parts, { ...this.#look(), columns: 10_000 });
+    const text = paint(parts, { ...this.#theme(), columns: 10_000 });
     if (this.#done || this.#session.view?.state !== 'running') this.#screen.write(`${text}\n`);
     else this.#live.print([text]);
   }
 
-  #look(): Look {
-    return lookOf(this.#screen, screenEnv());
+  #theme(): Theme {
+    return themeOf(this.#screen, screenEnv());
   }
 }
 

@@ -5,7 +5,7 @@ import { findClustersFile } from '../../cluster/find';
 import type { Command } from '../../command/command';
 import { formatCommand } from '../../command/format';
 import type { ClusterRef, ClustersModel } from '../clusters/model';
-import { demandTrust } from '../shared/looker';
+import { demandTrust } from '../shared/queries';
 import type { RunsModel } from '../runs/model';
 import { looksOnly, optionsFor } from '../clusters/argv';
 import type { TerminalDeps, TerminalJob } from '../runs/terminal';

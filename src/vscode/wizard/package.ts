@@ -8,7 +8,7 @@ import { packageSource } from '../../command/values';
 import type { ClusterRef } from '../clusters/model';
 import { argvFor, cwdOf } from '../clusters/argv';
 import { asLabel } from '../shared/foreign';
-import type { Looker } from '../shared/looker';
+import type { Queries } from '../shared/queries';
 import { plannedOf } from './planned';
 import { askText, pickOne, type Choice, type Place, type StepEnd } from './steps';
 
@@ -32,7 +32,7 @@ type Answer = { readonly kind: 'newest' | 'file' | 'url' } | { readonly kind: 'r
 /** Chooses a package: the newest on the cluster, a file, a URL, or one of the last. What is chosen is inspected, wherever it lies. */
 export class PackagePicker {
   constructor(
-    private readonly looker: Looker,
+    private readonly queries: Queries,
     private readonly memento: vscode.Memento,
   ) {}
 
@@ -164,7 +164,7 @@ export class PackagePicker {
     const command = { kind: 'package-inspect', package: source, options: {} } as const;
     const argv = ref ? argvFor(command, ref) : ['package', 'inspect', source];
     const cwd = ref ? cwdOf(ref) : (vscode.workspace.workspaceFolders?.[0]?.uri.fsPath ?? process.cwd());
-    const [row] = await this.looker.rows(argv, cwd, signal);
+    const [row] = await this.queries.rows(argv, cwd, signal);
     return aboutOf(row);
   }
 
@@ -172,7 +172,7 @@ export class PackagePicker {
   async #newest(ref: ClusterRef, signal: AbortSignal): Promise<string> {
     const options = { nodes: [ref.cluster.primary], dryRun: true } as const;
     const argv = argvFor({ kind: 'upgrade', options }, ref);
-    const { rows, error } = await this.looker.look([...argv, '--json'], cwdOf(ref), signal);
+    const { rows, error } = await this.queries.query([...argv, '--json'], cwdOf(ref), signal);
     const planned = plannedOf(rows);
     if (planned?.path !== undefined) return this.#about(`node:${planned.path}`, ref, signal);
     if (error && ABOUT_PACKAGES.test(error.code)) throw new ClusterliftError({ ...error, exit: ExitStatus.refused });

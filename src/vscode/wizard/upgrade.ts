@@ -6,7 +6,7 @@ import type { ClusterRef } from '../clusters/model';
 import type { StatusCache } from '../clusters/status';
 import { argvFor, cwdOf, forCluster } from '../clusters/argv';
 import { asLabel } from '../shared/foreign';
-import type { Looker } from '../shared/looker';
+import type { Queries } from '../shared/queries';
 import { nodesWords } from '../views/words';
 import type { PackageChoice, PackagePicker } from './package';
 import { plannedOf, type Planned } from './planned';
@@ -46,7 +46,7 @@ export interface UpgradeDecision {
 }
 
 export interface UpgradeWizardDeps {
-  readonly looker: Looker;
+  readonly queries: Queries;
   readonly packages: PackagePicker;
   readonly status: StatusCache;
 }
@@ -193,9 +193,9 @@ export class UpgradeWizard {
       ]),
       active: 'start',
       later: async (show, signal) => {
-        const looked = await this.#look(command, ref, signal);
-        planned = looked.planned;
-        show(summaryItems({ ref, command, state, planned }, looked.checks));
+        const answer = await this.#query(command, ref, signal);
+        planned = answer.planned;
+        show(summaryItems({ ref, command, state, planned }, answer.checks));
       },
     });
     if (end.kind !== 'next') return end;
@@ -221,7 +221,7 @@ export class UpgradeWizard {
     if (before?.asked) return typed;
     const options = { location: vscode.ProgressLocation.Notification, title: l10n.t('Checking all nodes…') };
     const { planned } = await vscode.window.withProgress(options, () =>
-      this.#look(command, ref, new AbortController().signal),
+      this.#query(command, ref, new AbortController().signal),
     );
     const known = new Set(before?.nodes);
     const changed = (planned?.nodes ?? []).filter((each) => !known.has(each));
@@ -231,14 +231,14 @@ export class UpgradeWizard {
   }
 
   /** What the upgrade would do, by a dry run; with what its checks found. */
-  async #look(
+  async #query(
     command: UpgradeCommand,
     ref: ClusterRef,
     signal: AbortSignal,
   ): Promise<{ planned?: Planned | undefined; checks: readonly Choice<never>[] }> {
     const dry: UpgradeCommand = { ...command, options: { ...command.options, dryRun: true } };
     try {
-      const { rows, error } = await this.deps.looker.look([...argvFor(dry, ref), '--json'], cwdOf(ref), signal);
+      const { rows, error } = await this.deps.queries.query([...argvFor(dry, ref), '--json'], cwdOf(ref), signal);
       const planned = plannedOf(rows);
       // That there is no backup stands there from the beginning.
       const checks = (planned?.checks ?? []).filter(({ code }) => code !== 'no-backup').flatMap(checkItem);

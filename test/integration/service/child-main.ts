@@ -5,9 +5,9 @@ import { ClusterliftError, ExitStatus } from '../../../src/base/errors';
 import { RunContext } from '../../../src/engine/control/context';
 import { newRunId, Runs } from '../../../src/engine/journal/runs';
 import { runMain, type HostedRun } from '../../../src/service/host';
-import type { LookHost } from '../../../src/service/look-host';
+import type { QueryHost } from '../../../src/service/query-host';
 import { serviceMain } from '../../../src/service/process';
-import type { LookResult } from '../../../src/service/look-protocol';
+import type { QueryResult } from '../../../src/service/query-protocol';
 import type { RunEnd, RunRequest } from '../../../src/service/protocol';
 import { planOf } from '../../unit/terminal/scenes';
 
@@ -88,7 +88,7 @@ async function execute(request: RunRequest, host: HostedRun): Promise<RunEnd> {
   return { outcome: 'succeeded', status: 0, nodes: {}, error: null };
 }
 
-async function look(request: { argv: readonly string[] }, host: LookHost): Promise<LookResult> {
+async function query(request: { argv: readonly string[] }, host: QueryHost): Promise<QueryResult> {
   const [word] = request.argv;
   if (word === 'crash') process.exit(7);
   if (word === 'hang') await sleep(60_000, host.signal);
@@ -111,5 +111,5 @@ if (word === '__run') {
 } else if (word === '__service') {
   const idle = Number(process.env['TEST_IDLE'] ?? '60000');
   const shell = (): Promise<never> => Promise.reject(new Error('no nodes here'));
-  void serviceMain({ input: process.stdin, output: process.stdout, look, shell, idle }).then(() => process.exit(0));
+  void serviceMain({ input: process.stdin, output: process.stdout, query, shell, idle }).then(() => process.exit(0));
 }

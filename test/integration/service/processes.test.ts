@@ -7,7 +7,7 @@ import { hasCode } from '../../../src/base/errors';
 import type { JournalEntry, LiveEvent } from '../../../src/engine/journal/events';
 import { Runs } from '../../../src/engine/journal/runs';
 import { RunClient, type RunFollower } from '../../../src/service/client';
-import { LookClient } from '../../../src/service/look-client';
+import { QueryClient } from '../../../src/service/query-client';
 import { spawnRun, type Launcher } from '../../../src/service/spawn';
 import { digest } from './child-main';
 
@@ -194,60 +194,60 @@ describe('the process of a run', () => {
 });
 
 describe('the service process', () => {
-  let look: LookClient;
+  let client: QueryClient;
   const request = (word: string) => ({ argv: [word], cwd: '/', by: 'ann', secrets: {} });
-  const service = (env: NodeJS.ProcessEnv = {}): LookClient =>
-    new LookClient(
+  const service = (env: NodeJS.ProcessEnv = {}): QueryClient =>
+    new QueryClient(
       { execPath: process.execPath, script: join(__dirname, 'child.cjs'), env: { ...process.env, ...env } },
       { ask: (question) => Promise.resolve(question.kind === 'otp' ? '123456' : undefined) },
     );
 
   beforeEach(() => {
-    look = service();
+    client = service();
   });
   afterEach(() => {
-    look.dispose();
+    client.dispose();
   });
 
   it('starts on first need, answers many at once, and ends with its window', async () => {
-    assert.equal(look.pid, undefined);
-    const results = await Promise.all([look.look(request('status')), look.look(request('runs'))]);
-    const { pid } = look;
+    assert.equal(client.pid, undefined);
+    const results = await Promise.all([client.query(request('status')), client.query(request('runs'))]);
+    const { pid } = client;
     assert.ok(pid);
     assert.deepEqual(
       results.map((each) => each.rows),
       [[{ pid, answer: null }], [{ pid, answer: null }]],
     );
-    look.dispose();
+    client.dispose();
     await until(() => !alive(pid));
   });
 
   it('asks the window that looks', async () => {
-    const { rows } = await look.look(request('ask'));
-    assert.deepEqual(rows, [{ pid: look.pid, answer: '123456' }]);
+    const { rows } = await client.query(request('ask'));
+    assert.deepEqual(rows, [{ pid: client.pid, answer: '123456' }]);
   });
 
   it('lets a look be cancelled', async () => {
-    await look.look(request('status'));
+    await client.query(request('status'));
     const stop = new AbortController();
-    const hanging = look.look(request('hang'), stop.signal);
+    const hanging = client.query(request('hang'), stop.signal);
     stop.abort();
     await assert.rejects(hanging, { code: 'cancelled' });
-    assert.equal((await look.look(request('status'))).status, 0);
+    assert.equal((await client.query(request('status'))).status, 0);
   });
 
   it('is started anew after it died, and says that it did', async () => {
-    await assert.rejects(look.look(request('crash')), { code: 'service-lost', message: /it ended with 7/ });
-    assert.equal((await look.look(request('status'))).status, 0);
+    await assert.rejects(client.query(request('crash')), { code: 'service-lost', message: /it ended with 7/ });
+    assert.equal((await client.query(request('status'))).status, 0);
   });
 
   it('ends when nobody wants anything for a while, and comes back', async () => {
     const idle = service({ TEST_IDLE: '400' });
-    await idle.look(request('status'));
+    await idle.query(request('status'));
     const { pid } = idle;
     assert.ok(pid);
     await until(() => !alive(pid) && idle.pid === undefined);
-    assert.equal((await idle.look(request('status'))).status, 0);
+    assert.equal((await idle.query(request('status'))).status, 0);
     idle.dispose();
   });
 });

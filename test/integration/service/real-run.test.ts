@@ -3,7 +3,7 @@ import { join, resolve } from 'node:path';
 import { stateHome } from '../../../src/base/paths';
 import type { JournalEntry, LiveEvent } from '../../../src/engine/journal/events';
 import { RunClient } from '../../../src/service/client';
-import { LookClient } from '../../../src/service/look-client';
+import { QueryClient } from '../../../src/service/query-client';
 import type { OpenQuestion } from '../../../src/service/protocol';
 import { spawnRun, type Launcher } from '../../../src/service/spawn';
 import { deferred } from '../../../src/ssh/deferred';
@@ -19,14 +19,14 @@ describe('a run in a process of its own, on real nodes', function () {
   this.timeout(300_000);
   let lab: Lab;
   let launcher: Launcher;
-  let look: LookClient | undefined;
+  let client: QueryClient | undefined;
 
   before(function () {
     needsLab(this);
   });
   afterEach(async () => {
-    look?.dispose();
-    look = undefined;
+    client?.dispose();
+    client = undefined;
     await lab.stop();
   });
 
@@ -122,11 +122,11 @@ describe('a run in a process of its own, on real nodes', function () {
 
   it('a window looks at its nodes, but changes nothing that way', async () => {
     const path = await setUp(false);
-    look = new LookClient(launcher, { ask: () => Promise.resolve(undefined) });
+    client = new QueryClient(launcher, { ask: () => Promise.resolve(undefined) });
     const request = (...argv: string[]) => ({ argv, cwd: lab.home, by: 'ann@desk', secrets: {} });
     const [status, inspected] = await Promise.all([
-      look.look(request('status', '--json')),
-      look.look(request('package', 'inspect', path, '--json')),
+      client.query(request('status', '--json')),
+      client.query(request('package', 'inspect', path, '--json')),
     ]);
     assert.deepEqual(
       status.rows.map((row) => (row as { node: string }).node),
@@ -134,8 +134,8 @@ describe('a run in a process of its own, on real nodes', function () {
       JSON.stringify(status),
     );
     assert.match(JSON.stringify(inspected.rows), /"2\.0"/);
-    assert.equal((await look.look(request('upgrade', path))).error?.code, 'usage-not-a-look');
-    assert.equal((await look.look(request('statos'))).status, 2);
+    assert.equal((await client.query(request('upgrade', path))).error?.code, 'usage-not-a-look');
+    assert.equal((await client.query(request('statos'))).status, 2);
     for (const node of lab.nodes) assert.equal(await acmeVersion(node), '1.0');
   });
 });

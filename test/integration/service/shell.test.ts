@@ -2,7 +2,7 @@ import { strict as assert } from 'node:assert';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
-import { LookClient, type Shell } from '../../../src/service/look-client';
+import { QueryClient, type Shell } from '../../../src/service/query-client';
 import type { Asker, Question } from '../../../src/ssh/connection';
 import { Sshd, Wire, whyNoSshd } from '../ssh/sshd';
 
@@ -12,7 +12,7 @@ const CLI = process.env['CLUSTERLIFT_CLI'] ?? resolve(__dirname, '../../../dist/
 describe('a terminal on a node', function () {
   let sshd: Sshd;
   let wire: Wire;
-  let client: LookClient;
+  let client: QueryClient;
   let asked: Question[];
   let answer: string | undefined;
 
@@ -48,7 +48,7 @@ describe('a terminal on a node', function () {
         return Promise.resolve(answer);
       },
     };
-    client = new LookClient({ execPath: process.execPath, script: CLI, env: sshd.env() }, asker);
+    client = new QueryClient({ execPath: process.execPath, script: CLI, env: sshd.env() }, asker);
   });
 
   afterEach(() => client.dispose());
@@ -136,7 +136,7 @@ describe('a terminal on a node', function () {
     assert.ok(text.split('x').length > 30_000_000);
     shell.input('yes\n');
     await shows(/y\r\ny\r\n/);
-    assert.equal((await client.look({ argv: ['runs'], cwd: sshd.dir, by: 'ann', secrets: {} })).error, null);
+    assert.equal((await client.query({ argv: ['runs'], cwd: sshd.dir, by: 'ann', secrets: {} })).error, null);
     shell.close();
     assert.deepEqual(await shell.ended, { status: null, error: null });
   });

@@ -29,7 +29,7 @@ function terminal() {
   const asker = new TerminalAsker({
     input: keys,
     output: screen,
-    look: () => ({ columns: 80, unicode: true, color: false }),
+    theme: () => ({ columns: 80, unicode: true, color: false }),
     pause: () => {
       seen.pauses++;
       return () => seen.resumed++;

@@ -1,7 +1,7 @@
 import { strict as assert } from 'node:assert';
 import { EventEmitter } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { JsonFace } from '../../../src/terminal/json-face';
+import { JsonOutput } from '../../../src/terminal/json-output';
 import { LiveTerminal } from '../../../src/terminal/live-terminal';
 import { planOf, Scene, START } from './scenes';
 import { Screen } from './screen';
@@ -9,12 +9,12 @@ import { Screen } from './screen';
 function stage(
   screen: Screen,
   env: NodeJS.ProcessEnv = { LANG: 'C.UTF-8', TERM: 'xterm' },
-): { face: LiveTerminal; scene: Scene } {
-  const face: LiveTerminal = new LiveTerminal({ stream: screen, env, view: () => scene.view, now: () => START });
+): { live: LiveTerminal; scene: Scene } {
+  const live: LiveTerminal = new LiveTerminal({ stream: screen, env, view: () => scene.view, now: () => START });
   const scene: Scene = new Scene(planOf(['n1', 'n2']), (event) => {
-    face.sink(event);
+    live.sink(event);
   });
-  return { face, scene };
+  return { live, scene };
 }
 
 async function until(condition: () => boolean): Promise<void> {
@@ -24,10 +24,10 @@ async function until(condition: () => boolean): Promise<void> {
 describe('the live terminal', () => {
   it('redraws one block in place and keeps what was printed above it', async () => {
     const screen = new Screen();
-    const { face, scene } = stage(screen);
+    const { live, scene } = stage(screen);
     await until(() => screen.text.length === 3);
     scene.begin('n1', 'upgrade').fact({ type: 'warning', code: 'no-backup', message: 'there is no way back' });
-    face.print(['a line to keep']);
+    live.print(['a line to keep']);
     assert.deepEqual(
       screen.text.map((each) => each.slice(0, 50).trimEnd()),
       [
@@ -38,14 +38,14 @@ describe('the live terminal', () => {
         '· n2  waiting           ○○○○○○○○○○',
       ],
     );
-    face.end(['the summary']);
+    live.end(['the summary']);
     assert.deepEqual(screen.text.slice(1), ['a line to keep', 'the summary']);
   });
 
   it('leaves no torn lines behind when the window becomes narrower', async () => {
     const screen = new Screen(100);
-    const { face, scene } = stage(screen);
-    face.print(['kept']);
+    const { live, scene } = stage(screen);
+    live.print(['kept']);
     scene.begin('n1', 'upgrade');
     await until(() => screen.text.length === 4);
     screen.resize(40);
@@ -54,35 +54,35 @@ describe('the live terminal', () => {
       screen.text.map((each) => each.slice(0, 15).trimEnd()),
       ['kept', 'upgrade staging', '⠇ n1  upgrading', '· n2  waiting'],
     );
-    face.end();
+    live.end();
     assert.deepEqual(screen.text, ['kept']);
   });
 
   it('makes room for a prompt and holds lines back until it is answered', async () => {
     const screen = new Screen();
-    const { face } = stage(screen);
+    const { live } = stage(screen);
     await until(() => screen.text.length === 3);
-    const resume = face.pause();
+    const resume = live.pause();
     screen.write('? password: \n');
-    face.print(['later']);
+    live.print(['later']);
     assert.deepEqual(screen.text, ['? password:']);
     resume();
     assert.deepEqual(screen.text.slice(0, 2), ['? password:', 'later']);
-    face.end();
+    live.end();
   });
 
   it('redraws at most ten times a second, however many events come', async () => {
     const screen = new Screen();
     let now = START;
     const scene: Scene = new Scene(planOf(['n1']));
-    const face = new LiveTerminal({ stream: screen, env: { TERM: 'xterm' }, view: () => scene.view, now: () => now });
+    const live = new LiveTerminal({ stream: screen, env: { TERM: 'xterm' }, view: () => scene.view, now: () => now });
     for (let index = 0; index < 1000; index++) {
       now += 1;
-      face.sink({ type: 'progress', node: 'n1', step: 'stage', done: index, total: 1000, rate: 1, etaMs: 1 });
+      live.sink({ type: 'progress', node: 'n1', step: 'stage', done: index, total: 1000, rate: 1, etaMs: 1 });
       if (index % 50 === 0) await sleep(1);
     }
     assert.ok(screen.written.length <= 11, `${String(screen.written.length)} redraws in a second`);
-    face.end();
+    live.end();
   });
 
   for (const [name, change, env] of [
@@ -91,9 +91,9 @@ describe('the live terminal', () => {
   ] as const) {
     it(`only ever appends to ${name}`, () => {
       const screen = Object.assign(new Screen(), change);
-      const { face, scene } = stage(screen, env);
+      const { live, scene } = stage(screen, env);
       scene.begin('n1', 'upgrade').at(2000).done('n1', 'upgrade', 2000).progress('n2', 'stage', 1, 2);
-      face.end(['the summary']);
+      live.end(['the summary']);
       assert.deepEqual(screen.written.join('').split('\n'), [
         '20:17:55Z run 20261122T201755Z-staging-4f2a: upgrade of staging begins',
         '20:17:55Z n1: upgrading',
@@ -108,36 +108,36 @@ describe('the live terminal', () => {
     const screen = Object.assign(new Screen(), { isTTY: false });
     let now = START;
     const scene: Scene = new Scene(planOf(['n1']));
-    const face = new LiveTerminal({ stream: screen, env: {}, view: () => scene.view, now: () => now });
+    const live = new LiveTerminal({ stream: screen, env: {}, view: () => scene.view, now: () => now });
     for (let done = 0; done <= 100; done++) {
       now += 1000;
-      face.sink({ type: 'progress', node: 'n1', step: 'stage', done, total: 100, rate: 1024, etaMs: 1 });
+      live.sink({ type: 'progress', node: 'n1', step: 'stage', done, total: 100, rate: 1024, etaMs: 1 });
     }
     assert.equal(screen.written.length, 6);
     assert.equal(screen.written[0], 'n1: staging: 15 B, 15%, 1 KiB/s\n');
-    face.end();
+    live.end();
   });
 
   it('says in the block that the run waits for a person elsewhere', async () => {
     const screen = new Screen();
-    const { face } = stage(screen);
-    face.sink({ type: 'question', id: 'q', open: true, text: 'Password of ann@h (node n1)' });
+    const { live } = stage(screen);
+    live.sink({ type: 'question', id: 'q', open: true, text: 'Password of ann@h (node n1)' });
     await until(() => screen.text.length === 4);
     assert.equal(screen.text[1], '? waiting for a person: Password of ann@h (node n1)');
-    face.sink({ type: 'question', id: 'q', open: false, text: 'Password of ann@h (node n1)' });
+    live.sink({ type: 'question', id: 'q', open: false, text: 'Password of ann@h (node n1)' });
     await until(() => screen.text.length === 3);
-    face.end();
+    live.end();
   });
 
   it('says what goes on before there is a run, and takes it away', async () => {
     const screen = new Screen();
     let now = START;
-    const face = new LiveTerminal({ stream: screen, env: { LANG: 'C.UTF-8' }, view: () => undefined, now: () => now });
-    face.busy('looking at staging');
+    const live = new LiveTerminal({ stream: screen, env: { LANG: 'C.UTF-8' }, view: () => undefined, now: () => now });
+    live.busy('looking at staging');
     await until(() => screen.text.length === 1);
     assert.match(screen.text[0] ?? '', /^. looking at staging…$/);
     now += 2000;
-    face.sink({
+    live.sink({
       type: 'progress',
       node: undefined,
       step: 'download',
@@ -148,21 +148,21 @@ describe('the live terminal', () => {
     });
     await until(() => screen.text[0]?.includes('downloading') === true);
     assert.match(screen.text[0] ?? '', /^. downloading .*50%/);
-    face.print(['kept']);
-    face.end();
+    live.print(['kept']);
+    live.end();
     assert.deepEqual(screen.text, ['kept']);
   });
 
   it('survives a stream that breaks', () => {
     const screen = new Screen();
-    const { face, scene } = stage(screen);
+    const { live, scene } = stage(screen);
     screen.write = () => {
       throw new Error('EIO');
     };
     scene.begin('n1', 'upgrade');
-    face.print(['x']);
+    live.print(['x']);
     screen.emit('error', new Error('EPIPE'));
-    face.end(['summary']);
+    live.end(['summary']);
   });
 });
 
@@ -184,20 +184,20 @@ describe('--json', () => {
 
   it('writes each entry and progress as one object a line, run.finished last', async () => {
     const stream = new SlowStream();
-    const face = new JsonFace(stream);
-    const scene = new Scene(planOf(['n1']), face.sink).begin('n1', 'stage');
-    face.sink(progress(1));
-    face.sink({ type: 'output', node: 'n1', step: 'upgrade', text: 'noise' });
+    const json = new JsonOutput(stream);
+    const scene = new Scene(planOf(['n1']), json.sink).begin('n1', 'stage');
+    json.sink(progress(1));
+    json.sink({ type: 'output', node: 'n1', step: 'upgrade', text: 'noise' });
     scene.finish('succeeded', 0);
-    face.sink(progress(2));
-    await face.end({ outcome: 'succeeded', status: 0, nodes: {} });
+    json.sink(progress(2));
+    await json.end({ outcome: 'succeeded', status: 0, nodes: {} });
     assert.deepEqual(types(stream), ['step.started', 'progress', 'run.finished'].toSpliced(0, 0, 'run.started'));
   });
 
   it('ends with run.finished also where no run ever began', async () => {
     const stream = new SlowStream();
-    const face = new JsonFace(stream);
-    await face.end({
+    const json = new JsonOutput(stream);
+    await json.end({
       outcome: 'refused',
       status: 3,
       nodes: { n1: { outcome: 'not-started', from: '1', to: null } },
@@ -215,16 +215,16 @@ describe('--json', () => {
   it('gives a slow reader the newest progress only, and every entry', async () => {
     const stream = new SlowStream();
     stream.full = true;
-    const face = new JsonFace(stream);
-    const scene = new Scene(planOf(['n1']), face.sink).begin('n1', 'stage');
-    for (let done = 0; done < 1000; done++) face.sink(progress(done));
+    const json = new JsonOutput(stream);
+    const scene = new Scene(planOf(['n1']), json.sink).begin('n1', 'stage');
+    for (let done = 0; done < 1000; done++) json.sink(progress(done));
     assert.deepEqual(types(stream), ['step.started'].toSpliced(0, 0, 'run.started'));
     stream.full = false;
     stream.emit('drain');
     assert.deepEqual(stream.lines.at(-1), progress(999));
     stream.full = true;
     scene.finish('succeeded', 0);
-    const ended = face.end();
+    const ended = json.end();
     stream.emit('drain');
     await ended;
     assert.equal(types(stream).at(-1), 'run.finished');
@@ -232,12 +232,12 @@ describe('--json', () => {
 
   it('lets the run go on when the reader went away', async () => {
     const stream = new SlowStream();
-    const face = new JsonFace(stream);
+    const json = new JsonOutput(stream);
     stream.full = true;
-    face.row({ id: 1 });
+    json.row({ id: 1 });
     stream.emit('error', new Error('EPIPE'));
-    face.row({ id: 2 });
-    await face.end();
+    json.row({ id: 2 });
+    await json.end();
     assert.equal(stream.lines.length, 1);
   });
 });

@@ -2,7 +2,7 @@ import { strict as assert } from 'node:assert';
 import fc from 'fast-check';
 import { ClusterliftError, ExitStatus } from '../../../src/base/errors';
 import { renderError } from '../../../src/terminal/error';
-import { lookOf } from '../../../src/terminal/look';
+import { themeOf } from '../../../src/terminal/theme';
 import { renderPlan } from '../../../src/terminal/plan';
 import { plainLines } from '../../../src/terminal/plain';
 import { renderReport } from '../../../src/terminal/report';
@@ -12,7 +12,7 @@ import { cells } from '../../../src/terminal/width';
 import type { CheckResult } from '../../../src/engine/journal/plan';
 import { mixedScene, planNode, planOf } from './scenes';
 
-const look = { columns: 80, unicode: true, color: false };
+const theme = { columns: 80, unicode: true, color: false };
 
 const DISK: CheckResult = {
   code: 'disk-space',
@@ -35,7 +35,7 @@ const BACKUP: CheckResult = {
 
 describe('the report of the checks', () => {
   it('puts what blocks first and names node, path, code and fix', () => {
-    assert.deepEqual(renderReport([BACKUP, DISK], look), [
+    assert.deepEqual(renderReport([BACKUP, DISK], theme), [
       '✗ node2:/var/lib/clusterlift: needs 1.2 GiB, 300 MiB are free [disk-space]',
       '  Fix: df -h /var/lib/clusterlift',
       '! there is no way back [no-backup]',
@@ -47,18 +47,21 @@ describe('the report of the checks', () => {
   });
 
   it('does not count what was overridden as a block', () => {
-    assert.deepEqual(renderReport([{ ...DISK, overridden: true }], look).at(-1), '✓ nothing blocks the run, 1 warning');
+    assert.deepEqual(
+      renderReport([{ ...DISK, overridden: true }], theme).at(-1),
+      '✓ nothing blocks the run, 1 warning',
+    );
   });
 
   it('says that all is well', () => {
-    assert.deepEqual(renderReport([], look), ['✓ all checks passed']);
+    assert.deepEqual(renderReport([], theme), ['✓ all checks passed']);
   });
 });
 
 describe('the dry run', () => {
   it('lists waves, nodes and steps, and the command that would run it', () => {
     const nodes = [planNode('a'), planNode('b'), planNode('c', { action: 'skip', from: '24.2.0' })];
-    const lines = renderPlan(planOf(['a', 'b', 'c'], { nodes, batches: [['a'], ['b']] }), look);
+    const lines = renderPlan(planOf(['a', 'b', 'c'], { nodes, batches: [['a'], ['b']] }), theme);
     const text = lines.join('\n');
     assert.match(text, /Wave 1, 1 node\n {2}a {2}\(application\) {2}24\.1\.0 → 24\.2\.0\n {5}1\. lock/);
     assert.match(text, /Wave 2, 1 node\n {2}b /);
@@ -68,7 +71,7 @@ describe('the dry run', () => {
   });
 
   it('offers no command while something blocks', () => {
-    assert.equal(renderPlan(planOf(['a'], { checks: [DISK] }), look).at(-1), 'Nothing was changed.');
+    assert.equal(renderPlan(planOf(['a'], { checks: [DISK] }), theme).at(-1), 'Nothing was changed.');
   });
 });
 
@@ -84,7 +87,7 @@ describe('an error', () => {
       log: ['no space left \u001b[31mon device'],
       at: { file: 'clusters.json', line: 3, column: 7 },
     });
-    assert.deepEqual(renderError(error, look), [
+    assert.deepEqual(renderError(error, theme), [
       '✗ The upgrade script ended with status 3 [script-failed]',
       '  At: clusters.json:3:7',
       '  Node: node2, step upgrade',
@@ -104,7 +107,7 @@ describe('tables', () => {
       lastRun: undefined,
       note: undefined,
     } as const;
-    assert.deepEqual(renderStatus([row], look), ['NODE  VERSION  HEALTH', 'n1    1        healthy']);
+    assert.deepEqual(renderStatus([row], theme), ['NODE  VERSION  HEALTH', 'n1    1        healthy']);
   });
 
   it('fit any terminal, whatever the cells hold', () => {
@@ -115,7 +118,7 @@ describe('tables', () => {
         fc.integer({ min: 3, max: 200 }),
         (rows, columns) => {
           const titles = [{ title: 'a', firm: true }, { title: 'b' }, { title: 'c', keep: 'end' as const }];
-          const lines = renderTable(titles, rows, { ...look, columns });
+          const lines = renderTable(titles, rows, { ...theme, columns });
           assert.equal(lines.length, rows.length + 1);
           for (const each of lines) assert.ok(cells(each) <= columns, JSON.stringify(each));
         },
@@ -147,15 +150,15 @@ describe('plain lines', () => {
 describe('what a stream can show', () => {
   const tty = { isTTY: true, columns: 100 };
   it('honours NO_COLOR and TERM=dumb', () => {
-    assert.equal(lookOf(tty, { LANG: 'de_DE.UTF-8' }, 'linux').color, true);
-    assert.equal(lookOf(tty, { NO_COLOR: '1' }, 'linux').color, false);
-    assert.equal(lookOf(tty, { TERM: 'dumb' }, 'linux').color, false);
-    assert.equal(lookOf({ isTTY: false }, {}, 'linux').color, false);
+    assert.equal(themeOf(tty, { LANG: 'de_DE.UTF-8' }, 'linux').color, true);
+    assert.equal(themeOf(tty, { NO_COLOR: '1' }, 'linux').color, false);
+    assert.equal(themeOf(tty, { TERM: 'dumb' }, 'linux').color, false);
+    assert.equal(themeOf({ isTTY: false }, {}, 'linux').color, false);
   });
 
   it('takes Unicode from the locale', () => {
-    assert.equal(lookOf(tty, { LANG: 'de_DE.UTF-8' }, 'linux').unicode, true);
-    assert.equal(lookOf(tty, { LC_ALL: 'C', LANG: 'de_DE.UTF-8' }, 'linux').unicode, false);
-    assert.equal(lookOf(tty, {}, 'linux').unicode, false);
+    assert.equal(themeOf(tty, { LANG: 'de_DE.UTF-8' }, 'linux').unicode, true);
+    assert.equal(themeOf(tty, { LC_ALL: 'C', LANG: 'de_DE.UTF-8' }, 'linux').unicode, false);
+    assert.equal(themeOf(tty, {}, 'linux').unicode, false);
   });
 });

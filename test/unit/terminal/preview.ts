@@ -3,7 +3,7 @@ import { ClusterliftError } from '../../../src/base/errors';
 import { Interrupts } from '../../../src/terminal/interrupts';
 import { LiveTerminal } from '../../../src/terminal/live-terminal';
 import { TerminalAsker } from '../../../src/terminal/asker';
-import { lookOf } from '../../../src/terminal/look';
+import { themeOf } from '../../../src/terminal/theme';
 import { renderError } from '../../../src/terminal/error';
 import { renderPlan } from '../../../src/terminal/plan';
 import { renderReport } from '../../../src/terminal/report';
@@ -11,17 +11,17 @@ import { renderStatus } from '../../../src/terminal/status';
 import { renderSummary } from '../../../src/terminal/summary';
 import { planNode, planOf, Scene } from './scenes';
 
-/** A look at the terminal face with a made-up run: `npx tsx test/unit/terminal/preview.ts live|ask|plan|report|status|error [nodes]`. */
+/** Shows the terminal's output of a made-up run: `npx tsx test/unit/terminal/preview.ts live|ask|plan|report|status|error [nodes]`. */
 
 const [what = 'live', count = '3'] = process.argv.slice(2);
 const names = Array.from({ length: Number(count) }, (_, index) => `node${String(index + 1)}`);
-const look = lookOf(process.stdout, process.env);
+const theme = themeOf(process.stdout, process.env);
 const show = (lines: readonly string[]): void => {
   process.stdout.write(`${lines.join('\n')}\n`);
 };
 
 async function live(ask: boolean): Promise<void> {
-  const face = new LiveTerminal({
+  const live = new LiveTerminal({
     stream: process.stdout,
     env: process.env,
     view: () => scene.view,
@@ -30,27 +30,27 @@ async function live(ask: boolean): Promise<void> {
   const began = Date.now();
   const start = Date.parse('2026-11-22T20:17:55.000Z');
   const scene: Scene = new Scene(planOf(names), (event) => {
-    face.sink(event);
+    live.sink(event);
   });
   const interrupts = new Interrupts({
     onStop: () => {
-      face.print(['Stopping: nodes that began are finished, no other begins. Ctrl-C again lets go of the run.']);
+      live.print(['Stopping: nodes that began are finished, no other begins. Ctrl-C again lets go of the run.']);
       tick().fact({ type: 'stop.requested', by: 'ann@desk' });
     },
     onDetach: () => {
-      face.end(['Detached: what runs on the nodes goes on. Come back with: clusterlift resume RUN']);
+      live.end(['Detached: what runs on the nodes goes on. Come back with: clusterlift resume RUN']);
       process.exit(130);
     },
   });
   const asker = new TerminalAsker({
     input: process.stdin,
     output: process.stdout,
-    look: () => face.look(),
-    pause: () => face.pause(),
+    theme: () => live.theme(),
+    pause: () => live.pause(),
     onInterrupt: interrupts.press,
   });
   const tick = (): Scene => scene.at(Date.now() - began);
-  if (ask) await questions(asker, face);
+  if (ask) await questions(asker, live);
   for (let done = 0; done <= 268_435_456; done += 20_000_000) {
     tick().progress(undefined, 'download', done, 268_435_456);
     await sleep(60);
@@ -88,17 +88,17 @@ async function live(ask: boolean): Promise<void> {
     }),
   );
   tick().finish('failed', 1);
-  face.end(
+  live.end(
     renderSummary(
       scene.view,
       { folder: '/root/.local/state/clusterlift/runs/20261122T201755Z-staging-4f2a', home: '/root' },
-      look,
+      theme,
     ),
   );
   interrupts.dispose();
 }
 
-async function questions(asker: TerminalAsker, face: LiveTerminal): Promise<void> {
+async function questions(asker: TerminalAsker, live: LiveTerminal): Promise<void> {
   const answers = [
     await asker.ask({
       kind: 'host-key',
@@ -120,7 +120,7 @@ async function questions(asker: TerminalAsker, face: LiveTerminal): Promise<void
       typeName: 'production',
     }),
   ];
-  face.print([JSON.stringify(answers)]);
+  live.print([JSON.stringify(answers)]);
 }
 
 const CHECKS = [
@@ -168,12 +168,12 @@ switch (what) {
           batches: [names.slice(0, 1), names.slice(1, 2)],
           checks: CHECKS,
         }),
-        look,
+        theme,
       ),
     );
     break;
   case 'report':
-    show(renderReport(CHECKS, look));
+    show(renderReport(CHECKS, theme));
     break;
   case 'status':
     show(
@@ -204,7 +204,7 @@ switch (what) {
             note: 'connect to 10.0.0.13:22: timed out',
           },
         ],
-        look,
+        theme,
       ),
     );
     break;
@@ -218,7 +218,7 @@ switch (what) {
           exit: 2,
           at: { file: '.vscode/clusters.json', line: 12, column: 5 },
         }),
-        look,
+        theme,
       ),
     );
 }

@@ -4,7 +4,7 @@ import { versionsNow } from '../../../src/terminal/exits';
 import { cells } from '../../../src/terminal/width';
 import { mixedScene, planOf, Scene } from './scenes';
 
-const look = { columns: 80, unicode: true, color: false };
+const theme = { columns: 80, unicode: true, color: false };
 const place = { folder: '/home/ann/.local/state/clusterlift/runs/20261122T201755Z-staging-4f2a', home: '/home/ann' };
 
 function failedScene(): Scene {
@@ -16,7 +16,7 @@ function failedScene(): Scene {
 
 describe('the summary of a run', () => {
   it('ends with table, cause, log, mixed versions and the three ways on, in 80 columns', () => {
-    assert.deepEqual(renderSummary(failedScene().view, place, look), [
+    assert.deepEqual(renderSummary(failedScene().view, place, theme), [
       'NODE   FROM    TO        NOW     OUTCOME      TIME  LOG',
       'node1  24.1.0  24.2.0    24.2.0  upgraded      48s  node1.log',
       'node2  24.1.0  (24.2.0)  24.1.0  not started        node2.log',
@@ -47,7 +47,7 @@ describe('the summary of a run', () => {
   });
 
   it('shows whole log paths where they fit', () => {
-    const lines = renderSummary(failedScene().view, place, { ...look, columns: 200 });
+    const lines = renderSummary(failedScene().view, place, { ...theme, columns: 200 });
     assert.match(
       lines[1] ?? '',
       /48s {2}~\/\.local\/state\/clusterlift\/runs\/20261122T201755Z-staging-4f2a\/node1\.log$/,
@@ -61,7 +61,7 @@ describe('the summary of a run', () => {
       location: 'nightly',
       state: 'verified',
     });
-    const lines = renderSummary(scene.finish('failed', 1).view, place, look);
+    const lines = renderSummary(scene.finish('failed', 1).view, place, theme);
     assert.ok(
       lines.includes('    clusterlift backup restore 20261122T201755Z-ab12 --location nightly --cluster staging'),
     );
@@ -72,7 +72,7 @@ describe('the summary of a run', () => {
     const error = { code: 'node-unknown', message: 'node3 did not answer', hint: 'Bring it back.' };
     const scene = mixedScene().fact({ type: 'node.finished', node: 'node3', outcome: 'unknown', error });
     scene.fact({ type: 'run.finished', outcome: 'unknown', status: 4, nodes: {} });
-    const lines = renderSummary(scene.view, place, look);
+    const lines = renderSummary(scene.view, place, theme);
     assert.ok(lines.includes('    clusterlift resume 20261122T201755Z-staging-4f2a'));
     assert.ok(!lines.some((each) => each.includes('clusterlift upgrade')));
     assert.deepEqual(versionsNow(scene.view).get('unknown'), ['node3']);
@@ -83,7 +83,7 @@ describe('the summary of a run', () => {
     const configFile = '/srv/my clusters.json';
     const point = { type: 'point', id: '20261122T201755Z-ab12', location: 'nightly', state: 'verified' } as const;
     const scene = new Scene(planOf(['a', 'b'], { command, configFile })).fact(point).finish('stopped', 1);
-    const lines = renderSummary(scene.view, place, look).join('\n');
+    const lines = renderSummary(scene.view, place, theme).join('\n');
     assert.match(lines, /clusterlift resume 20261122T201755Z-staging-4f2a\n/);
     assert.match(lines, /backup restore \S+ --location nightly --cluster staging --config '\/srv\/my clusters.json'\n/);
   });
@@ -97,7 +97,7 @@ describe('the summary of a run', () => {
       to: '24.2.0',
     });
     assert.match(
-      renderSummary(scene.finish('succeeded', 0).view, place, look).join('\n'),
+      renderSummary(scene.finish('succeeded', 0).view, place, theme).join('\n'),
       /✓ Upgrade of staging: nothing to do, every node is at the target and healthy/,
     );
   });
@@ -106,7 +106,7 @@ describe('the summary of a run', () => {
     const scene = new Scene(planOf(['a', 'b'], { command: 'clusterlift upgrade x.iso --nodes a,b --cluster staging' }));
     scene.begin('a', 'upgrade').fail('a', 'upgrade').finish('failed', 1);
     assert.ok(
-      renderSummary(scene.view, place, look).includes(
+      renderSummary(scene.view, place, theme).includes(
         '    clusterlift upgrade /home/ann/acme-voice-24.2.0.iso --cluster staging --nodes a',
       ),
     );
@@ -115,7 +115,7 @@ describe('the summary of a run', () => {
   it('keeps hostile names and logs from moving the cursor or widening the table', () => {
     const evil = '\u001b[2J\u001b]8;;http://evil\u0007日本語'.repeat(9);
     const scene = new Scene(planOf([evil])).begin(evil, 'upgrade').fail(evil, 'upgrade', [evil]).finish('failed', 1);
-    const lines = renderSummary(scene.view, place, look);
+    const lines = renderSummary(scene.view, place, theme);
     // eslint-disable-next-line no-control-regex -- that is the point
     assert.ok(!/[\u0000-\u001f\u007f-\u009f]/.test(lines.join('')));
     assert.ok(lines.slice(0, 2).every((each) => cells(each) <= 80));

@@ -26,13 +26,13 @@ describe('The restore points that a window knows', () => {
   const asked: string[] = [];
   const byName = (name: string, file?: string): ClusterRef | undefined =>
     name === 'staging' && file === FILE ? staging : undefined;
-  const looker = {
+  const queries = {
     rows: (argv: readonly string[]) => {
       asked.push(argv.join(' '));
       return Promise.resolve([{ id: `p${String(asked.length)}`, state: 'verified' }]);
     },
   };
-  const points = new PointsModel({ clusters: [staging], byName }, looker, { onDidEnd });
+  const points = new PointsModel({ clusters: [staging], byName }, queries, { onDidEnd });
   const endOf = (location: string, configFile = FILE): unknown =>
     ended({
       record: { plan: { cluster: 'staging', configFile, point: { location } } },

@@ -2,7 +2,7 @@ import { strict as assert } from 'node:assert';
 import { createRequire } from 'node:module';
 import { hasCode } from '../../../src/base/errors';
 import type { Command } from '../../../src/command/command';
-import { Looker } from '../../../src/vscode/shared/looker';
+import { Queries } from '../../../src/vscode/shared/queries';
 import { RunTerminal, type GoesOn, type TerminalDeps } from '../../../src/vscode/runs/terminal';
 import { until } from '../../vscode/harness/until';
 
@@ -20,7 +20,7 @@ describe('A task terminal that is closed before there is a plan', () => {
     const told: GoesOn[] = [];
     const deps = {
       hub: { join: () => ({ dispose: () => undefined }) },
-      looker: { look: () => new Promise(() => undefined) },
+      queries: { query: () => new Promise(() => undefined) },
       secrets,
       onDetached: (what: GoesOn) => told.push(what),
     } as unknown as TerminalDeps;
@@ -69,12 +69,12 @@ describe('In a folder that is not trusted', () => {
   });
 
   it('nothing looks at a node, and no shell is opened', async () => {
-    const looker = new Looker(launcher, asker, secrets);
+    const queries = new Queries(launcher, asker, secrets);
     const untrusted = (error: unknown): boolean => hasCode(error, 'untrusted');
-    await assert.rejects(looker.look(['status'], '/'), untrusted);
+    await assert.rejects(queries.query(['status'], '/'), untrusted);
     const request = { cluster: 'staging', config: null, node: 'n1', cwd: '/', size: { columns: 80, rows: 24 } };
     await assert.rejects(
-      looker.shell(request, () => undefined),
+      queries.shell(request, () => undefined),
       untrusted,
     );
   });

@@ -33,7 +33,7 @@ export async function cleanPoints(
     if (plan.remove.length > 0 && !dryRun) {
       if (cluster.production) {
         const count = String(plan.remove.length);
-        await ctx.face.confirm(`Remove ${count} restore points of ${cluster.name} from ${name}?`, cluster.name);
+        await ctx.ui.confirm(`Remove ${count} restore points of ${cluster.name} from ${name}?`, cluster.name);
       }
       const only = new Set(plan.remove.map(({ id }) => id));
       plan = await cleanLocation(store, nodes, { ...what, dryRun: false, only });
@@ -42,7 +42,7 @@ export async function cleanPoints(
       ...plan.remove.map(({ id }) => ({ id, removed: !dryRun, why: undefined })),
       ...plan.keep.map(({ point, why }) => ({ id: point.id, removed: false, why })),
     ];
-    ctx.face.list(rows, (look) => renderClean(plan, { dryRun, location: name }, look));
+    ctx.ui.list(rows, (theme) => renderClean(plan, { dryRun, location: name }, theme));
     return ExitStatus.ok;
   } finally {
     await site.close();

@@ -28,7 +28,7 @@ export async function addLocation(
     const frees = reports.flatMap(({ free }) => (free === undefined ? [] : [free]));
     const free = frees.length > 0 ? Math.min(...frees) : undefined;
     const created = reports.some((each) => each.created);
-    ctx.face.list([{ name, uri, free, created }], () => [
+    ctx.ui.list([{ name, uri, free, created }], () => [
       `Added ${name}: ${uri}${free === undefined ? '' : `, ${formatSize(free)} free`}${created ? '; the repository was made' : ''}.`,
       advice`Back up to it with: \`clusterlift backup create ${name}\``,
     ]);
@@ -43,7 +43,7 @@ export async function removeLocation(ctx: CommandContext, name: string, options:
   const site = await openSite(ctx, options);
   try {
     await edit.removeLocation(site.file.path, name);
-    ctx.face.list([{ name, removed: true }], () => [
+    ctx.ui.list([{ name, removed: true }], () => [
       `Removed ${name} from ${site.file.path}. Its restore points stay where they are.`,
     ]);
     return ExitStatus.ok;
@@ -59,7 +59,7 @@ export async function listLocations(ctx: CommandContext, options: Options): Prom
     const signal = AbortSignal.any([ctx.stop, ctx.detach]);
     const found = await lookAtLocations(site.file.locations, site.stores, stateless(site, site.nodes), signal);
     const rows = found.map((each) => ({ ...each, reachable: each.problems.length === 0 }));
-    ctx.face.list(rows, (look) => renderLocations(rows, look));
+    ctx.ui.list(rows, (theme) => renderLocations(rows, theme));
     return ExitStatus.ok;
   } finally {
     await site.close();

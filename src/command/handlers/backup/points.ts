@@ -18,7 +18,7 @@ export async function listPoints(ctx: CommandContext, name: string, options: Opt
     const store = site.openStore(findLocation(name, site.file.locations));
     const points = await store.listPoints(stateless(site, site.nodes), AbortSignal.any([ctx.stop, ctx.detach]));
     const rows = points.map((point) => rowOf(point, name));
-    ctx.face.list(rows, (look) => renderPoints(rows, name, look));
+    ctx.ui.list(rows, (theme) => renderPoints(rows, name, theme));
     return ExitStatus.ok;
   } finally {
     await site.close();
@@ -58,7 +58,7 @@ export async function verifyPoint(ctx: CommandContext, id: string, options: Opti
   try {
     const signal = AbortSignal.any([ctx.stop, ctx.detach]);
     const { store } = await findPoint(ctx, site, id, options.location);
-    ctx.face.busy(`reading ${id} back`);
+    ctx.ui.busy(`reading ${id} back`);
     const only = options.nodes ? site.nodes.map(({ name }) => name) : undefined;
     const { state, trust, verdicts, unknown } = await verify(store, id, stateless(site, site.cluster.nodes), {
       by: ctx.by,
@@ -67,12 +67,12 @@ export async function verifyPoint(ctx: CommandContext, id: string, options: Opti
       journaled: await journaledDigest(ctx, id),
       signal,
     });
-    ctx.face.busy(undefined);
+    ctx.ui.busy(undefined);
     const rows = Object.entries(verdicts).map(([node, verdict]) => ({ id, node, ...verdict }));
     const away = unknown.map(({ node, error }) => ({ id, node, result: 'unknown', reason: messageOf(error) }));
     const { kind, foreign } = trust;
     const told = foreign.length > 0 ? { foreign } : {};
-    ctx.face.list([...rows, ...away, { id, state: state.kind, trust: kind, ...told }], () => [
+    ctx.ui.list([...rows, ...away, { id, state: state.kind, trust: kind, ...told }], () => [
       ...[...rows, ...away].map(
         (each) => `${each.node}: ${each.result}${each.reason === undefined ? '' : ` (${each.reason})`}`,
       ),
@@ -123,7 +123,7 @@ export async function findPoint(
   const candidates = named ? [named] : [localBackup(), ...locations.map(({ name }) => findLocation(name, locations))];
   const away: string[] = [];
   for (const candidate of candidates) {
-    ctx.face.busy(`looking for ${id} in ${candidate.name}`);
+    ctx.ui.busy(`looking for ${id} in ${candidate.name}`);
     const store = site.openStore(candidate);
     try {
       return { store, read: await store.readPoint(id, nodes, signal) };

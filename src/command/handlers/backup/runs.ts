@@ -19,7 +19,7 @@ export async function createPoint(
   command: Extract<Command, { kind: 'backup-create' }>,
 ): Promise<ExitStatus> {
   const { options, location } = command;
-  ctx.face.expectRun();
+  ctx.ui.expectRun();
   const site = await openSite(ctx, options);
   try {
     const { cluster, nodes } = site;
@@ -49,7 +49,7 @@ export async function restorePoint(
   command: Extract<Command, { kind: 'backup-restore' }>,
 ): Promise<ExitStatus> {
   const { options, point: id } = command;
-  ctx.face.expectRun();
+  ctx.ui.expectRun();
   const site = await openSite(ctx, clusterOf(id, options));
   try {
     const { cluster } = site;

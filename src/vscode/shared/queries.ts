@@ -1,16 +1,16 @@
 import * as vscode from 'vscode';
 import { ClusterliftError, ExitStatus } from '../../base/errors';
-import type { LookClient, Shell } from '../../service/look-client';
-import type { LookResult } from '../../service/look-protocol';
+import type { QueryClient, Shell } from '../../service/query-client';
+import type { QueryResult } from '../../service/query-protocol';
 import type { ShellRequest } from '../../service/shell-protocol';
 import type { Launcher } from '../../service/spawn';
 import type { Asker } from '../../ssh/connection';
 import { me } from './launch';
 import { Store } from './store';
 
-/** Looks, and opens terminals, through the service process: this window itself connects to nothing. */
-export class Looker extends Store {
-  #client: Promise<LookClient> | undefined;
+/** Runs queries and opens terminals through the service process. This window itself connects to nothing. */
+export class Queries extends Store {
+  #client: Promise<QueryClient> | undefined;
 
   constructor(
     private readonly launcher: Launcher,
@@ -21,12 +21,12 @@ export class Looker extends Store {
   }
 
   /**
-   * Runs a looking command.
+   * Runs a command that only reads.
    * @throws ClusterliftError `untrusted`, `service-lost`, `cancelled`; what the command has to say is in the result
    */
-  async look(argv: readonly string[], cwd: string, signal?: AbortSignal): Promise<LookResult> {
+  async query(argv: readonly string[], cwd: string, signal?: AbortSignal): Promise<QueryResult> {
     const client = await this.#connected();
-    return client.look({ argv, cwd, by: me(), secrets: await this.secrets() }, signal);
+    return client.query({ argv, cwd, by: me(), secrets: await this.secrets() }, signal);
   }
 
   /** Opens a terminal on a node. @throws ClusterliftError `untrusted` */
@@ -35,20 +35,20 @@ export class Looker extends Store {
   }
 
   /** Every way to a node goes through here: none in a folder that is not trusted. */
-  async #connected(): Promise<LookClient> {
+  async #connected(): Promise<QueryClient> {
     demandTrust();
     return (this.#client ??= this.#start());
   }
 
-  /** Loaded when somebody looks: starting the window does not pay for it. */
-  async #start(): Promise<LookClient> {
-    const { LookClient } = await import(/* webpackChunkName: "late" */ '../../service/look-client');
-    return this.add(new LookClient(this.launcher, this.asker));
+  /** Loaded with the first query: starting the window does not pay for it. */
+  async #start(): Promise<QueryClient> {
+    const { QueryClient } = await import(/* webpackChunkName: "late" */ '../../service/query-client');
+    return this.add(new QueryClient(this.launcher, this.asker));
   }
 
   /** The rows of a command with `--json`; its error is thrown. */
   async rows(argv: readonly string[], cwd: string, signal?: AbortSignal): Promise<readonly unknown[]> {
-    const { rows, error, status } = await this.look([...argv, '--json'], cwd, signal);
+    const { rows, error, status } = await this.query([...argv, '--json'], cwd, signal);
     if (error && rows.length === 0) throw new ClusterliftError({ ...error, exit: status as ExitStatus });
     return rows;
   }

@@ -13,7 +13,7 @@ import { cancelled } from '../base/async';
 import { ClusterliftError, ExitStatus, hasCode, messageOf } from '../base/errors';
 import { lastLines } from '../base/text';
 import type { Asker } from '../ssh/connection';
-import { AskRequestType, LookRequestType, type LookRequest, type LookResult } from './look-protocol';
+import { AskRequestType, QueryRequestType, type QueryRequest, type QueryResult } from './query-protocol';
 import {
   ShellInputNotification,
   ShellRequestType,
@@ -44,7 +44,7 @@ export interface Shell {
 const KEPT_STDERR = 8192;
 
 /** The window's end of the service process: starts it on first need, and anew when it has ended. */
-export class LookClient {
+export class QueryClient {
   readonly #launcher: Omit<Launcher, 'stateHome'>;
   readonly #asker: Asker;
   /** Takes what the shells say, by id. */
@@ -52,7 +52,7 @@ export class LookClient {
   #service: Service | undefined;
   #disposed = false;
 
-  /** @param asker gets the questions of looking (host keys, passwords) */
+  /** @param asker gets the questions of queries (host keys, passwords) */
   constructor(launcher: Omit<Launcher, 'stateHome'>, asker: Asker) {
     this.#launcher = launcher;
     this.#asker = asker;
@@ -62,8 +62,8 @@ export class LookClient {
    * Runs a command that changes nothing.
    * @throws ClusterliftError `service-lost`, `cancelled`; what the command itself has to say is in the result
    */
-  async look(request: LookRequest, signal?: AbortSignal): Promise<LookResult> {
-    return this.#ask('Looking', (rpc, token) => rpc.sendRequest(LookRequestType, request, token), signal);
+  async query(request: QueryRequest, signal?: AbortSignal): Promise<QueryResult> {
+    return this.#ask('The query', (rpc, token) => rpc.sendRequest(QueryRequestType, request, token), signal);
   }
 
   /** Opens a terminal on a node. @param onText gets what it says */

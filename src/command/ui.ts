@@ -8,30 +8,30 @@ import type { Asker, Question } from '../ssh/connection';
 import type { Options } from './command';
 import { TerminalAsker, type KeySource } from '../terminal/asker';
 import { renderError, renderUnexpected } from '../terminal/error';
-import { JsonFace, type JsonResult } from '../terminal/json-face';
+import { JsonOutput, type JsonResult } from '../terminal/json-output';
 import { LiveTerminal } from '../terminal/live-terminal';
-import { lookOf, type Look, type TerminalStream } from '../terminal/look';
+import { themeOf, type Theme, type TerminalStream } from '../terminal/theme';
 import { renderPlan } from '../terminal/plan';
 import { renderReport } from '../terminal/report';
 import { renderSummary } from '../terminal/summary';
 
 /** Where a command reads and writes: a process's own streams, or the editor's task terminal. */
-export interface FaceStreams {
+export interface Streams {
   readonly input: KeySource;
   readonly output: TerminalStream;
   readonly errors: TerminalStream;
 }
 
 /** Everything that a command shows or asks. With `--json`, data goes to stdout and what is for people to stderr. */
-export class Face {
+export class UserInterface {
   readonly asker: Asker;
   readonly #live: LiveTerminal;
-  readonly #json: JsonFace | undefined;
+  readonly #json: JsonOutput | undefined;
   readonly #people: TerminalStream;
   #view: RunView | undefined;
 
   constructor(
-    private readonly streams: FaceStreams,
+    private readonly streams: Streams,
     private readonly env: Env,
     private readonly options: Pick<Options, 'json' | 'yes' | 'confirm' | 'ask'>,
     onInterrupt: () => void,
@@ -39,14 +39,14 @@ export class Face {
     asker?: Asker,
   ) {
     this.#people = options.json ? streams.errors : streams.output;
-    this.#json = options.json ? new JsonFace(streams.output) : undefined;
+    this.#json = options.json ? new JsonOutput(streams.output) : undefined;
     this.#live = new LiveTerminal({ stream: this.#people, env: env, view: () => this.#view });
     this.asker =
       asker ??
       new TerminalAsker({
         input: streams.input,
         output: streams.errors,
-        look: () => this.look(),
+        theme: () => this.theme(),
         pause: () => this.#live.pause(),
         onInterrupt,
       });
@@ -83,8 +83,8 @@ export class Face {
     this.#live.busy(what);
   }
 
-  look(): Look {
-    return lookOf(this.#people, this.env);
+  theme(): Theme {
+    return themeOf(this.#people, this.env);
   }
 
   /** Lines for people. */
@@ -98,31 +98,31 @@ export class Face {
   }
 
   /** A list: one JSON object a line, or the lines that `render` makes for people. */
-  list(rows: readonly unknown[], render: (look: Look) => readonly string[]): void {
+  list(rows: readonly unknown[], render: (theme: Theme) => readonly string[]): void {
     if (this.#json) for (const row of rows) this.#json.row(row);
-    else this.say(...render(this.look()));
+    else this.say(...render(this.theme()));
   }
 
   report(checks: readonly CheckResult[]): void {
-    if (checks.length > 0) this.say(...renderReport(checks, this.look()));
+    if (checks.length > 0) this.say(...renderReport(checks, this.theme()));
   }
 
   /** @param use `asked`: a question about it follows; then it goes to people only */
   plan(plan: Plan, use: 'dry-run' | 'asked' = 'dry-run'): void {
     if (this.#json && use === 'dry-run') this.#json.row({ type: 'plan', ...plan });
-    else this.say(...renderPlan(plan, this.look(), use));
+    else this.say(...renderPlan(plan, this.theme(), use));
   }
 
   /** The table, the failures and the ways on, once the run has ended. */
   summary(view: RunView, folder: string): void {
-    this.#live.end(['', ...renderSummary(view, { folder, home: home(this.env) }, this.look())]);
+    this.#live.end(['', ...renderSummary(view, { folder, home: home(this.env) }, this.theme())]);
   }
 
   error(error: unknown): void {
     const lines =
       error instanceof ClusterliftError
-        ? renderError(error, this.look())
-        : renderUnexpected(error, undefined, this.look());
+        ? renderError(error, this.theme())
+        : renderUnexpected(error, undefined, this.theme());
     this.#live.end();
     for (const each of lines) this.streams.errors.write(`${each}\n`);
   }

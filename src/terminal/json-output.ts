@@ -1,5 +1,5 @@
 import type { Event, EventSink, JournalEntry, NodeResult, RunOutcome } from '../engine/journal/events';
-import type { TerminalStream } from './look';
+import type { TerminalStream } from './theme';
 
 /** Bytes waiting in the stream above which progress is left out; journal entries never are. */
 type JsonStream = Pick<TerminalStream, 'write' | 'on'>;
@@ -14,7 +14,7 @@ export interface JsonResult {
  * `--json`: one compact object a line, journal entries and progress; the last is `run.finished`.
  * A slow reader gets fewer lines of progress, never fewer entries. A reader that went away (`| head`) ends the output, not the run.
  */
-export class JsonFace {
+export class JsonOutput {
   readonly #stream: JsonStream;
   #full = false;
   #broken = false;

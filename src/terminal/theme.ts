@@ -5,7 +5,7 @@ import { cells, head } from './width';
  * What the terminal can show, and the one place where text becomes colour. Renderers build lines out of parts;
  * whatever foreign text a part carries is stripped here, so that no renderer can forget to.
  */
-export interface Look {
+export interface Theme {
   readonly columns: number;
   readonly unicode: boolean;
   readonly color: boolean;
@@ -16,7 +16,7 @@ export type Tone = 'good' | 'bad' | 'warn' | 'accent' | 'dim' | 'strong';
 /** A piece of a line: text, or text with a meaning that colour underlines (never colour alone). */
 export type Part = string | { readonly text: string; readonly tone: Tone | undefined };
 
-/** ECMA-48 SGR. The sixteen basic colours only: they follow the reader's own theme. */
+/** ECMA-48 SGR. The sixteen basic colours only: they follow the reader's own colours. */
 const SGR: Record<Tone, string> = { good: '32', bad: '31', warn: '33', accent: '36', dim: '2', strong: '1' };
 
 export function tone(name: Tone | undefined, text: string): Part {
@@ -31,10 +31,10 @@ export function widthOf(parts: readonly Part[]): number {
   return parts.reduce((sum, part) => sum + cells(textOf(part)), 0);
 }
 
-/** Parts → one line, at most `look.columns` cells wide, no trailing blanks. */
-export function paint(parts: readonly Part[], look: Look): string {
-  const shown = trimEnd(cutParts(parts, look));
-  return shown.map(({ text, tone }) => (look.color && tone && text.trim() !== '' ? sgr(tone, text) : text)).join('');
+/** Parts → one line, at most `theme.columns` cells wide, no trailing blanks. */
+export function paint(parts: readonly Part[], theme: Theme): string {
+  const shown = trimEnd(cutParts(parts, theme));
+  return shown.map(({ text, tone }) => (theme.color && tone && text.trim() !== '' ? sgr(tone, text) : text)).join('');
 }
 
 interface Plain {
@@ -42,15 +42,15 @@ interface Plain {
   readonly tone: Tone | undefined;
 }
 
-function cutParts(parts: readonly Part[], look: Look): Plain[] {
+function cutParts(parts: readonly Part[], theme: Theme): Plain[] {
   const whole = parts.map((part): Plain => ({
     text: textOf(part),
     tone: typeof part === 'string' ? undefined : part.tone,
   }));
-  if (widthOf(parts) <= look.columns) return whole;
-  const { ellipsis } = glyphs(look);
-  let room = look.columns - cells(ellipsis);
-  if (room <= 0) return [{ text: head(ellipsis, look.columns), tone: undefined }];
+  if (widthOf(parts) <= theme.columns) return whole;
+  const { ellipsis } = glyphs(theme);
+  let room = theme.columns - cells(ellipsis);
+  if (room <= 0) return [{ text: head(ellipsis, theme.columns), tone: undefined }];
   const kept: Plain[] = [];
   for (const part of whole) {
     const text = head(part.text, room);
@@ -120,8 +120,8 @@ const ASCII: Glyphs = {
   spinner: ['|', '/', '-', '\\'],
 };
 
-export function glyphs(look: Pick<Look, 'unicode'>): Glyphs {
-  return look.unicode ? UNICODE : ASCII;
+export function glyphs(theme: Pick<Theme, 'unicode'>): Glyphs {
+  return theme.unicode ? UNICODE : ASCII;
 }
 
 /** What can be drawn on: a terminal's stream, or something that looks like one (the editor's task terminal). */
@@ -139,11 +139,11 @@ export interface TerminalStream {
  * What a stream can show. Colour: https://no-color.org and TERM=dumb switch it off. Not a terminal: 120 columns, no colour.
  * @param env the environment of the process
  */
-export function lookOf(
+export function themeOf(
   stream: Pick<TerminalStream, 'isTTY' | 'columns'>,
   env: NodeJS.ProcessEnv,
   platform: NodeJS.Platform = process.platform,
-): Look {
+): Theme {
   const tty = stream.isTTY === true;
   const columns = tty && stream.columns !== undefined && stream.columns > 0 ? stream.columns : tty ? 80 : 120;
   const color = tty && (env['NO_COLOR'] ?? '') === '' && env['TERM'] !== 'dumb';

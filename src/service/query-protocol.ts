@@ -2,9 +2,9 @@ import { ParameterStructures, RequestType } from 'vscode-jsonrpc';
 import type { ErrorRecord } from '../engine/journal/events';
 import type { Question } from '../ssh/connection';
 
-/** What is spoken with the service process, over its stdin and stdout: looking only, nothing that changes a node. */
+/** The protocol with the service process, over its stdin and stdout: queries only, nothing that changes a node. */
 
-export interface LookRequest {
+export interface QueryRequest {
   /** The words of a command that changes nothing: `status`, `check`, `runs`, `package inspect`, `backup list`, any `--dry-run`. */
   readonly argv: readonly string[];
   readonly cwd: string;
@@ -13,7 +13,7 @@ export interface LookRequest {
   readonly by: string;
 }
 
-export interface LookResult {
+export interface QueryResult {
   /** The exit status of design 3. */
   readonly status: number;
   /** What `--json` gives, an element a line. */
@@ -26,8 +26,8 @@ export interface LookResult {
 
 const one = ParameterStructures.byName;
 
-export const LookRequestType = new RequestType<LookRequest, LookResult, undefined>('look', one);
-/** From the service to the window that looks. Null: cancelled, or nobody there. */
+export const QueryRequestType = new RequestType<QueryRequest, QueryResult, undefined>('query', one);
+/** From the service to the window that sent the query. Null: cancelled, or the window is gone. */
 export const AskRequestType = new RequestType<
   { readonly question: Question },
   { readonly answer: string | null },
