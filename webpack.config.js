@@ -67,8 +67,8 @@ function pages() {
 
 module.exports = (_env, { mode = 'production' }) => {
   const extension = forNode(mode, 'extension', { without: ['ssh2', 'undici'], maxBytes: 300_000 });
-  // Files more, loaded when they are needed: what reads files (src/vscode/shared/reading.ts), and what needs a person's
-  // act (src/vscode/late.ts). What both of them hold is a third.
+  // Files more, loaded when they are needed: what reads files (src/vscode/shared/readers.ts), and what needs a person's
+  // act (src/vscode/on-demand.ts). What both of them hold is a third.
   extension.output.chunkFilename = '[name].js';
   extension.optimization = {
     ...extension.optimization,

@@ -1,11 +1,11 @@
-import { go, halt } from './vscode/shared/clock';
+import { go, halt } from './vscode/shared/startup-time';
 import * as vscode from 'vscode';
 import { ClustersDiagnostics } from './vscode/clusters/diagnostics';
 import { ClustersModel } from './vscode/clusters/model';
 import { provenRows, StatusCache } from './vscode/clusters/status';
 import type { Args } from './vscode/commands/targets';
 import { launcherOf } from './vscode/shared/launch';
-import type { Core, Late } from './vscode/late';
+import type { Core, OnDemand } from './vscode/on-demand';
 import { Queries } from './vscode/shared/queries';
 import { Notices } from './vscode/notices';
 import { OutputChannels } from './vscode/output/channels';
@@ -66,20 +66,20 @@ export function activate(context: vscode.ExtensionContext): void {
   store.add(vscode.tasks.registerTaskProvider(TASK_TYPE, tasks));
 
   const core: Core = { clusters, status, runs, points, queries, channels, secrets, tasks, tree, terminal };
-  const late = lateOf(core, context, store);
+  const onDemand = onDemandOf(core, context, store);
   for (const name of [...commandsOf(context), 'refreshOld']) {
-    const run = async (...args: Args): Promise<void> => (await late()).command(name, args);
+    const run = async (...args: Args): Promise<void> => (await onDemand()).command(name, args);
     store.add(vscode.commands.registerCommand(`clusterlift.${name}`, run));
   }
   store.add(
     vscode.window.registerWebviewPanelSerializer('clusterlift.rollBack', {
       deserializeWebviewPanel: async (panel, kept: KeptState | undefined) =>
-        (await late()).rollBack.restore(panel, kept),
+        (await onDemand()).rollBack.restore(panel, kept),
     }),
   );
   store.add(
     vscode.window.registerTerminalProfileProvider('clusterlift.ssh', {
-      provideTerminalProfile: async () => (await late()).terminalProfile(),
+      provideTerminalProfile: async () => (await onDemand()).terminalProfile(),
     }),
   );
 
@@ -104,11 +104,11 @@ export function activate(context: vscode.ExtensionContext): void {
   channels.engine.info(`Loaded and activated in ${halt().toFixed(1)} ms`);
 }
 
-function lateOf(core: Core, context: vscode.ExtensionContext, store: Store): () => Promise<Late> {
-  let loaded: Promise<Late> | undefined;
-  const load = async (): Promise<Late> => {
-    const { Late } = await import(/* webpackChunkName: "late" */ './vscode/late');
-    return store.add(new Late(core, context));
+function onDemandOf(core: Core, context: vscode.ExtensionContext, store: Store): () => Promise<OnDemand> {
+  let loaded: Promise<OnDemand> | undefined;
+  const load = async (): Promise<OnDemand> => {
+    const { OnDemand } = await import(/* webpackChunkName: "on-demand" */ './vscode/on-demand');
+    return store.add(new OnDemand(core, context));
   };
   return () => (loaded ??= load());
 }

@@ -3,7 +3,7 @@ import { line } from '../base/text';
 import { wrap } from '../terminal/width';
 import { questionWords, readAnswer, type QuestionWords } from '../terminal/questions';
 import type { Asker, Question } from '../ssh/connection';
-import { asLabel, asMessage } from './shared/foreign';
+import { asLabel, asMessage } from './shared/escape';
 import type { SecretStore } from './shared/secrets';
 
 const { l10n } = vscode;

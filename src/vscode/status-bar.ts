@@ -1,5 +1,5 @@
 import * as vscode from 'vscode';
-import { asLabel } from './shared/foreign';
+import { asLabel } from './shared/escape';
 import type { RunHub } from './runs/hub';
 import type { RunsModel } from './runs/model';
 import { Store } from './shared/store';

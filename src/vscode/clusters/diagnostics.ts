@@ -46,7 +46,7 @@ export class ClustersDiagnostics extends Store {
     this.#timers.get(path)?.cancel();
     const check = async (): Promise<void> => {
       this.#timers.delete(path);
-      const { checkClusters } = await import(/* webpackChunkName: "reading" */ '../shared/reading');
+      const { checkClusters } = await import(/* webpackChunkName: "readers" */ '../shared/readers');
       if (document.isClosed || this.disposed) return;
       this.#collection.set(document.uri, checkClusters(document.getText(), path).problems.map(placed));
     };

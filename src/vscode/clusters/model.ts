@@ -159,7 +159,7 @@ async function readFile(place: { path: string; folder: vscode.WorkspaceFolder | 
     return { ...place, file: undefined, exists: false, problems: [] };
   }
   try {
-    const { checkClusters, readClustersText } = await import(/* webpackChunkName: "reading" */ '../shared/reading');
+    const { checkClusters, readClustersText } = await import(/* webpackChunkName: "readers" */ '../shared/readers');
     const { file, problems } = checkClusters(await readClustersText(place.path), place.path);
     return { ...place, file, exists: true, problems };
   } catch (error) {

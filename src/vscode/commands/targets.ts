@@ -4,7 +4,7 @@ import type { NodeTarget } from '../clusters/node-target';
 import type { RunsModel } from '../runs/model';
 import type { RunRecord } from '../../engine/journal/runs';
 import type { LocationRef, PointsModel } from '../points/model';
-import { asLabel } from '../shared/foreign';
+import { asLabel } from '../shared/escape';
 import type { PointInfo } from '../points/rows';
 import type { ClusterItem } from '../views/clusters';
 import type { PointItem } from '../views/points';

@@ -68,7 +68,7 @@ export class RunsModel extends Store {
 
   /** One run as it is now, also one that was not looked at yet. @throws as `Runs.read` */
   async read(run: string): Promise<RunRecord> {
-    this.#runs ??= import(/* webpackChunkName: "reading" */ '../shared/reading').then(
+    this.#runs ??= import(/* webpackChunkName: "readers" */ '../shared/readers').then(
       ({ Runs }) => new Runs(this.home),
     );
     return (await this.#runs).read(run);

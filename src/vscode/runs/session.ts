@@ -49,7 +49,7 @@ export class RunSession extends Store {
 
   /** Starts a process for a run. @throws ClusterliftError `run-process` */
   async start(launcher: Launcher, request: RunRequest): Promise<FollowEnd> {
-    const { spawnRun } = await import(/* webpackChunkName: "late" */ '../../service/spawn');
+    const { spawnRun } = await import(/* webpackChunkName: "on-demand" */ '../../service/spawn');
     this.#starting = spawnRun(launcher, request, this.#follower);
     this.#client = await this.#starting;
     return this.#finish(this.#client);
@@ -57,7 +57,7 @@ export class RunSession extends Store {
 
   /** Attaches to the run of a folder, from its first line on. @throws ClusterliftError `run-not-live` */
   async attach(folder: string): Promise<FollowEnd> {
-    const { RunClient } = await import(/* webpackChunkName: "late" */ '../../service/client');
+    const { RunClient } = await import(/* webpackChunkName: "on-demand" */ '../../service/client');
     this.#client = await RunClient.connect(folder);
     const { plan, folder: told } = await this.#client.follow(1, this.#follower);
     if (plan) this.#begin(plan, told ?? folder);

@@ -42,7 +42,7 @@ export class Queries extends Store {
 
   /** Loaded with the first query: starting the window does not pay for it. */
   async #start(): Promise<QueryClient> {
-    const { QueryClient } = await import(/* webpackChunkName: "late" */ '../../service/query-client');
+    const { QueryClient } = await import(/* webpackChunkName: "on-demand" */ '../../service/query-client');
     return this.add(new QueryClient(this.launcher, this.asker));
   }
 

@@ -1,5 +1,5 @@
 import { window } from 'vscode';
-import { asMessage } from './foreign';
+import { asMessage } from './escape';
 
 /** Notifications. The only place that makes them: whatever foreign text one carries, nothing in it becomes a link. */
 export const tell = {

@@ -49,7 +49,7 @@ export class TaskDiagnostics extends Store {
     if (status === ExitStatus.ok) this.#collection.set(uri, others);
     if (!error || !isOfTheFile(error, task)) return;
     const document = await vscode.workspace.openTextDocument(uri).then(undefined, () => undefined);
-    const { placeInTask } = await import(/* webpackChunkName: "late" */ './tasks-json');
+    const { placeInTask } = await import(/* webpackChunkName: "on-demand" */ './tasks-json');
     const place = document && placeInTask(document.getText(), task, propertiesOf(error));
     if (!place || this.disposed) return;
     const range = new vscode.Range(document.positionAt(place.offset), document.positionAt(place.offset + place.length));

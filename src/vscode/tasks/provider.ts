@@ -99,7 +99,7 @@ export class ClusterliftTasks implements vscode.TaskProvider {
     answer: Answers = () => undefined,
   ): vscode.CustomExecution {
     return new vscode.CustomExecution(async (definition) => {
-      const { RunTerminal } = await import(/* webpackChunkName: "late" */ '../runs/terminal');
+      const { RunTerminal } = await import(/* webpackChunkName: "on-demand" */ '../runs/terminal');
       const given = answer(definition) ?? (isWritten(task) ? {} : undefined);
       return new RunTerminal(await this.#jobOf(completed(definition), task, given), this.deps, {
         stays: false,

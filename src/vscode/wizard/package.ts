@@ -7,7 +7,7 @@ import { publicPackage } from '../../command/format';
 import { packageSource } from '../../command/values';
 import type { ClusterRef } from '../clusters/model';
 import { argvFor, cwdOf } from '../clusters/argv';
-import { asLabel } from '../shared/foreign';
+import { asLabel } from '../shared/escape';
 import type { Queries } from '../shared/queries';
 import { plannedOf } from './planned';
 import { askText, pickOne, type Choice, type Place, type StepEnd } from './steps';

@@ -1,5 +1,5 @@
 import * as vscode from 'vscode';
-import { asMessage } from '../shared/foreign';
+import { asMessage } from '../shared/escape';
 
 const { l10n } = vscode;
 

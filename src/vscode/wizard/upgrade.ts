@@ -5,7 +5,7 @@ import { formatCommand, publicPackage } from '../../command/format';
 import type { ClusterRef } from '../clusters/model';
 import type { StatusCache } from '../clusters/status';
 import { argvFor, cwdOf, forCluster } from '../clusters/argv';
-import { asLabel } from '../shared/foreign';
+import { asLabel } from '../shared/escape';
 import type { Queries } from '../shared/queries';
 import { nodesWords } from '../views/words';
 import type { PackageChoice, PackagePicker } from './package';

@@ -10,7 +10,7 @@ import { isRunName } from '../../../src/engine/node/lock';
 import { parsePlan } from '../../../src/engine/journal/schema';
 import { parseManifest } from '../../../src/package/manifest';
 import { Secrets } from '../../../src/ssh/secrets';
-import { asLabel, asMessage } from '../../../src/vscode/shared/foreign';
+import { asLabel, asMessage } from '../../../src/vscode/shared/escape';
 
 /** Attacks by text that comes from nodes, packages and files: it stays data wherever it arrives. */
 describe('attacks on the terminal', () => {

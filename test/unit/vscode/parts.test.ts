@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { labelsOf } from '../../../src/vscode/clusters/names';
 import { OutputBuffer } from '../../../src/vscode/output/buffer';
-import { asLabel, asMessage } from '../../../src/vscode/shared/foreign';
+import { asLabel, asMessage } from '../../../src/vscode/shared/escape';
 import { nodeLog, nodeLogPath } from '../../../src/vscode/output/node-log';
 import { pointRows } from '../../../src/vscode/points/rows';
 import type { RunHub } from '../../../src/vscode/runs/hub';

@@ -14,7 +14,7 @@ import { UpgradeWizard } from './wizard/upgrade';
 export type Core = Omit<CommandDeps, 'targets' | 'packages' | 'wizard' | 'rollBack'>;
 
 /** Everything that a window needs only when a person acts: commands, wizards, pages. */
-export class Late extends Store {
+export class OnDemand extends Store {
   readonly rollBack: RollBackPanels;
   readonly #handlers: Handlers;
   readonly #targets: Targets;
