@@ -33,11 +33,11 @@ export function questionWords(question: Question, t: Translate = inEnglish): Que
     case 'host-key':
       return hostKey(question, t);
     case 'password':
-      return secret(t('Password of {0}@{1} (node {2})', question.user, question.host, question.node), question.retry);
+      return secret(t('Password for {0}@{1} (node {2})', question.user, question.host, question.node), question.retry);
     case 'passphrase':
-      return secret(t('Passphrase of {0} (node {1})', question.file, question.node), question.retry);
+      return secret(t('Passphrase for {0} (node {1})', question.file, question.node), question.retry);
     case 'become-password':
-      return secret(t('Password of {0} to become root on {1}', question.user, question.node), question.retry);
+      return secret(t('Password for {0} to become root on {1}', question.user, question.node), question.retry);
     case 'otp':
       return {
         ...secret(
@@ -45,12 +45,12 @@ export function questionWords(question: Question, t: Translate = inEnglish): Que
           question.again === 'refused',
         ),
         ...(question.again === 'hung-up'
-          ? { lead: [t('The server closed the connection before it had the answer, and asks anew.')] }
+          ? { lead: [t('The server closed the connection before it received the answer. Enter it again.')] }
           : {}),
         hidden: !question.echo,
       };
     case 'restic-password':
-      return secret(t('Password of the restic repository of location {0}', question.location));
+      return secret(t('Password for the restic repository of location {0}', question.location));
     case 'url-auth':
       return secret(t('user:password for {0}', question.url));
     case 'confirm':
@@ -58,7 +58,7 @@ export function questionWords(question: Question, t: Translate = inEnglish): Que
     case 'decide':
       return {
         lead: lines(question.text),
-        prompt: t('What is to be done about {0}', line(question.node)),
+        prompt: t('What should happen on {0}', line(question.node)),
         hidden: false,
         choices: question.choices.map((each) => line(each)),
         typed: undefined,
@@ -84,7 +84,7 @@ function confirm(question: Extract<Question, { kind: 'confirm' }>, t: Translate)
   const typed = question.typeName === undefined ? undefined : line(question.typeName);
   return {
     lead: lines(question.text),
-    prompt: typed === undefined ? t('Go on') : t('This is a production cluster. Type its name ({0}) to go on', typed),
+    prompt: typed === undefined ? t('Continue') : t('This is a production cluster. Type its name ({0}) to continue', typed),
     hidden: false,
     choices: typed === undefined ? ['yes', 'no'] : undefined,
     typed,

@@ -1,13 +1,12 @@
 import * as vscode from 'vscode';
 import { sleep } from '../base/async';
-import { line } from '../base/text';
 import type { RunRecord } from '../engine/journal/runs';
 import type { ClustersModel } from './clusters/model';
 import type { RunHub } from './runs/hub';
 import type { RunsModel } from './runs/model';
 import { setting } from './shared/settings';
 import { Store } from './shared/store';
-import { actionWords, outcomeWords } from './views/words';
+import { endSentence, failedNode } from './views/ends';
 import { tell } from './shared/tell';
 
 const { l10n } = vscode;
@@ -36,20 +35,19 @@ export class Notices extends Store {
     }
     const good = view.outcome === 'succeeded';
     if (good && wanted === 'failures') return;
-    const what = l10n.t('{0} of {1}: {2}', actionWords(plan.action), plan.cluster, outcomeWords({ state, view }));
+    const what = endSentence(record);
     if (good) {
       await this.#offer(tell.info(what, l10n.t('Follow')), record);
       return;
     }
-    const failed = Object.values(view.nodes).find(({ error }) => error !== undefined);
-    const why = failed?.error ? ` – ${failed.name}: ${line(failed.error.message, 200)}` : '';
+    const failed = failedNode(view);
     const buttons =
       state === 'interrupted' || state === 'undecided'
         ? [l10n.t('Resume')]
         : failed
           ? [l10n.t('Show Node Output'), l10n.t('Follow')]
           : [l10n.t('Follow')];
-    await this.#offer(tell.warning(what + why, ...buttons), record, failed?.name);
+    await this.#offer(tell.warning(what, ...buttons), record, failed?.name);
   }
 
   async #offer(shown: Thenable<string | undefined>, { run }: RunRecord, node?: string): Promise<void> {

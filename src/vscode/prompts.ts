@@ -43,7 +43,7 @@ async function typedName(
   signal: AbortSignal | undefined,
 ): Promise<string | undefined> {
   const [title = '', ...plan] = words.lead;
-  const button = l10n.t('Go On…');
+  const button = l10n.t('Continue…');
   const detail = plan.map((each) => line(each, 1000)).join('\n');
   const chosen = await vscode.window.showWarningMessage(asMessage(title), { modal: true, detail }, button);
   if (chosen !== button || signal?.aborted === true) return undefined;
@@ -58,7 +58,6 @@ async function pick(
 ): Promise<string | undefined> {
   const input = vscode.window.createQuickPick();
   input.title = `Clusterlift: ${line(prompt, 200)}?`;
-  input.placeholder = l10n.t('Choose an answer below.');
   input.ignoreFocusOut = true;
   // Lines to read, not to choose: of separators in a row the editor would show one only.
   const about = lead
@@ -82,11 +81,11 @@ function labelOf(choice: string): string {
     case 'no':
       return l10n.t('No');
     case 'retry':
-      return l10n.t('Do it again');
+      return l10n.t('Retry');
     case 'done':
-      return l10n.t('Take it as done');
+      return l10n.t('Mark as Done');
     case 'failed':
-      return l10n.t('Take it as failed');
+      return l10n.t('Mark as Failed');
     default:
       return asLabel(choice);
   }

@@ -3,7 +3,8 @@ import { asLabel } from './shared/escape';
 import type { RunHub } from './runs/hub';
 import type { RunsModel } from './runs/model';
 import { Store } from './shared/store';
-import { actionWords, outcomeWords, progressWords } from './views/words';
+import { outcomeWords, progressWords } from './views/words';
+import { runSubject } from './runs/words';
 
 const { l10n } = vscode;
 
@@ -32,14 +33,9 @@ export class StatusBar extends Store {
     const asking = live.find(({ waitingFor }) => waitingFor !== undefined);
     const { plan } = asking ?? first;
     const words = asking
-      ? l10n.t('{0} of {1}: {2}', actionWords(plan.action), plan.cluster, outcomeWords(asking))
+      ? l10n.t('{0}: {1}', runSubject(plan), outcomeWords(asking))
       : live.length === 1
-        ? l10n.t(
-            '{0} of {1}: {2}',
-            actionWords(plan.action),
-            plan.cluster,
-            progressWords(this.hub.view(first.run) ?? first.view),
-          )
+        ? l10n.t('{0}: {1}', runSubject(plan), progressWords(this.hub.view(first.run) ?? first.view))
         : l10n.t('{0} runs', live.length);
     this.#item.text = `$(${asking ? 'question' : 'sync~spin'}) ${asLabel(words)}`;
     this.#item.tooltip = live.map(({ plan }) => plan.command).join('\n');

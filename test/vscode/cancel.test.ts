@@ -40,13 +40,19 @@ const PROMPTS = (image: string): Readonly<Record<string, readonly (readonly Answ
     { several: undefined },
   ];
   return {
-    'Add Cluster…': [[{ pick: /workspace/ }, { type: 'fresh' }, { several: /Other hosts/ }, { type: 'x' }]],
+    'Add Cluster…': [[{ pick: /^workspace/ }, { type: 'fresh' }, { several: /Other hosts/ }, { type: 'x' }]],
     'Upgrade…': [
       [live, ...steps, { pick: /Upgrade .* now/ }, typed],
       [staging, { pick: /Choose a file/ }, { file: true }],
     ],
     'Preview Upgrade…': [
-      [staging, { pick: /Newest on the cluster/ }, { pick: /at once/ }, { pick: /No backup/ }, { several: undefined }],
+      [
+        staging,
+        { pick: /Newest package on the cluster/ },
+        { pick: /at once/ },
+        { pick: /No backup/ },
+        { several: undefined },
+      ],
     ],
     'Check…': [[staging, { pick: /Newest/ }]],
     Status: [[staging]],

@@ -105,8 +105,8 @@ describe('Each command', function () {
   /** The steps of the wizard: the newest, one node after the other, without a backup, all nodes. */
   async function wizard(pick: QuickInput): Promise<void> {
     await choose(pick, 'Which package?', /Newest/);
-    await choose(pick, 'how?', /One node after the other/);
-    await choose(pick, 'Make a backup', /No backup/);
+    await choose(pick, 'rolled out?', /One node after the other/);
+    await choose(pick, 'Create a backup', /No backup/);
     await until('the nodes', async () => (await pick.placeholder()).includes('Which nodes?'));
     await pick.ok();
   }
@@ -137,9 +137,9 @@ describe('Each command', function () {
 
   works(['addCluster'], 'a host of ~/.ssh/config becomes a cluster, in the file that is shown then', async () => {
     const pick = await command('addCluster');
-    await choose(pick, 'Into which file?', /workspace/);
-    await answer(pick, 'Name of the cluster', 'fresh');
-    await until('the hosts', async () => (await pick.placeholder()).includes('Hosts of ~/.ssh/config'));
+    await choose(pick, 'Where should the cluster be saved?', /^workspace/);
+    await answer(pick, 'Cluster name', 'fresh');
+    await until('the hosts', async () => (await pick.placeholder()).includes('Select hosts from ~/.ssh/config'));
     await editor.workbench.screenshots('add-cluster-hosts');
     await pick.choose('spare');
     await pick.ok();
@@ -157,7 +157,8 @@ describe('Each command', function () {
     await tree.action(TITLES['refresh'] ?? '');
     await until(
       'what the nodes say',
-      async () => (await tree.rows()).filter(({ spoken }) => /^Node .*no package installed/.test(spoken)).length === 2,
+      async () =>
+        (await tree.rows()).filter(({ spoken }) => /^Node .*not managed by Clusterlift/.test(spoken)).length === 2,
       60_000,
     );
   });
@@ -187,7 +188,7 @@ describe('Each command', function () {
 
   works(['backupAdd'], 'a location stands in clusters.json', async () => {
     const pick = await command('backupAdd');
-    await answer(pick, 'Name of the location', 'vault');
+    await answer(pick, 'Location name', 'vault');
     await answer(pick, 'Address', 'file:///srv/vault');
     assert.match(await ends(), /Added vault: file:\/\/\/srv\/vault, .* free/);
     assert.deepEqual((await configured()).backupLocations, { vault: 'file:///srv/vault' });
@@ -239,13 +240,13 @@ describe('Each command', function () {
     await editor.workbench.pickFrom('Tasks: Run Task', 'upgrade lab');
     await underWay(lab, 'upgrade', 1);
     await choose(await command('stop'), 'Which run?', 'upgrade lab');
-    await press(/Stop upgrade lab/, 'Stop Run');
+    await press(/Stop upgrade of lab/, 'Stop Run');
     await inRuns(editor.workbench, /upgrade of lab, stopping/);
     await clearKnob(lab.node('n1'), 'upgrade', 'wait');
     await inRuns(editor.workbench, /upgrade of lab, stopped/);
     assert.deepEqual(await versions(), ['2.0', '1.0']);
     await choose(await command('abandon'), 'Which run?', 'upgrade lab');
-    await press(/Abandon upgrade lab/, 'Abandon');
+    await press(/Abandon upgrade of lab/, 'Abandon');
     await ends();
     await inRuns(editor.workbench, /upgrade of lab, abandoned/);
   });
@@ -256,7 +257,7 @@ describe('Each command', function () {
     await editor.workbench.pickFrom('Tasks: Run Task', 'upgrade lab');
     await until('the upgrade', async () => (await executions(lab.nodes, 'upgrade')).length === 2, 60_000);
     await choose(await command('stop'), 'Which run?', 'upgrade lab');
-    await press(/Stop upgrade lab/, 'Stop Run');
+    await press(/Stop upgrade of lab/, 'Stop Run');
     await inRuns(editor.workbench, /upgrade of lab, stopping/);
     await clearKnob(lab.node('n1'), 'upgrade', 'wait');
     await inRuns(editor.workbench, /upgrade of lab, stopped/);
@@ -274,7 +275,7 @@ describe('Each command', function () {
     await ends(1);
     await clearKnob(lab.node('n2'), 'upgrade', 'fail');
     await choose(await command('retryFailed'), 'Which run?', 'upgrade lab');
-    await press(/Run upgrade again for n2\?[^]*n2: 3\.0 → 4\.0/, 'Retry');
+    await press(/Retry the upgrade on n2\?[^]*n2: 3\.0 → 4\.0/, 'Retry');
     assert.match(await ends(), /--nodes n2/);
     assert.deepEqual(await versions(), ['4.0', '4.0']);
   });
@@ -301,8 +302,8 @@ describe('Each command', function () {
     assert.equal(killed.signal, 'SIGKILL');
     await run(lab, ['upgrade', path], 5);
     const pick = await command('unlock');
-    await answer(pick, 'Why?', 'the laptop was stolen');
-    await press(/Free the lock on lab/, 'Unlock');
+    await answer(pick, 'Reason (recorded)', 'the laptop was stolen');
+    await press(/Release the lock on lab/, 'Unlock');
     assert.match(await ends(), /--reason 'the laptop was stolen'[^]*Freed: n1, n2\./);
     await run(lab, ['upgrade', path], 0);
     assert.deepEqual(await versions(), ['5.0', '5.0']);

@@ -156,7 +156,7 @@ describe('Connecting from the window', function () {
     await knows(await right());
     const workbench = await open('locked');
     const input = await workbench.quickInput().open();
-    assert.match(await input.message(), /Passphrase of .*locked/);
+    assert.match(await input.message(), /Passphrase for .*locked/);
     await input.type('wrong');
     await input.accept();
     await workbench.page.locator('.quick-input-message').getByText('That was not accepted').waitFor();
@@ -258,7 +258,7 @@ describe('Connecting from the window', function () {
 /** What is asked on the way to a node, and what is said of it when nobody answers. */
 const QUESTIONS = [
   { cluster: 'plain', known: false, question: /The host key of .* is not known/, why: /host key of node-plain/ },
-  { cluster: 'locked', known: true, question: /Passphrase of .*locked/, why: /nobody gave its passphrase/ },
+  { cluster: 'locked', known: true, question: /Passphrase for .*locked/, why: /nobody gave its passphrase/ },
 ];
 
 /** Waits for the prompt with this question. */

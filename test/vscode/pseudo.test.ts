@@ -128,7 +128,7 @@ describe('In a language of which nobody has heard', function () {
     };
     await tree('Clusters').menu('staging', pseudo('Upgrade…'));
     await see('(1/5)');
-    await pick.choose(/Newest on the cluster/);
+    await pick.choose(/Newest package on the cluster/);
     await see('(2/5)');
     await pick.choose(/at once/);
     await see('(3/5)');

@@ -12,7 +12,7 @@ import { runTask } from './harness/task';
 import { until } from './harness/until';
 import type { Workbench } from './harness/workbench';
 
-const QUESTION = 'What is to be done about n1';
+const QUESTION = 'What should happen on n1';
 
 /** A node that dies in the middle of its upgrade: only a person can say what came of it. */
 describe('A question of a run', function () {
@@ -75,11 +75,11 @@ describe('A question of a run', function () {
     for (const view of ['Runs', 'Clusters'] as const) {
       const rows = workbench.tree(view);
       await until(`the words in ${view}`, async () =>
-        (await rows.rows()).some(({ spoken }) => spoken.includes('waiting for a person')),
+        (await rows.rows()).some(({ spoken }) => spoken.includes('waiting for your input')),
       );
     }
-    await workbench.page.getByLabel('Clusterlift, upgrade of lab: waiting for a person').first().waitFor();
-    await workbench.screenshots('waiting-for-a-person');
+    await workbench.page.getByLabel('Clusterlift, Upgrade of lab: waiting for your input').first().waitFor();
+    await workbench.screenshots('waiting-for-input');
     const { home } = editor.server;
     const here = { home, env: (extra?: NodeJS.ProcessEnv) => ({ ...process.env, HOME: home, ...extra }) };
     const { events } = await new CliRun(here, ['runs', '--json']).done;
@@ -99,7 +99,7 @@ describe('A question of a run', function () {
     const items = await other.quickInput().items();
     assert.deepEqual(
       items.slice(-3).map(({ label }) => label),
-      ['Take it as done', 'Do it again', 'Take it as failed'],
+      ['Mark as Done', 'Retry', 'Mark as Failed'],
     );
     // What happened is told whole, in rows that are not cut off.
     const told = items.slice(0, -3).map(({ label }) => label);
@@ -108,12 +108,12 @@ describe('A question of a run', function () {
       told.every((row) => row.length <= 80),
       told.join('\n'),
     );
-    await other.terminalShows(`waiting for a person`);
+    await other.terminalShows(`waiting for your input`);
   });
 
   it('is closed in the others when it is answered in one, and the run goes on', async () => {
     await clearKnob(lab.node('n1'), 'upgrade', 'wait');
-    await other.quickInput().choose('Do it again');
+    await other.quickInput().choose('Retry');
     await editor.workbench.quickInput().closed();
     for (const workbench of [editor.workbench, other]) await workbench.terminalShows('Exit status 0', 120_000);
     assert.equal(await acmeVersion(lab.node('n1')), '2.0');

@@ -52,7 +52,7 @@ describe('Rolling back from the page', function () {
     const text = await details.innerText();
     assert.match(text, /n1\s+2\.0\s+1\.0\s+verified/);
     assert.match(text, /n2: what came since .* will be replaced: .* changed in \/etc\/acme, .* changed in \/opt\/acme/);
-    assert.match(text, /It is put into a restore point first: \d{8}T\d{6}Z-lab-/);
+    assert.match(text, /These changes are saved in a restore point first: \d{8}T\d{6}Z-lab-/);
     await workbench.screenshots('rollback-real');
   });
 
@@ -98,7 +98,7 @@ describe('Rolling back from the page', function () {
     const asksFirst = async (way: string, begin: () => Promise<void>): Promise<void> => {
       await workbench.command('Terminal: Kill All Terminals');
       await begin();
-      await until(`the question after ${way}`, async () => (await pick.title()).includes('Go on'), 120_000);
+      await until(`the question after ${way}`, async () => (await pick.title()).includes('Continue'), 120_000);
       const rows = (await pick.items()).map(({ label }) => label).join(' ');
       assert.match(rows, /Restore lab to the state of/, way);
       await workbench.screenshots(`rollback-again-${way.replaceAll(' ', '-')}`);
@@ -138,7 +138,7 @@ describe('Rolling back from the page', function () {
     const outcome = await until(
       'a question or the end',
       async () => {
-        if ((await pick.isOpen()) && (await pick.title()).includes('Go on')) return 'asked';
+        if ((await pick.isOpen()) && (await pick.title()).includes('Continue')) return 'asked';
         const text = await workbench.terminalText();
         return text.includes('Exit status 0') ? text : undefined;
       },

@@ -19,7 +19,7 @@ function withPoints(state: PageState): PageState {
     versions: '24.1.0',
     size: '1.2 GiB',
     nodes,
-    lost: ['What was written since.'],
+    lost: ['Changes made since then.'],
     order: 'All nodes at once.',
     asking: false,
     expected: 'About 3m.',
@@ -44,7 +44,7 @@ function withPoints(state: PageState): PageState {
         reason: 'made <b>by hand</b>',
         state: 'broken',
         verified: false,
-        obstacle: 'It is broken and cannot be restored.',
+        obstacle: 'This restore point is broken and cannot be restored.',
       },
     ],
   };

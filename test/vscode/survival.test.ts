@@ -129,7 +129,7 @@ describe('A run and its window', function () {
     const tree = workbench.tree('Runs');
     await until('the run', async () => (await tree.rows()).some(({ spoken }) => spoken.includes('running')));
     await until('the status bar', async () =>
-      (await workbench.statusBar()).some((each) => each.includes('upgrade of lab')),
+      (await workbench.statusBar()).some((each) => each.includes('Upgrade of lab')),
     );
     await workbench.tree('Clusters').open('lab');
     await workbench.screenshots('running');
@@ -138,7 +138,7 @@ describe('A run and its window', function () {
   it('asks at Ctrl+C, and goes on when that is cancelled', async () => {
     const { workbench } = editor;
     await workbench.terminalPress('Control+C');
-    const pick = await workbench.quickInput().open('The run is going on');
+    const pick = await workbench.quickInput().open('Upgrade of lab is running');
     assert.deepEqual(
       (await pick.items()).map(({ label }) => label),
       ['Stop', 'Detach', 'Cancel'],
@@ -185,10 +185,10 @@ describe('A run and its window', function () {
 
   it('is resumed by itself when its own process is killed before the eyes of the window', async () => {
     process.kill((await owners()).at(-1) ?? 0, 'SIGKILL');
-    await editor.workbench.terminalShows('The run is resumed.');
+    await editor.workbench.terminalShows('Resuming the run.');
     await until('another process', async () => (await owners()).length === 2);
     await goesOn();
-    await editor.workbench.terminalShows(/The run is resumed[^]*n1[^]*n2/);
+    await editor.workbench.terminalShows(/Resuming the run[^]*n1[^]*n2/);
     const tree = editor.workbench.tree('Runs');
     await until('the run', async () => (await tree.rows()).some(({ spoken }) => spoken.includes('running')));
     const told = await editor.workbench.notifications();
@@ -198,7 +198,7 @@ describe('A run and its window', function () {
   it('is offered to be resumed when that happens again', async () => {
     const { workbench } = editor;
     process.kill((await owners()).at(-1) ?? 0, 'SIGKILL');
-    await workbench.terminalShows(/resume the run[^]*Exit status 4\n.*Press any key[^\n]*$/);
+    await workbench.terminalShows(/Resume the run to continue[^]*Exit status 4\n.*Press any key[^\n]*$/);
     const tree = workbench.tree('Runs');
     await until('the run', async () => (await tree.rows()).some(({ spoken }) => spoken.includes('interrupted')));
     await until('the offer', async () =>
@@ -226,7 +226,9 @@ describe('A run and its window', function () {
     for (const node of lab.nodes) assert.equal(await acmeVersion(node), '2.0');
     await exactlyOnce(lab.nodes);
     assert.equal((await readdir(runsFolder())).length, 1);
-    const told = (await workbench.notifications()).filter(({ message }) => message.includes('upgrade of lab'));
+    const told = (await workbench.notifications()).filter(({ message }) =>
+      /lab was upgraded|Upgrade of lab/.test(message),
+    );
     assert.equal(told.length, 1, JSON.stringify(told));
   });
 

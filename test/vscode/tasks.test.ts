@@ -110,7 +110,7 @@ describe('Tasks and packages', function () {
       assert.match(dialog.text, /n2: not known to be installed → 2\.0\nn1: not known to be installed → 2\.0/);
     };
     const typeLive = async (): Promise<void> => {
-      await workbench.dialogButton('Go On…');
+      await workbench.dialogButton('Continue…');
       await until('the question for the name', async () => (await pick.message()).includes('Type its name (live)'));
       await pick.type('live');
       await pick.accept();
@@ -124,11 +124,11 @@ describe('Tasks and packages', function () {
     await workbench.screenshots('production-task-1-plan');
     await cancelled();
     await ask();
-    await workbench.dialogButton('Go On…');
+    await workbench.dialogButton('Continue…');
     await until('the question for the name', async () => (await pick.message()).includes('Type its name (live)'));
     await cancelled();
     await ask();
-    await workbench.dialogButton('Go On…');
+    await workbench.dialogButton('Continue…');
     await until('the question for the name', async () => (await pick.message()).includes('Type its name (live)'));
     assert.deepEqual(await runs(), [], 'nothing has begun');
     await workbench.screenshots('production-task-2-name');
@@ -152,9 +152,9 @@ describe('Tasks and packages', function () {
     await workbench.command('Clusterlift: Preview Upgrade…');
     const pick = workbench.quickInput();
     await pick.open('(1/');
-    await pick.choose(/Newest on the cluster/);
-    await until('the mode', async () => (await pick.placeholder()).includes('how?'), 60_000);
-    assert.match(await pick.placeholder(), /acme.* 2\.0 · from >=1\.0 · .*KiB.*: how\?/);
+    await pick.choose(/Newest package on the cluster/);
+    await until('the mode', async () => (await pick.placeholder()).includes('rolled out?'), 60_000);
+    assert.match(await pick.placeholder(), /How should acme.* 2\.0 be rolled out\? \(from >=1\.0 · .*KiB.*\)/);
     await workbench.screenshots('wizard-newest');
     await workbench.page.keyboard.press('Escape');
     await pick.closed();
@@ -162,11 +162,11 @@ describe('Tasks and packages', function () {
     await lab.node('n1').must('rm /root/acme-2.0.iso');
     await workbench.command('Clusterlift: Preview Upgrade…');
     await pick.open('(1/');
-    await pick.choose(/Newest on the cluster/);
+    await pick.choose(/Newest package on the cluster/);
     await until('the looking', async () => !(await pick.isOpen()));
     await until('the list again', async () => (await pick.placeholder()).includes('Which package?'));
     const rows = (await pick.items()).map(({ label, detail }) => `${label.trim()}: ${detail}`);
-    assert.match(rows[0] ?? '', /^This package cannot be used: .*no package/i);
+    assert.match(rows[0] ?? '', /^No package found: ./);
     assert.match(await pick.active(), /^Newest/, 'Enter takes what can be taken');
     await workbench.screenshots('wizard-none-found');
     await workbench.page.keyboard.press('Escape');

@@ -57,7 +57,7 @@ describe('A folder that is not trusted', () => {
     const { workbench } = editor;
     await workbench.container('Clusters');
     const tree = workbench.tree('Clusters');
-    await until('the reason', async () => (await tree.message()).includes('while the folder is not trusted'));
+    await until('the reason', async () => (await tree.message()).includes('until you trust the folder'));
     assert.deepEqual(await tree.rows(), []);
     await workbench.screenshots('untrusted');
     const palette = await workbench.palette('Clusterlift: ');
@@ -75,7 +75,9 @@ describe('A folder that is not trusted', () => {
     await workbench.command('Create New Terminal (With Profile)');
     await workbench.quickInput().choose(/Cluster Node \(SSH\)/);
     await until('the reason', async () =>
-      (await workbench.notifications()).some(({ message }) => message.includes('so nothing connects and nothing runs')),
+      (await workbench.notifications()).some(({ message }) =>
+        message.includes('so Clusterlift does not connect or run anything'),
+      ),
     );
     await workbench.command('Notifications: Show Notifications');
     await workbench.screenshots('untrusted-terminal');

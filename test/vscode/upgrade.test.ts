@@ -47,7 +47,7 @@ describe('Upgrading from the window', function () {
 
   /** Chooses how: one node after the other, without a backup. */
   async function mode(pick: QuickInput): Promise<void> {
-    await until('the mode', async () => (await pick.placeholder()).includes('how?'), 60_000);
+    await until('the mode', async () => (await pick.placeholder()).includes('rolled out?'), 60_000);
     await pick.choose(/One node after the other/);
     await until('the backup', async () => (await pick.placeholder()).includes('backup'));
   }
@@ -64,7 +64,7 @@ describe('Upgrading from the window', function () {
     );
     const items = await pick.items();
     assert.ok(
-      items.some(({ label }) => label.includes('no way back')),
+      items.some(({ label }) => label.includes('not be able to roll back')),
       JSON.stringify(items),
     );
     return items[0]?.detail ?? '';
@@ -88,7 +88,8 @@ describe('Upgrading from the window', function () {
     await until(
       'an answer',
       async () =>
-        (await tree.rows()).filter(({ description }) => description.startsWith('no package installed')).length === 2,
+        (await tree.rows()).filter(({ description }) => description.startsWith('not managed by Clusterlift')).length ===
+        2,
       60_000,
     );
     await workbench.screenshots('clusters-status');
@@ -108,7 +109,7 @@ describe('Upgrading from the window', function () {
     await pick.type(image);
     await workbench.screenshots('wizard-1-path');
     await pick.accept();
-    await until('the mode', async () => (await pick.placeholder()).includes('how?'), 60_000);
+    await until('the mode', async () => (await pick.placeholder()).includes('rolled out?'), 60_000);
     await workbench.screenshots('wizard-2-mode');
     await mode(pick);
     await workbench.screenshots('wizard-3-backup');

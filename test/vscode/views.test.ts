@@ -49,8 +49,8 @@ describe('The views', function () {
     await workbench.container('Clusters');
     await message('A cluster is a named set of Linux nodes');
     for (const view of ['Runs', 'Restore Points']) await workbench.tree(view).expand();
-    assert.match(await workbench.tree('Runs').message(), /There are no runs yet/);
-    assert.match(await workbench.tree('Restore Points').message(), /Restore points of your clusters show up here/);
+    assert.match(await workbench.tree('Runs').message(), /No runs yet/);
+    assert.match(await workbench.tree('Restore Points').message(), /No restore points yet/);
     await workbench.screenshots('views-empty');
     await workbench.page.getByRole('button', { name: 'Add Cluster', exact: true }).click();
     const wizard = await workbench.quickInput().open('Add Cluster');
@@ -60,7 +60,7 @@ describe('The views', function () {
   it('point to the mistakes of a file that has nothing but mistakes, each with its line, until they are mended', async () => {
     const { workbench } = editor;
     await write('left', clustersJson({ staging: { primary: 'n7', ...STAGING } }));
-    await message('clusters.json has mistakes');
+    await message('clusters.json contains errors');
     await workbench.command('Problems: Focus on Problems View');
     const [problem, ...others] = await until('the problem', async () => {
       const told = await problems();
@@ -100,7 +100,7 @@ describe('The views', function () {
 
   it('keep the clusters of one file when another has a mistake, and say which', async () => {
     await write('right', '{ "clusters": { "staging": { "nodes": [] } } }');
-    await message('Mistakes in right/.vscode/clusters.json: see Problems.');
+    await message('Errors in right/.vscode/clusters.json. See the Problems view.');
     await until('the other file alone', async () => (await labels()).join() === 'staging');
   });
 
@@ -183,7 +183,7 @@ describe('The views', function () {
         const all = await workbench.notifications();
         return all.length > 0 ? all : undefined;
       });
-      assert.equal(told?.message, 'upgrade of staging: failed');
+      assert.equal(told?.message, 'Upgrade of staging failed');
       assert.deepEqual(await badge(), ['1']);
       await workbench.container('Clusters');
       await until('the badge to go', async () => (await badge()).length === 0);

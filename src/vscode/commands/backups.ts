@@ -20,7 +20,7 @@ export function backupCommands(deps: CommandDeps): Handlers {
       for (;;) {
         const name = valueOf(
           await askText(place, {
-            prompt: l10n.t('Name of the location'),
+            prompt: l10n.t('Location name'),
             placeholder: 'nightly',
             check: (value) => nameProblem(value, known),
           }),
@@ -29,7 +29,7 @@ export function backupCommands(deps: CommandDeps): Handlers {
         const uri = await askText(
           { ...place, step: 2 },
           {
-            prompt: l10n.t('Address. A password never belongs into it: it is asked for.'),
+            prompt: l10n.t('Address of the location. Do not include a password. You will be asked for it.'),
             placeholder: 'sftp://backup@10.0.0.5/srv/backups',
             check: uriProblem,
           },
@@ -46,7 +46,7 @@ export function backupCommands(deps: CommandDeps): Handlers {
       const { name, ref } = location;
       const yes = await sure(
         l10n.t('Remove the backup location {0}?', name),
-        l10n.t('Its restore points stay as they are; only clusters.json is changed.'),
+        l10n.t('Only clusters.json changes. The restore points are kept.'),
         l10n.t('Remove'),
       );
       if (yes) await start(deps, forCluster({ kind: 'backup-remove', name, options: { yes: true } }, ref), ref);
@@ -58,7 +58,7 @@ export function backupCommands(deps: CommandDeps): Handlers {
       const yes = await confirmed(ref, {
         message: l10n.t('Back up {0} to {1}?', ref.label, name),
         detail: l10n.t(
-          'A restore point of all {0} nodes is made and verified. The application may be stopped for that time.',
+          'Creates and verifies a restore point of all {0} nodes. The application may be stopped meanwhile.',
           ref.cluster.nodes.length,
         ),
         button: l10n.t('Back Up'),
@@ -94,15 +94,15 @@ async function clean(deps: CommandDeps, location: LocationRef): Promise<void> {
   const { name, ref } = location;
   const keep = valueOf(
     await askText(alone(l10n.t('Clean up {0}', name)), {
-      prompt: l10n.t('How many restore points of each cluster are kept?'),
+      prompt: l10n.t('How many restore points do you want to keep?'),
       value: '5',
-      check: (value) => (/^[1-9]\d{0,5}$/.test(value) ? undefined : l10n.t('A whole number from 1.')),
+      check: (value) => (/^[1-9]\d{0,5}$/.test(value) ? undefined : l10n.t('Enter a whole number, 1 or greater.')),
     }),
   );
   if (keep === undefined) return;
   const yes = await confirmed(ref, {
     message: l10n.t('Remove all but the last {0} restore points of {1} in {2}?', keep, ref.label, name),
-    detail: l10n.t('Removed points cannot be brought back. The last verified one always stays.'),
+    detail: l10n.t('Removed restore points cannot be recovered. The last verified one is always kept.'),
     button: l10n.t('Clean Up'),
   });
   if (yes)
@@ -115,11 +115,12 @@ async function clean(deps: CommandDeps, location: LocationRef): Promise<void> {
 }
 
 function nameProblem(name: string, known: readonly string[]): string | undefined {
-  if (!LOCATION_NAME.test(name)) return l10n.t('Letters, digits, ".", "_" and "-" only; not "none".');
-  return known.includes(name) ? l10n.t('There is a location of that name.') : undefined;
+  if (!LOCATION_NAME.test(name))
+    return l10n.t('Use only letters, digits, ".", "_" and "-". The name "none" is reserved.');
+  return known.includes(name) ? l10n.t('A location with this name already exists.') : undefined;
 }
 
 function uriProblem(uri: string): string | undefined {
-  if (hasPassword(uri)) return l10n.t('A password does not belong here: it is asked for.');
+  if (hasPassword(uri)) return l10n.t('Do not enter a password here. You will be asked for it.');
   return isLocationUri(uri) ? undefined : l10n.t('file:///path, sftp://user@host[:port]/path or restic:<repository>');
 }

@@ -59,7 +59,7 @@ export function clusterCommands(deps: CommandDeps): Handlers {
         const yes = await confirmed(ref, {
           message: l10n.t('Provision {0}?', ref.label),
           detail: l10n.t(
-            'The provision script of the installed package runs on {0}, then the health of all {1} nodes is checked.',
+            'Runs the provision script of the installed package on {0}, then checks the health of all {1} nodes.',
             ref.cluster.primary,
             ref.cluster.nodes.length,
           ),
@@ -81,7 +81,7 @@ export function clusterCommands(deps: CommandDeps): Handlers {
     filter: async () => {
       const text = await vscode.window.showInputBox({
         title: l10n.t('Filter Clusters'),
-        prompt: l10n.t('Part of a name, host, role or version. Empty: all.'),
+        prompt: l10n.t('Enter part of a name, host, role or version. Leave empty to show all clusters.'),
         value: tree.filtered,
       });
       if (text !== undefined) tree.filter(text);
@@ -96,14 +96,14 @@ export function clusterCommands(deps: CommandDeps): Handlers {
       if (!ref) return;
       const reason = valueOf(
         await askText(alone(l10n.t('Unlock {0}', ref.label)), {
-          prompt: l10n.t('Why? It is recorded. Resuming the run is nearly always the better way.'),
+          prompt: l10n.t('Reason (recorded). In most cases, resume the run instead.'),
           check: () => undefined,
         }),
       );
       if (reason === undefined) return;
       const yes = await confirmed(ref, {
-        message: l10n.t('Free the lock on {0}?', ref.label),
-        detail: l10n.t('Only when the run that holds it is dead for good.'),
+        message: l10n.t('Release the lock on {0}?', ref.label),
+        detail: l10n.t('Do this only if the run holding the lock can no longer continue.'),
         button: l10n.t('Unlock'),
       });
       if (yes) await start(deps, forCluster({ kind: 'unlock', options: { ...yes, reason } }, ref), ref);
@@ -167,9 +167,9 @@ async function add({ clusters }: CommandDeps): Promise<void> {
     applies: () => places.length > 1,
     show: async (state, place) => {
       const end = await pickOne(place, {
-        placeholder: l10n.t('Into which file?'),
+        placeholder: l10n.t('Where should the cluster be saved?'),
         items: places.map(({ path, folder }) => ({
-          label: folder?.name ?? l10n.t('My own clusters'),
+          label: folder?.name ?? l10n.t('User settings (all workspaces)'),
           detail: path,
           value: path,
         })),
@@ -180,13 +180,13 @@ async function add({ clusters }: CommandDeps): Promise<void> {
   const name: Step<NewCluster> = {
     show: async (state, place) => {
       const end = await askText(place, {
-        prompt: l10n.t('Name of the cluster'),
+        prompt: l10n.t('Cluster name'),
         placeholder: 'staging',
         ...(state.name === undefined ? {} : { value: state.name }),
         check: (value) => {
-          if (!NAME.test(value)) return l10n.t('Letters, digits, ".", "_" and "-" only.');
+          if (!NAME.test(value)) return l10n.t('Use only letters, digits, ".", "_" and "-".');
           return clusters.clusters.some((ref) => ref.cluster.name === value && ref.file.path === state.path)
-            ? l10n.t('There is a cluster of that name.')
+            ? l10n.t('A cluster with this name already exists.')
             : undefined;
         },
       });
@@ -197,9 +197,12 @@ async function add({ clusters }: CommandDeps): Promise<void> {
     applies: () => known.length > 0,
     show: async (state, place) => {
       const end = await pickSeveral<string>(place, {
-        placeholder: l10n.t('Hosts of ~/.ssh/config, or other ones'),
+        placeholder: l10n.t('Select hosts from ~/.ssh/config'),
         picked: state.hosts ?? [],
-        items: [...known.map((host) => ({ label: host, value: host })), { label: l10n.t('Other hosts…'), value: '' }],
+        items: [
+          ...known.map((host) => ({ label: host, value: host })),
+          { label: l10n.t('Enter other hosts…'), value: '' },
+        ],
       });
       return end.kind === 'next' ? { kind: 'next', value: { ...state, hosts: end.value } } : end;
     },
@@ -213,7 +216,7 @@ async function add({ clusters }: CommandDeps): Promise<void> {
         check: (value) =>
           hostList(value).every((host) => /^[A-Za-z0-9_][\w.:-]*$/.test(host))
             ? undefined
-            : l10n.t('These are no host names.'),
+            : l10n.t('Enter host names or addresses, separated by spaces.'),
       });
       if (end.kind !== 'next') return end;
       const picked = (state.hosts ?? []).filter((host) => host !== '');

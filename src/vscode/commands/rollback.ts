@@ -41,7 +41,7 @@ export async function actOn(
   const state = location && (await deps.points.refresh(location));
   const point = state?.points.find(({ id }) => id === key.id);
   if (!location || !point) {
-    void tell.warning(l10n.t('The restore point {0} is not there any more.', key.id));
+    void tell.warning(l10n.t('Restore point {0} no longer exists.', key.id));
     return;
   }
   const options = { location: location.name };
@@ -57,12 +57,12 @@ export async function actOn(
   const versions = point.nodes
     .map(
       ({ name, version }) =>
-        `${name}: ${line(now(name) ?? l10n.t('not known'), 80)} → ${version ?? l10n.t('not installed')}`,
+        `${name}: ${line(now(name) ?? l10n.t('unknown'), 80)} → ${version ?? l10n.t('not installed')}`,
     )
     .join('\n');
   const yes = await confirmed(ref, {
     message: l10n.t('Roll back {0} to {1}?', ref.label, whenWords(point.created)),
-    detail: `${versions}\n\n${l10n.t('What was written below the backed-up paths since then is put into a restore point first.')}`,
+    detail: `${versions}\n\n${l10n.t('Changes made in the backed-up paths since then are saved in a restore point first.')}`,
     button: l10n.t('Roll Back'),
   });
   if (yes)

@@ -17,7 +17,7 @@ import type { CommandDeps, Handlers } from './deps';
 import type { Args } from './targets';
 import { confirmed, openTerminal, shellOptions, start, sure } from './start';
 import { tell } from '../shared/tell';
-import { actionWords, runTitle } from '../views/words';
+import { actionWords, runTitle, runWords } from '../runs/words';
 
 const { l10n } = vscode;
 
@@ -38,8 +38,8 @@ export function runCommands(deps: CommandDeps): Handlers {
       const records = await targets.several(args, l10n.t('Stop Run'), ({ state }) => state === 'live');
       if (records.length === 0) return;
       const yes = await sure(
-        l10n.t('Stop {0}?', records.map(({ plan }) => runTitle(plan)).join(', ')),
-        l10n.t('No further node begins; those begun are finished.'),
+        l10n.t('Stop {0}?', records.map(({ plan }) => runWords(plan)).join(', ')),
+        l10n.t('Nodes in progress will finish. No other node will be started.'),
         l10n.t('Stop Run'),
       );
       if (yes) await Promise.all(records.map(stop));
@@ -52,9 +52,9 @@ export function runCommands(deps: CommandDeps): Handlers {
       const records = await targets.several(args, l10n.t('Abandon Run'), isOpen);
       if (records.length === 0) return;
       const yes = await sure(
-        l10n.t('Abandon {0}?', records.map(({ plan }) => runTitle(plan)).join(', ')),
+        l10n.t('Abandon {0}?', records.map(({ plan }) => runWords(plan)).join(', ')),
         l10n.t(
-          'It cannot be resumed afterwards. Nothing is changed on the nodes; their locks are freed unless a job still lives.',
+          'You will not be able to resume it. Nothing changes on the nodes. Their locks are released unless a job is still running.',
         ),
         l10n.t('Abandon'),
       );
@@ -73,7 +73,7 @@ export function runCommands(deps: CommandDeps): Handlers {
       const nodes = nodesToRetry(record.view);
       const command = parseCommand(wordsOf(record.plan.command).slice(1));
       const yes = await confirmed(ref, {
-        message: l10n.t('Run {0} again for {1}?', actionWords(record.plan.action), nodes.join(', ')),
+        message: l10n.t('Retry the {0} on {1}?', actionWords(record.plan.action), nodes.join(', ')),
         detail: [...nodes.map((node) => versionsOf(record, node)), '', record.plan.command].join('\n'),
         button: l10n.t('Retry'),
       });
@@ -87,14 +87,17 @@ export function runCommands(deps: CommandDeps): Handlers {
       const target = await targets.node(args, l10n.t('Open Node Log'));
       if (!target) return;
       if (target.folder === undefined) {
-        void tell.info(l10n.t('{0} has no log yet.', target.node));
+        void tell.info(l10n.t('No log has been written for {0} yet.', target.node));
         return;
       }
-      await openText(nodeLogPath(target.folder, target.node), l10n.t('{0} has no log yet.', target.node));
+      await openText(
+        nodeLogPath(target.folder, target.node),
+        l10n.t('No log has been written for {0} yet.', target.node),
+      );
     },
     openRunFolder: async (...args) => {
       const record = await targets.run(args, l10n.t('Open Journal'), () => true);
-      if (record) await openText(join(record.folder, 'journal.jsonl'), l10n.t('The run has no journal yet.'));
+      if (record) await openText(join(record.folder, 'journal.jsonl'), l10n.t('No journal has been written yet.'));
     },
     openTerminal: async (...args) => {
       const shell = await nodeShell(deps, args);
@@ -144,7 +147,7 @@ async function save(command: Command, ref: ClusterRef): Promise<void> {
   if (given !== whole.package)
     void tell.info(
       l10n.t(
-        'The address was saved without its user, password and query. Where they are needed, write them into "package" as ${input:…}: the task asks for them each time.',
+        'The address was saved without its user, password and query. If they are needed, add them to "package" as ${input:…}. The task then asks for them each time.',
       ),
     );
 }

@@ -9,7 +9,8 @@ import type { PointInfo } from '../points/rows';
 import type { ClusterItem } from '../views/clusters';
 import type { PointItem } from '../views/points';
 import type { RunItem } from '../views/runs';
-import { nodesWords, outcomeWords, runTitle } from '../views/words';
+import { nodesWords, outcomeWords } from '../views/words';
+import { runTitle } from '../runs/words';
 import { alone, pickOne, valueOf } from '../wizard/steps';
 import { tell } from '../shared/tell';
 
@@ -36,7 +37,7 @@ export class Targets {
     const { clusters } = this.clusterModel;
     const [only] = clusters;
     if (!only) {
-      void tell.info(l10n.t('There is no cluster yet. Add one first.'));
+      void tell.info(l10n.t('No clusters yet. Add one first.'));
       return [];
     }
     if (clusters.length === 1) return [only];
@@ -62,7 +63,7 @@ export class Targets {
     if (item && 'run' in item) return this.runs.find(item.run);
     const records = this.runs.records.filter(fits);
     if (records.length === 0) {
-      void tell.info(l10n.t('There is no run for that.'));
+      void tell.info(l10n.t('No matching runs.'));
       return undefined;
     }
     const end = await pickOne(alone(title), {
@@ -129,7 +130,7 @@ export class Targets {
     if (!ref) return undefined;
     const locations = this.points.locationsOf(ref).filter(({ uri }) => builtIn || uri !== undefined);
     if (locations.length === 0) {
-      void tell.info(l10n.t('There is no backup location yet. Add one first.'));
+      void tell.info(l10n.t('No backup locations yet. Add one first.'));
       return undefined;
     }
     return valueOf(
@@ -155,7 +156,7 @@ export class Targets {
       () => this.points.refresh(location),
     );
     if (state.points.length === 0) {
-      void tell.info(state.error ?? l10n.t('There are no restore points in {0}.', location.name));
+      void tell.info(state.error ?? l10n.t('No restore points in {0}.', location.name));
       return [];
     }
     const point = valueOf(

@@ -66,7 +66,7 @@ export class OutputChannels extends Store {
     const cluster = this.clusters.labelOf(name, configFile);
     const known = this.#nodes.get(keyOf(cluster, node));
     const shown = known ?? this.#make(cluster, node);
-    if (!known) await this.#begin(shown, folder, node, `${l10n.t('{0} has said nothing yet.', node)}\n`);
+    if (!known) await this.#begin(shown, folder, node, `${l10n.t('No output from {0} yet.', node)}\n`);
     // Before it is shown: the editor hands on what it was given by then, and buffers what comes until it is seen.
     if (shown.ready) write(shown);
     shown.channel.show(true);
@@ -163,10 +163,10 @@ function write(node: NodeChannel): void {
   if (buffer.empty) return;
   const { skipped, text } = buffer.take();
   if (node.size > MOST_IN_CHANNEL) {
-    channel.replace(`${l10n.t('… the whole log: Open Node Log')}\n`);
+    channel.replace(`${l10n.t('… For the full log, use Open Node Log.')}\n`);
     node.size = 0;
   }
-  const left = l10n.t('… {0} lines left out; the whole log: Open Node Log', skipped);
+  const left = l10n.t('… {0} lines left out. For the full log, use Open Node Log.', skipped);
   channel.append(skipped > 0 ? `${left}\n${text}` : text);
   node.size += text.length;
 }

@@ -67,12 +67,14 @@ function pagePoint(point: PointInfo, { ref, status, expected, preview }: PointFa
     obstacle: obstacleOf(point) ?? plan?.obstacles[0] ?? failureOf(preview),
     nodes: point.nodes.map(({ name, version, state }) => ({
       name,
-      now: nowOf(name, plan) ?? versionWords(status.node(ref.id, name)) ?? l10n.t('not known'),
+      now: nowOf(name, plan) ?? versionWords(status.node(ref.id, name)) ?? l10n.t('unknown'),
       after: version ?? l10n.t('not installed'),
       state: stateWords(state ?? point.state),
     })),
     lost: lossesOf(point, plan),
-    order: l10n.t('All nodes at once; then provisioning, if the package asks for it, and the health of all nodes.'),
+    order: l10n.t(
+      'All nodes are rolled back at the same time. Then the cluster is provisioned if the package requests it, and the health of all nodes is checked.',
+    ),
     asking: preview?.kind === 'asking',
     expected,
   };
@@ -85,25 +87,24 @@ export function nowOf(name: string, plan: Preview | undefined): string | undefin
 }
 
 function lossesOf({ created }: PointInfo, plan: Preview | undefined): string[] {
-  const outside = l10n.t('What lies outside of the backed-up paths stays as it is.');
+  const outside = l10n.t('Files outside the backed-up paths are not changed.');
   if (plan) {
-    const none = l10n.t('Nothing changed in the backed-up paths since then.');
-    const kept = plan.undo === undefined ? [] : [l10n.t('It is put into a restore point first: {0}.', plan.undo)];
+    const none = l10n.t('Nothing has changed in the backed-up paths since then.');
+    const kept =
+      plan.undo === undefined ? [] : [l10n.t('These changes are saved in a restore point first: {0}.', plan.undo)];
     return [...(plan.losses.length > 0 ? [...plan.losses, ...kept] : [none]), outside];
   }
   const time = Date.parse(created);
   const since = Number.isNaN(time)
-    ? l10n.t('Everything written below the backed-up paths since then.')
-    : l10n.t(
-        'Everything written below the backed-up paths since {0} ({1}).',
-        new Date(time).toLocaleString(),
-        ago(time),
-      );
+    ? l10n.t('All changes made in the backed-up paths since then.')
+    : l10n.t('All changes made in the backed-up paths since {0} ({1}).', new Date(time).toLocaleString(), ago(time));
   return [since, outside];
 }
 
 function failureOf(preview: PreviewState | undefined): string | undefined {
-  return preview?.kind === 'failed' ? l10n.t('What it would do cannot be found out: {0}', preview.message) : undefined;
+  return preview?.kind === 'failed'
+    ? l10n.t('The effect of this rollback could not be determined: {0}', preview.message)
+    : undefined;
 }
 
 function obstacleOf({ state, obstacle }: PointInfo): string | undefined {
@@ -112,13 +113,13 @@ function obstacleOf({ state, obstacle }: PointInfo): string | undefined {
     case 'verified':
       return undefined;
     case 'complete':
-      return l10n.t('It is not verified yet. Verify it first.');
+      return l10n.t('This restore point is not verified yet. Verify it first.');
     case 'creating':
-      return l10n.t('It is still being made, or its making was interrupted.');
+      return l10n.t('This restore point is still being created, or its creation was interrupted.');
     case 'broken':
-      return l10n.t('It is broken and cannot be restored.');
+      return l10n.t('This restore point is broken and cannot be restored.');
     default:
-      return l10n.t('It cannot be restored now: {0}.', stateWords(state));
+      return l10n.t('This restore point cannot be restored now: {0}.', stateWords(state));
   }
 }
 
@@ -132,14 +133,14 @@ function expectedTime({ cluster, file }: ClusterRef, runs: readonly RunRecord[])
     .sort((a, b) => a - b);
   const median = times[Math.floor(times.length / 2)];
   return median === undefined
-    ? l10n.t('Not known: there was no roll back of this cluster from here yet.')
-    : l10n.t('About {0}, as in {1} earlier runs.', formatDuration(median), times.length);
+    ? l10n.t('Unknown: no earlier rollback to estimate from.')
+    : l10n.t('About {0}, estimated from earlier rollbacks ({1}).', formatDuration(median), times.length);
 }
 
 function words(): Words {
   return {
     title: l10n.t('Roll Back'),
-    intro: l10n.t('Choose the restore point that the nodes go back to. Nothing happens before you confirm it.'),
+    intro: l10n.t('Choose a restore point for the nodes. Nothing changes until you confirm.'),
     filter: l10n.t('Filter'),
     refresh: l10n.t('Refresh'),
     points: l10n.t('Restore points'),
@@ -155,16 +156,16 @@ function words(): Words {
     nothingChosen: l10n.t('Choose a restore point above.'),
     node: l10n.t('Node'),
     now: l10n.t('Now'),
-    after: l10n.t('Afterwards'),
-    lost: l10n.t('What is lost'),
-    order: l10n.t('Order'),
-    asking: l10n.t('Asking the nodes what would happen…'),
-    expected: l10n.t('Expected time'),
+    after: l10n.t('After rollback'),
+    lost: l10n.t('Changes that will be lost'),
+    order: l10n.t('How it runs'),
+    asking: l10n.t('Checking what would change…'),
+    expected: l10n.t('Expected duration'),
     verify: l10n.t('Verify'),
     rollBack: l10n.t('Roll Back…'),
     loading: l10n.t('Reading the backup locations…'),
-    none: l10n.t('There are no restore points of this cluster.'),
-    noMatch: l10n.t('No restore point matches the filter.'),
+    none: l10n.t('This cluster has no restore points.'),
+    noMatch: l10n.t('No restore points match the filter.'),
     shown: l10n.t('Restore points shown:'),
   };
 }

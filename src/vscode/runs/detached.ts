@@ -37,14 +37,14 @@ export class Detached extends Store {
   async #tell(what: GoesOn): Promise<void> {
     const stop = l10n.t('Stop Run');
     if ('preparing' in what) {
-      const text = l10n.t('{0} is being prepared and goes on; nothing is changed yet.', what.preparing);
+      const text = l10n.t('"{0}" is still being prepared in the background. Nothing has changed yet.', what.preparing);
       if ((await tell.info(text, stop)) === stop) await what.stop();
       return;
     }
     const { run } = what;
     const follow = l10n.t('Follow');
     const cluster = /^\d+T\d+Z-(.*)-[0-9a-f]+$/.exec(run)?.[1] ?? run;
-    const choice = await tell.info(l10n.t('The run of {0} goes on.', cluster), stop, follow);
+    const choice = await tell.info(l10n.t('The run on {0} continues in the background.', cluster), stop, follow);
     if (choice === undefined) return;
     await vscode.commands.executeCommand(choice === stop ? 'clusterlift.stop' : 'clusterlift.follow', {
       kind: 'run',

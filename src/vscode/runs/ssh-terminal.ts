@@ -85,7 +85,7 @@ export class SshTerminal extends Store implements vscode.Pseudoterminal {
   #over({ status, error }: ShellEnd): void {
     if (this.disposed) return;
     if (error) this.#failed([error.message, error.hint]);
-    else if (status === null) this.#failed([l10n.t('The connection to {0} is gone.', this.node)]);
+    else if (status === null) this.#failed([l10n.t('The connection to {0} was lost.', this.node)]);
     else this.#close.fire(status);
   }
 

@@ -20,6 +20,7 @@ import { me } from '../shared/launch';
 import { demandTrust, type Queries } from '../shared/queries';
 import { setting } from '../shared/settings';
 import { Store } from '../shared/store';
+import { runSubject } from './words';
 import { tell } from '../shared/tell';
 import type { RunHub } from './hub';
 import type { RunsModel } from './model';
@@ -220,7 +221,10 @@ export class RunTerminal extends Store implements vscode.Pseudoterminal {
     });
     const planned = this.#session.onPlanned((plan) => {
       this.#say([
-        tone('dim', l10n.t('Run {0}. Ctrl+C: stop or let go; closing this terminal stops nothing.', plan.run)),
+        tone(
+          'dim',
+          l10n.t('Run {0}. Press Ctrl+C to stop or detach. Closing this terminal does not stop the run.', plan.run),
+        ),
       ]);
     });
     return () => {
@@ -233,7 +237,7 @@ export class RunTerminal extends Store implements vscode.Pseudoterminal {
       case 'ended':
         return this.#summary(end.end);
       case 'closed':
-        this.#say([tone('warn', l10n.t('The run goes on. Follow it from the Runs view.'))]);
+        this.#say([tone('warn', l10n.t('The run continues. You can follow it from the Runs view.'))]);
         return ExitStatus.interrupted;
       case 'lost':
         return this.#lost();
@@ -250,13 +254,15 @@ export class RunTerminal extends Store implements vscode.Pseudoterminal {
     if (record?.state === 'live') return this.#watch(record.folder);
     if (record?.state === 'finished') return this.#replay(record.run);
     if (record?.state !== 'interrupted' || !(await this.#mayResume(record))) {
-      const gone = l10n.t('The process of the run is gone. What runs on the nodes goes on; resume the run.');
+      const gone = l10n.t(
+        'The process of the run ended unexpectedly. Jobs on the nodes keep running. Resume the run to continue.',
+      );
       this.#say([tone('warn', gone)]);
       return ExitStatus.unknown;
     }
     const resuming = this.deps.hub.resumes(record.run);
     try {
-      this.#say([tone('warn', l10n.t('The process of the run is gone. The run is resumed.'))]);
+      this.#say([tone('warn', l10n.t('The process of the run ended unexpectedly. Resuming the run.'))]);
       const resume: Command = { kind: 'resume', run: record.run, options: { yes: true } };
       const status = await this.#start(resume, record.folder);
       // Another window was quicker.
@@ -312,12 +318,19 @@ export class RunTerminal extends Store implements vscode.Pseudoterminal {
         this.#abort.abort();
         return;
       }
-      const stop = { label: l10n.t('Stop'), detail: l10n.t('No further node begins; those begun are finished.') };
-      const detach = { label: l10n.t('Detach'), detail: l10n.t('The run goes on; follow it from the Runs view.') };
-      const cancel = { label: l10n.t('Cancel'), detail: l10n.t('Go on watching.') };
+      const stop = {
+        label: l10n.t('Stop'),
+        detail: l10n.t('Nodes in progress will finish. No other node will be started.'),
+      };
+      const detach = {
+        label: l10n.t('Detach'),
+        detail: l10n.t('The run continues. You can follow it from the Runs view.'),
+      };
+      const cancel = { label: l10n.t('Cancel'), detail: l10n.t('Keep watching.') };
+      const { view } = this.#session;
       const choice = await vscode.window.showQuickPick([stop, detach, cancel], {
-        title: l10n.t('The run is going on'),
-        placeHolder: l10n.t('What shall happen?'),
+        title: view ? l10n.t('{0} is running', runSubject(view.plan)) : l10n.t('The run is in progress'),
+        placeHolder: l10n.t('What do you want to do?'),
         ignoreFocusOut: true,
       });
       if (choice === stop) await this.#session.stop(me());
@@ -346,7 +359,7 @@ export class RunTerminal extends Store implements vscode.Pseudoterminal {
   #tellAfterwards(why: string): void {
     const { job } = this;
     const what = job.kind === 'command' ? titleOf(job.command) : '';
-    void tell.warning(l10n.t('{0} ended before anything was changed: {1}', what, why));
+    void tell.warning(l10n.t('"{0}" ended before anything changed: {1}', what, why));
   }
 
   #say(parts: Parameters<typeof paint>[0]): void {

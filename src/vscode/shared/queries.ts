@@ -59,7 +59,7 @@ export function demandTrust(): void {
   if (vscode.workspace.isTrusted) return;
   throw new ClusterliftError({
     code: 'untrusted',
-    message: vscode.l10n.t('This folder is not trusted, so nothing connects and nothing runs'),
+    message: vscode.l10n.t('This folder is not trusted, so Clusterlift does not connect or run anything'),
     hint: vscode.l10n.t('Trust the folder with the command Workspaces: Manage Workspace Trust.'),
     exit: ExitStatus.refused,
   });

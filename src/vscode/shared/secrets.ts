@@ -47,9 +47,9 @@ export class SecretStore extends Store {
   async offer(question: Question, value: string): Promise<void> {
     const purpose = purposeOf(question);
     if (!purpose || value === '' || setting('rememberSecrets') === 'never') return;
-    const keep = l10n.t('Keep');
+    const keep = l10n.t('Save');
     void tell
-      .info(l10n.t('Keep the secret for {0} in the secret storage of the editor?', line(purpose.label)), keep)
+      .info(l10n.t('Save the secret for {0} in the secret storage of the editor?', line(purpose.label)), keep)
       .then(async (choice) => {
         if (choice === keep) await this.keep(purpose.key, value);
       });

@@ -172,11 +172,11 @@ export function refusal(
     code: 'task-starts-itself',
     message: looks
       ? l10n.t(
-          'A task with {0} is started by the editor itself, also after a reload; the scripts of a package never run that way',
+          'The editor starts a task with {0} automatically, even after a reload. The scripts of a package cannot run that way',
           by,
         )
       : l10n.t(
-          'A task with {0} is started by the editor itself, also after a reload; what changes a cluster never starts that way',
+          'The editor starts a task with {0} automatically, even after a reload. Tasks that change a cluster cannot start that way',
           by,
         ),
     hint: looks ? l10n.t('Remove {0} or "package" from the task.', by) : l10n.t('Remove {0} from the task.', by),
@@ -191,7 +191,7 @@ function optionsOf(definition: Rec, kind: Command['kind']): Options {
     if (WORDS.some((each) => each === key) || value === undefined) continue;
     const option: AnyOption | undefined = Object.hasOwn(OPTIONS, key) ? OPTIONS[key as OptionKey] : undefined;
     if (!option || !spec.options.includes(key as OptionKey))
-      throw wrong(key, l10n.t('"{0}" means nothing for {1}', key, spec.name));
+      throw wrong(key, l10n.t('"{0}" does not apply to {1}', key, spec.name));
     const read = readOption(option, value);
     if (read === null)
       throw wrong(key, l10n.t('"{0}" must be {1}', key, option.value?.expects ?? l10n.t('true or false')));
@@ -236,7 +236,7 @@ function modeOf(definition: Rec): 'serial' | 'fast' | undefined {
 function text(definition: Rec, key: string): string | undefined {
   const value = definition[key];
   if (value === undefined || value === '') return undefined;
-  if (typeof value !== 'string' || /\p{Cc}/u.test(value)) throw wrong(key, l10n.t('"{0}" must be a text', key));
+  if (typeof value !== 'string' || /\p{Cc}/u.test(value)) throw wrong(key, l10n.t('"{0}" must be a string', key));
   return value;
 }
 
@@ -253,8 +253,8 @@ function word<K extends string, V>(key: K, value: V | undefined): Partial<Record
 function wrong(property: string, message: string): ClusterliftError {
   return new ClusterliftError({
     code: `task-${property}`,
-    message: l10n.t('The task is not understood: {0}', message),
-    hint: l10n.t('Correct it in tasks.json; completion there names every property.'),
+    message: l10n.t('The task is not valid: {0}', message),
+    hint: l10n.t('Fix it in tasks.json. Completion there lists every property.'),
     exit: ExitStatus.usage,
   });
 }

@@ -152,7 +152,7 @@ export class ClusterliftTasks implements vscode.TaskProvider {
     if (first) return dirname(first.path);
     throw new ClusterliftError({
       code: 'task-folder',
-      message: l10n.t('There is no folder that the task could run in'),
+      message: l10n.t('No folder is open to run the task in'),
       hint: l10n.t('Open a folder.'),
       exit: ExitStatus.usage,
     });

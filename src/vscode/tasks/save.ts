@@ -14,7 +14,7 @@ export async function saveTask(
 ): Promise<void> {
   const target = folder ?? vscode.workspace.workspaceFolders?.[0];
   if (!target) {
-    void tell.warning(l10n.t('Open a folder first: tasks are saved in its tasks.json.'));
+    void tell.warning(l10n.t('Open a folder first. Tasks are saved in its tasks.json.'));
     return;
   }
   const uri = vscode.Uri.file(join(target.uri.fsPath, '.vscode', 'tasks.json'));

@@ -13,7 +13,6 @@ import { Store } from '../shared/store';
 import { ASKS, BUSY, nodeIcon } from './icons';
 import { setContext, tooltip, touched, TreeRefresh } from './tree';
 import {
-  actionWords,
   ago,
   healthWords,
   nodeWords,
@@ -21,8 +20,10 @@ import {
   outcomeWords,
   progressWords,
   stepWords,
+  versionAndHealth,
   versionWords,
 } from './words';
+import { actionWords } from '../runs/words';
 
 const { l10n } = vscode;
 
@@ -219,10 +220,10 @@ export class ClustersTree extends Store implements vscode.TreeDataProvider<Clust
     const latest = this.runs.latest(cluster.name, file.path);
     return [
       label,
-      l10n.t('{0} nodes, primary {1}', cluster.nodes.length, cluster.primary),
+      l10n.t('{0}, primary {1}', nodesWords(cluster.nodes.length), cluster.primary),
       file.path,
       latest ? l10n.t('Last run: {0}, {1}', actionWords(latest.plan.action), outcomeWords(latest)) : undefined,
-      latest?.waitingFor === undefined ? undefined : l10n.t('Waits for an answer: {0}', line(latest.waitingFor)),
+      latest?.waitingFor === undefined ? undefined : l10n.t('Waiting for an answer: {0}', line(latest.waitingFor)),
     ];
   }
 
@@ -242,14 +243,14 @@ export class ClustersTree extends Store implements vscode.TreeDataProvider<Clust
       node.connection === 'local'
         ? l10n.t('this machine')
         : `${node.user ?? ''}${node.user ? '@' : ''}${node.host}${node.port ? `:${String(node.port)}` : ''}`,
-      node.jump === undefined ? undefined : l10n.t('through {0}', node.jump),
+      node.jump === undefined ? undefined : l10n.t('via {0}', node.jump),
       node.roles.length > 0 ? l10n.t('Roles: {0}', node.roles.join(', ')) : undefined,
-      status
-        ? `${l10n.t('Version {0}', line(versionWords(status) ?? '?', 80))}, ${healthWords(status.health)}`
-        : undefined,
+      status && versionWords(status) !== undefined
+        ? l10n.t('Version {0}', versionAndHealth(status, ', '))
+        : status && healthWords(status.health),
       status?.lastRun === undefined ? undefined : l10n.t('Last run: {0}', line(status.lastRun)),
       status?.note === undefined ? undefined : line(status.note),
-      status ? l10n.t('Asked {0}', ago(status.asked)) : undefined,
+      status ? l10n.t('Checked {0}', ago(status.asked)) : undefined,
       error === undefined ? undefined : line(error),
     ];
   }
@@ -269,7 +270,7 @@ export class ClustersTree extends Store implements vscode.TreeDataProvider<Clust
     if (wrong.length > 0 && clusters.length > 0)
       messages.push(
         l10n.t(
-          'Mistakes in {0}: see Problems.',
+          'Errors in {0}. See the Problems view.',
           wrong.map(({ path }) => vscode.workspace.asRelativePath(path)).join(', '),
         ),
       );
@@ -277,7 +278,7 @@ export class ClustersTree extends Store implements vscode.TreeDataProvider<Clust
     if (asked.length > 0 && asked.every((each) => each.health === 'unreachable')) {
       const seen = Math.max(...asked.map((each) => each.answered ?? 0));
       messages.push(
-        seen === 0 ? l10n.t('No node is reachable.') : l10n.t('No node is reachable, last seen {0}.', ago(seen)),
+        seen === 0 ? l10n.t('No node is reachable.') : l10n.t('No node is reachable. Last seen {0}.', ago(seen)),
       );
     }
     this.view.message = messages.join(' ');

@@ -87,7 +87,7 @@ export class PointsTree extends Store implements vscode.TreeDataProvider<PointIt
     const state = this.model.state(id);
     const item = new vscode.TreeItem(`${ref.label}: ${name}`, vscode.TreeItemCollapsibleState.Collapsed);
     const counted =
-      state && (state.error ?? l10n.t('{0}, seen {1}', pointsWords(state.points.length), ago(state.asked)));
+      state && (state.error ?? l10n.t('{0}, updated {1}', pointsWords(state.points.length), ago(state.asked)));
     item.id = id;
     item.description = this.model.isAsking(id) ? l10n.t('reading…') : (counted ?? '');
     item.iconPath = this.model.isAsking(id)
@@ -96,7 +96,7 @@ export class PointsTree extends Store implements vscode.TreeDataProvider<PointIt
     item.contextValue = uri === undefined ? 'location.builtin' : 'location';
     item.tooltip = tooltip([
       name,
-      uri ?? l10n.t('A directory on each node itself: it dies with the node.'),
+      uri ?? l10n.t('A directory on each node. Lost if the node is lost.'),
       l10n.t('Cluster {0}', ref.label),
       state?.error,
     ]);
@@ -149,7 +149,7 @@ export function stateWords(state: string): string {
     case 'complete':
       return l10n.t('not verified');
     case 'creating':
-      return l10n.t('being made');
+      return l10n.t('being created');
     case 'broken':
       return l10n.t('broken');
     case 'incomplete':
@@ -163,5 +163,5 @@ export function stateWords(state: string): string {
 export function reasonWords({ reason, before }: Pick<PointInfo, 'reason' | 'before'>): string {
   if (before !== undefined) return l10n.t('before restore of {0}', before);
   if (reason === 'upgrade') return l10n.t('before an upgrade');
-  return reason === 'manual' ? l10n.t('made by hand') : reason;
+  return reason === 'manual' ? l10n.t('manual backup') : reason;
 }

@@ -8,16 +8,8 @@ import type { RunsModel } from '../runs/model';
 import { Store } from '../shared/store';
 import { BUSY, runIcon, runNodeIcon } from './icons';
 import { setContext, tooltip, touched, TreeRefresh } from './tree';
-import {
-  actionWords,
-  ago,
-  nodeOutcomeWords,
-  outcomeWords,
-  progressWords,
-  runTitle,
-  stepWords,
-  versionsWords,
-} from './words';
+import { ago, nodeOutcomeWords, outcomeWords, progressWords, stepWords, versionsWords } from './words';
+import { actionWords, runTitle } from '../runs/words';
 
 const { l10n } = vscode;
 
@@ -120,7 +112,7 @@ export class RunsTree extends Store implements vscode.TreeDataProvider<RunItem> 
     item.tooltip = tooltip([
       run,
       plan.command,
-      waitingFor === undefined ? undefined : l10n.t('Waits for an answer: {0}', line(waitingFor)),
+      waitingFor === undefined ? undefined : l10n.t('Waiting for an answer: {0}', line(waitingFor)),
       l10n.t(
         'Nodes: {0}',
         plan.nodes
@@ -128,7 +120,7 @@ export class RunsTree extends Store implements vscode.TreeDataProvider<RunItem> 
           .slice(0, 20)
           .join(', '),
       ),
-      view.startedAt === undefined ? undefined : l10n.t('Begun {0}', new Date(view.startedAt).toLocaleString()),
+      view.startedAt === undefined ? undefined : l10n.t('Started: {0}', new Date(view.startedAt).toLocaleString()),
       tookOf(record),
       view.point ? l10n.t('Restore point {0}: {1}', view.point.id, view.point.state) : undefined,
     ]);
@@ -206,7 +198,7 @@ export class RunsTree extends Store implements vscode.TreeDataProvider<RunItem> 
     const live = this.model.records.filter(({ state }) => state === 'live').length;
     const value = live + this.#unseen.size;
     this.view.badge =
-      value === 0 ? undefined : { value, tooltip: l10n.t('{0} running, {1} to look at', live, this.#unseen.size) };
+      value === 0 ? undefined : { value, tooltip: l10n.t('{0} running, {1} to review', live, this.#unseen.size) };
   }
 }
 
@@ -234,5 +226,5 @@ function troubleOf(node: NodeView | undefined): StepView | undefined {
 
 function tookOf({ view }: RunRecord): string | undefined {
   if (view.startedAt === undefined || view.finishedAt === undefined) return undefined;
-  return l10n.t('Took {0}', formatDuration(Date.parse(view.finishedAt) - Date.parse(view.startedAt)));
+  return l10n.t('Duration: {0}', formatDuration(Date.parse(view.finishedAt) - Date.parse(view.startedAt)));
 }

@@ -1,7 +1,6 @@
 import { l10n } from 'vscode';
 import { wallClock } from '../../base/clock';
 import { line } from '../../base/text';
-import type { Action, Plan } from '../../engine/journal/plan';
 import type { NodeStatus } from '../clusters/status';
 import type { RunRecord } from '../../engine/journal/runs';
 import type { NodeView, RunView, StepView } from '../../engine/journal/view';
@@ -28,24 +27,6 @@ export function pointsWords(count: number): string {
   return count === 1 ? l10n.t('1 point') : l10n.t('{0} points', count);
 }
 
-export function actionWords(action: Action): string {
-  switch (action) {
-    case 'upgrade':
-      return l10n.t('upgrade');
-    case 'provision':
-      return l10n.t('provision');
-    case 'backup':
-      return l10n.t('backup');
-    case 'restore':
-      return l10n.t('restore');
-  }
-}
-
-/** `upgrade staging` */
-export function runTitle({ action, cluster }: Pick<Plan, 'action' | 'cluster'>): string {
-  return `${actionWords(action)} ${cluster}`;
-}
-
 export function healthWords(health: NodeStatus['health']): string {
   switch (health) {
     case 'healthy':
@@ -55,20 +36,26 @@ export function healthWords(health: NodeStatus['health']): string {
     case 'unreachable':
       return l10n.t('unreachable');
     case 'not-asked':
-      return l10n.t('health not known');
+      return l10n.t('health unknown');
   }
 }
 
 /** `24.2.0 · healthy`, for the line of a node. */
 export function nodeWords(status: NodeStatus | undefined): string {
-  if (!status) return l10n.t('not asked yet');
-  if (status.answered !== undefined && isUntouched(status)) return l10n.t('no package installed yet');
-  const version = versionWords(status) ?? '?';
+  if (!status) return l10n.t('status unknown');
+  if (status.answered !== undefined && isUntouched(status)) return l10n.t('not managed by Clusterlift yet');
   const seen =
     status.health === 'unreachable' && status.answered !== undefined
       ? ` · ${l10n.t('last seen {0}', ago(status.answered))}`
       : '';
-  return `${line(version, MOST_VERSION)} · ${healthWords(status.health)}${seen}`;
+  return `${versionAndHealth(status, ' · ')}${seen}`;
+}
+
+/** `24.2.0 · healthy`; only the health of a node whose version is not known. */
+export function versionAndHealth(status: NodeStatus, between: string): string {
+  return [versionWords(status), healthWords(status.health)]
+    .flatMap((each) => (each === undefined ? [] : line(each, MOST_VERSION)))
+    .join(between);
 }
 
 /** No upgrade was there. */
@@ -85,7 +72,7 @@ export function versionWords(status: Pick<NodeStatus, 'version'> | undefined): s
 export function outcomeWords({ state, view, waitingFor }: Pick<RunRecord, 'state' | 'view' | 'waitingFor'>): string {
   switch (state) {
     case 'live':
-      if (waitingFor !== undefined) return l10n.t('waiting for a person');
+      if (waitingFor !== undefined) return l10n.t('waiting for your input');
       return view.stopRequested ? l10n.t('stopping') : l10n.t('running');
     case 'interrupted':
       return l10n.t('interrupted');
@@ -96,7 +83,7 @@ export function outcomeWords({ state, view, waitingFor }: Pick<RunRecord, 'state
     case 'abandoned':
       return l10n.t('abandoned');
     case 'undecided':
-      return l10n.t('a person must decide');
+      return l10n.t('needs your decision');
     case 'finished':
       return finishedWords(view);
   }
@@ -167,7 +154,7 @@ export function stepWords(step: StepView, node: NodeView): string {
     progress?.total !== undefined && progress.total > 0
       ? ` ${String(Math.floor((100 * progress.done) / progress.total))} %`
       : '';
-  const lost = node.link === 'lost' ? ` · ${l10n.t('link lost, probing')}` : '';
+  const lost = node.link === 'lost' ? ` · ${l10n.t('connection lost, reconnecting')}` : '';
   return `${step.step}${percent}${lost}`;
 }
 

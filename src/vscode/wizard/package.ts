@@ -37,7 +37,7 @@ export class PackagePicker {
   ) {}
 
   async pick(place: Place, ref: ClusterRef | undefined, newest: boolean): Promise<StepEnd<PackageChoice>> {
-    let refused: string | undefined;
+    let refused: Error | undefined;
     for (;;) {
       const answer = await this.#choose(place, ref, newest, refused);
       if (answer.kind !== 'next') return answer;
@@ -47,7 +47,7 @@ export class PackagePicker {
       const source = end.value;
       const about = await this.#inspect(source, ref);
       if (about instanceof Error) {
-        refused = hasCode(about, 'cancelled') ? undefined : messageOf(about);
+        refused = hasCode(about, 'cancelled') ? undefined : about;
         continue;
       }
       if (source === '') return { kind: 'next', value: { source: undefined, about } };
@@ -61,18 +61,23 @@ export class PackagePicker {
     place: Place,
     ref: ClusterRef | undefined,
     newest: boolean,
-    refused: string | undefined,
+    refused: Error | undefined,
   ): Promise<StepEnd<Answer>> {
     const recent = this.memento.get<string[]>(RECENT, []);
     const items = (about: ReadonlyMap<string, string>): Choice<Answer>[] => [
       ...(refused === undefined
         ? []
-        : [{ label: `$(warning) ${l10n.t('This package cannot be used')}`, detail: asLabel(refused, 500) }]),
+        : [
+            {
+              label: `$(warning) ${hasCode(refused, 'no-package-found') ? l10n.t('No package found') : l10n.t('This package cannot be used')}`,
+              detail: asLabel(messageOf(refused), 500),
+            },
+          ]),
       ...(newest
         ? [
             {
-              label: `$(cloud) ${l10n.t('Newest on the cluster')}`,
-              detail: l10n.t('The newest package in the package directories of {0}.', ref?.cluster.primary ?? '?'),
+              label: `$(cloud) ${l10n.t('Newest package on the cluster')}`,
+              detail: l10n.t('The newest package in the package directories on {0}.', ref?.cluster.primary ?? '?'),
               value: { kind: 'newest' } as const,
             },
           ]
@@ -104,7 +109,7 @@ export class PackagePicker {
             later: async (show, signal) => {
               const known = new Map<string, string>();
               for (const source of recent) {
-                known.set(source, await this.#about(source, ref, signal).catch(() => l10n.t('cannot be read now')));
+                known.set(source, await this.#about(source, ref, signal).catch(() => l10n.t('currently not readable')));
                 if (signal.aborted) return;
               }
               show(items(known));
@@ -136,7 +141,7 @@ export class PackagePicker {
             prompt: l10n.t('URL or path of the package'),
             placeholder: 'https://…/acme-24.2.0.iso',
             check: (value) =>
-              packageSource.read(value) === undefined ? l10n.t('This is no path and no http(s) URL.') : undefined,
+              packageSource.read(value) === undefined ? l10n.t('Enter a path or an http(s) URL.') : undefined,
           },
         );
       }
@@ -147,8 +152,8 @@ export class PackagePicker {
   async #inspect(source: string, ref: ClusterRef | undefined): Promise<string | Error> {
     const title =
       source === ''
-        ? l10n.t('Looking for the newest on the cluster')
-        : l10n.t('Looking at {0}', basename(publicPackage(source) ?? ''));
+        ? l10n.t('Looking for the newest package on the cluster')
+        : l10n.t('Inspecting {0}', basename(publicPackage(source) ?? ''));
     const options = { location: vscode.ProgressLocation.Notification, title, cancellable: true };
     try {
       return await vscode.window.withProgress(options, (_, token) => {
@@ -176,7 +181,7 @@ export class PackagePicker {
     const planned = plannedOf(rows);
     if (planned?.path !== undefined) return this.#about(`node:${planned.path}`, ref, signal);
     if (error && ABOUT_PACKAGES.test(error.code)) throw new ClusterliftError({ ...error, exit: ExitStatus.refused });
-    return l10n.t('the newest on the cluster');
+    return l10n.t('the newest package on the cluster');
   }
 
   async #remember(source: string): Promise<void> {
@@ -209,14 +214,14 @@ function signedWords(signature: unknown): string {
     case 'trusted':
       return l10n.t('signed by {0}', text(name));
     case 'unknown':
-      return l10n.t('signed by {0}, who is not a trusted signer', text(name));
+      return l10n.t('signed by {0}, not a trusted signer', text(name));
     case 'early':
     case 'expired':
-      return l10n.t('signed by {0}, whose key does not count now', text(name));
+      return l10n.t('signed by {0}, but the key is not valid now', text(name));
     case 'revoked':
-      return l10n.t('signed by {0}, whose key is revoked', text(name));
+      return l10n.t('signed by {0}, but the key is revoked', text(name));
     case 'invalid':
-      return l10n.t('the signature is no good: {0}', text(why));
+      return l10n.t('invalid signature: {0}', text(why));
     default:
       return '';
   }

@@ -140,7 +140,7 @@ export async function askText(place: Place, options: TextOptions): Promise<StepE
   };
   input.onDidChangeValue((value) => complain(value === '' ? undefined : options.check(value)));
   return ended(input, () => {
-    const problem = input.value.trim() === '' ? l10n.t('Please type something.') : options.check(input.value.trim());
+    const problem = input.value.trim() === '' ? l10n.t('Enter a value.') : options.check(input.value.trim());
     complain(problem);
     return problem === undefined ? { value: input.value.trim() } : undefined;
   });

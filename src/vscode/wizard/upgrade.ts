@@ -99,19 +99,19 @@ export class UpgradeWizard {
       const named = (mode: string): string =>
         mode === configured ? `${mode} · ${l10n.t('default of this cluster')}` : mode;
       const end = await pickOne<'serial' | 'fast'>(place, {
-        placeholder: l10n.t('{0}: how?', state.package?.about ?? ''),
+        placeholder: howWords(state.package?.about ?? ''),
         active: state.mode ?? configured,
         items: [
           {
             label: `$(rocket) ${l10n.t('All nodes at once')}`,
             description: named('fast'),
-            detail: l10n.t('Shortest; the service is down on all nodes for that time.'),
+            detail: l10n.t('Fastest, but the service is down on all nodes meanwhile.'),
             value: 'fast',
           },
           {
             label: `$(list-ordered) ${l10n.t('One node after the other')}`,
             description: named('serial'),
-            detail: l10n.t('By role; the next only when the last is healthy.'),
+            detail: l10n.t('In role order. Each node must be healthy before the next starts.'),
             value: 'serial',
           },
         ],
@@ -127,25 +127,25 @@ export class UpgradeWizard {
         others.every(({ file }) => file.locations.some((each) => each.name === name)),
       );
       const end = await pickOne<string>(place, {
-        placeholder: l10n.t('Make a backup first?'),
+        placeholder: l10n.t('Create a backup first?'),
         active: state.backup ?? first?.cluster.upgrade.backup ?? 'none',
         items: [
           ...common.map(({ name, uri }): Choice<string> => ({
             label: `$(archive) ${name}`,
             description: asLabel(uri),
-            detail: l10n.t('Made and verified before the first change.'),
+            detail: l10n.t('Created and verified before anything changes.'),
             value: name,
           })),
           {
             label: '$(vm) localbackup',
             description: l10n.t('on each node itself'),
-            detail: l10n.t('Made and verified before the first change. It dies with the node.'),
+            detail: l10n.t('Created and verified before anything changes. Lost if the node is lost.'),
             value: 'localbackup',
           },
           {
             label: `$(circle-slash) ${l10n.t('No backup')}`,
             description: 'none',
-            detail: l10n.t('There is no way back.'),
+            detail: l10n.t('You will not be able to roll back.'),
             value: 'none',
           },
         ],
@@ -187,7 +187,7 @@ export class UpgradeWizard {
   ): Promise<StepEnd<UpgradeDecision>> {
     let planned: Planned | undefined;
     const end = await pickOne<UpgradeDecision['then']>(place, {
-      placeholder: l10n.t('Ready?'),
+      placeholder: l10n.t('Review and start'),
       items: summaryItems({ ref, command, state, planned }, [
         { label: `$(sync~spin) ${l10n.t('Checking all nodes…')}` },
       ]),
@@ -227,7 +227,7 @@ export class UpgradeWizard {
     const changed = (planned?.nodes ?? []).filter((each) => !known.has(each));
     if (changed.length === 0) return typed;
     const shown = [...changed.slice(0, 6), ...(changed.length > 6 ? ['…'] : [])].join(', ');
-    return typeName(place, ref, l10n.t('The scripts of the package show another plan: {0}.', asLabel(shown, 500)));
+    return typeName(place, ref, l10n.t('The scripts of the package changed the plan: {0}.', asLabel(shown, 500)));
   }
 
   /** What the upgrade would do, by a dry run; with what its checks found. */
@@ -258,6 +258,13 @@ interface Summary {
   readonly planned: Planned | undefined;
 }
 
+/** `How should acme-voice 24.2.0 be rolled out? (from >=23.1 · 1.2 GiB)` */
+function howWords(about: string): string {
+  const [name = '', ...more] = about.split(' · ');
+  const question = l10n.t('How should {0} be rolled out?', name);
+  return more.length === 0 ? question : `${question} (${more.join(' · ')})`;
+}
+
 function summaryItems(
   { ref, command, state, planned }: Summary,
   checks: readonly Choice<never>[],
@@ -274,19 +281,21 @@ function summaryItems(
     },
     {
       label: `$(preview) ${l10n.t('Preview')}`,
-      detail: l10n.t('Show the plan, node by node; change nothing.'),
+      detail: l10n.t('Show the plan for each node without changing anything.'),
       value: 'preview',
     },
     {
       label: `$(tasklist) ${l10n.t('Save as Task')}`,
-      detail: l10n.t('Write it into tasks.json; change nothing.'),
+      detail: l10n.t('Save it to tasks.json without starting it.'),
       value: 'save',
     },
     { label: l10n.t('Checks'), kind: vscode.QuickPickItemKind.Separator },
     ...(command.package === undefined && planned
       ? [{ label: `$(package) ${asLabel(planned.package)}`, description: asLabel(planned.source) }]
       : []),
-    ...(command.backup === 'none' ? [{ label: `$(warning) ${l10n.t('No backup: there is no way back.')}` }] : []),
+    ...(command.backup === 'none'
+      ? [{ label: `$(warning) ${l10n.t('No backup: you will not be able to roll back.')}` }]
+      : []),
     ...checks,
   ];
 }
@@ -296,8 +305,8 @@ function consequenceOf({ ref, command, state, planned }: Summary): string {
   const nodes = nodesWords(countOf(command, ref));
   const versions = [planned?.versions, planned?.package, state.package?.about].find((each) => each);
   return [
-    l10n.t('Upgrade {0}: {1}.', nodes, versions ?? l10n.t('the newest on the cluster')),
-    command.backup === 'none' ? l10n.t('No backup: there is no way back.') : '',
+    l10n.t('Upgrade {0}: {1}.', nodes, versions ?? l10n.t('the newest package on the cluster')),
+    command.backup === 'none' ? l10n.t('No backup: you will not be able to roll back.') : '',
   ]
     .filter((each) => each !== '')
     .join(' ');
@@ -312,7 +321,7 @@ export async function typeName(place: Place, { cluster }: ClusterRef, about = ''
   return askText(
     { ...place, step: Math.max(2, place.step) },
     {
-      prompt: `${about} ${l10n.t('{0} is a production cluster. Type its name to go on.', cluster.name)}`.trim(),
+      prompt: `${about} ${l10n.t('{0} is a production cluster. Type its name to continue.', cluster.name)}`.trim(),
       placeholder: cluster.name,
       check: (value) => (value === cluster.name ? undefined : l10n.t('That is not "{0}".', cluster.name)),
     },

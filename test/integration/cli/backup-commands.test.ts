@@ -104,7 +104,7 @@ describe('the backup commands', function () {
       let shown = '';
       child.stdout.on('data', (data: Buffer) => {
         shown += data.toString();
-        if (shown.includes('Password of the restic repository of location asked') && child.stdin.writable)
+        if (shown.includes('Password for the restic repository of location asked') && child.stdin.writable)
           child.stdin.end(`${SECRET}\n`);
       });
       const [status] = (await once(child, 'close')) as [number];

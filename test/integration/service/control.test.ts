@@ -202,7 +202,7 @@ describe('the control socket of a run', () => {
     const two = await RunClient.connect(folder);
     await two.follow(1, b);
     await b.until(() => b.questions.length > 0);
-    assert.equal((await two.status()).waitingFor, 'Password of ann@h (node n1)');
+    assert.equal((await two.status()).waitingFor, 'Password for ann@h (node n1)');
     assert.ok(await two.answer(b.questions[0]?.id ?? '', undefined));
     assert.equal(await answer, undefined);
     two.close();

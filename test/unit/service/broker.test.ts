@@ -76,10 +76,10 @@ describe('questions of a run', () => {
     assert.deepEqual(
       events.map((event) => event.type === 'question' && [event.open, event.text]),
       [
-        [true, 'Password of ann@h (node n1)'],
-        [false, 'Password of ann@h (node n1)'],
-        [true, 'Password of ann@h (node n2)'],
-        [false, 'Password of ann@h (node n2)'],
+        [true, 'Password for ann@h (node n1)'],
+        [false, 'Password for ann@h (node n1)'],
+        [true, 'Password for ann@h (node n2)'],
+        [false, 'Password for ann@h (node n2)'],
       ],
     );
     broker.close();
@@ -88,7 +88,7 @@ describe('questions of a run', () => {
   it('wait for somebody to come, and are put to who comes', async () => {
     const { broker } = setUp();
     const answer = broker.ask(question('n1'));
-    assert.equal(broker.waitingFor, 'Password of ann@h (node n1)');
+    assert.equal(broker.waitingFor, 'Password for ann@h (node n1)');
     const late = new Somebody();
     const attachment = broker.attach(late, false);
     attachment.answer(late.last, 'here I am');

@@ -62,7 +62,7 @@ describe('questions on a terminal', () => {
     const answer = asker.ask(PASSWORD);
     keys.type('hunter3', '\u007f', '2', '\r');
     assert.equal(await answer, 'hunter2');
-    assert.equal(screen.text.join(''), '? Password of ann@10.0.0.11 (node n1):');
+    assert.equal(screen.text.join(''), '? Password for ann@10.0.0.11 (node n1):');
     assert.deepEqual(keys.modes, [true, false]);
     assert.equal(keys.listenerCount('data'), 0);
   });
@@ -92,7 +92,7 @@ describe('questions on a terminal', () => {
     const code: Question = { kind: 'otp', node: 'n1', prompt: 'Code', echo: true };
     for (const [again, words] of [
       ['refused', 'That was not accepted.'],
-      ['hung-up', 'The server closed the connection before it had the answer, and asks anew.'],
+      ['hung-up', 'The server closed the connection before it received the answer. Enter it again.'],
     ] as const) {
       const { asker, keys, screen } = terminal();
       const answer = asker.ask({ ...code, again });
@@ -135,7 +135,7 @@ describe('questions on a terminal', () => {
     assert.equal(await first, 'secret');
     keys.type('no\r');
     assert.equal(await second, 'no');
-    assert.ok(screen.text.indexOf('? Password of ann@10.0.0.11 (node n1):') < screen.text.length - 2);
+    assert.ok(screen.text.indexOf('? Password for ann@10.0.0.11 (node n1):') < screen.text.length - 2);
   });
 
   it('cancels one question with Ctrl-D or Escape, and counts Ctrl-C as an interrupt', async () => {

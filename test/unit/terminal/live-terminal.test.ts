@@ -121,10 +121,10 @@ describe('the live terminal', () => {
   it('says in the block that the run waits for a person elsewhere', async () => {
     const screen = new Screen();
     const { live } = stage(screen);
-    live.sink({ type: 'question', id: 'q', open: true, text: 'Password of ann@h (node n1)' });
+    live.sink({ type: 'question', id: 'q', open: true, text: 'Password for ann@h (node n1)' });
     await until(() => screen.text.length === 4);
-    assert.equal(screen.text[1], '? waiting for a person: Password of ann@h (node n1)');
-    live.sink({ type: 'question', id: 'q', open: false, text: 'Password of ann@h (node n1)' });
+    assert.equal(screen.text[1], '? waiting for a person: Password for ann@h (node n1)');
+    live.sink({ type: 'question', id: 'q', open: false, text: 'Password for ann@h (node n1)' });
     await until(() => screen.text.length === 3);
     live.end();
   });

@@ -8,9 +8,11 @@ import { OutputBuffer } from '../../../src/vscode/output/buffer';
 import { asLabel, asMessage } from '../../../src/vscode/shared/escape';
 import { nodeLog, nodeLogPath } from '../../../src/vscode/output/node-log';
 import { pointRows } from '../../../src/vscode/points/rows';
+import type { RunRecord } from '../../../src/engine/journal/runs';
 import type { RunHub } from '../../../src/vscode/runs/hub';
 import { pauseAfter, type RunsModel } from '../../../src/vscode/runs/model';
 import { StatusBar } from '../../../src/vscode/status-bar';
+import { endSentence } from '../../../src/vscode/views/ends';
 import { nodeWords, versionsWords } from '../../../src/vscode/views/words';
 import { plannedOf } from '../../../src/vscode/wizard/planned';
 import { hostsOf } from '../../../src/vscode/wizard/ssh-hosts';
@@ -89,6 +91,43 @@ describe('Parts of the editor that need no editor', () => {
     assert.equal(nodeWords({ ...status, version: evil, health: 'healthy' }), '$(bell) 1 2 · healthy');
   });
 
+  it('say of a node only what is known', () => {
+    const status = {
+      node: 'n1',
+      roles: [],
+      lastRun: undefined,
+      note: undefined,
+      asked: 1,
+      answered: undefined,
+    } as const;
+    assert.equal(nodeWords(undefined), 'status unknown');
+    assert.equal(nodeWords({ ...status, version: undefined, health: 'unreachable' }), 'unreachable');
+    assert.equal(nodeWords({ ...status, version: '24.2.0', health: 'unreachable' }), '24.2.0 · unreachable');
+    const untouched = { ...status, version: undefined, health: 'not-asked', answered: 1 } as const;
+    assert.equal(nodeWords(untouched), 'not managed by Clusterlift yet');
+  });
+
+  it('tell the end of a run in one sentence, with node and cause where it failed', () => {
+    const end = (state: string, view: object, action = 'upgrade'): string => {
+      const plan = { action, cluster: 'staging', nodes: [{}, {}, {}], package: { version: '24.2.0' } };
+      return endSentence({ plan, state, view: { nodes: {}, ...view } } as unknown as RunRecord);
+    };
+    const times = { startedAt: '2026-11-22T20:00:00.000Z', finishedAt: '2026-11-22T20:01:22.000Z' };
+    const good = { outcome: 'succeeded', ...times };
+    assert.equal(end('finished', good), 'staging was upgraded to 24.2.0 (3 nodes, 1m22s)');
+    assert.equal(end('finished', good, 'backup'), 'staging was backed up (3 nodes, 1m22s)');
+    assert.equal(end('finished', { outcome: 'succeeded' }, 'restore'), 'staging was restored (3 nodes)');
+    const nodes = { n1: { name: 'n1' }, n3: { name: 'n3', error: { message: 'no space' } } };
+    assert.equal(end('finished', { outcome: 'failed', nodes }), 'Upgrade of staging failed on n3: no space');
+    assert.equal(
+      end('finished', { outcome: 'rolled-back', nodes }),
+      'Upgrade of staging failed on n3 and was rolled back: no space',
+    );
+    assert.equal(end('finished', { outcome: 'stopped' }), 'Upgrade of staging was stopped');
+    assert.equal(end('undecided', { nodes }), 'Upgrade of staging needs your decision – n3: no space');
+    assert.equal(end('interrupted', {}, 'provision'), 'Provisioning of staging was interrupted');
+  });
+
   it('show no icon in the status bar that a name asks for', () => {
     const plan = { action: 'upgrade', cluster: '$(bell)\u001b[31m', command: '' };
     const records = [{ run: 'r', state: 'live', plan, view: { nodes: {} }, waitingFor: undefined }];
@@ -103,7 +142,7 @@ describe('Parts of the editor that need no editor', () => {
     const hub = { view: () => undefined, onEvents: () => ({ dispose: () => undefined }) } as unknown as RunHub;
     new StatusBar(runs, hub);
     changed();
-    assert.equal(statusBarItem.text, '$(sync~spin) upgrade of \\$(bell): 0 of 0 nodes');
+    assert.equal(statusBarItem.text, '$(sync~spin) Upgrade of \\$(bell): 0 of 0 nodes');
   });
 
   it('look at the folders of runs once a second, less often where that takes long', () => {

@@ -1,4 +1,5 @@
 import { strict as assert } from 'node:assert';
+import { parse } from 'jsonc-parser';
 import manifest from '../../../package.json';
 import { ClusterliftError } from '../../../src/base/errors';
 import { formatCommand, wholeArgv } from '../../../src/command/format';
@@ -9,6 +10,26 @@ import { standsIn } from '../../../src/vscode/tasks/entries';
 import { openRun } from '../../../src/vscode/tasks/open-run';
 import { Permission } from '../../../src/vscode/tasks/permission';
 import { placeInTask, withTask, wordsOf } from '../../../src/vscode/tasks/tasks-json';
+
+/** As written for version 0.1.0, with every property that a task had there. It stays as it is: files like it exist. */
+const OLD_TASKS = `{
+  // ours
+  "version": "2.0.0",
+  "tasks": [
+    {
+      "label": "up", "type": "clusterlift", "command": "upgrade", "cluster": "staging", "config": "clusters.json",
+      "package": "a.iso", "mode": "fast", "backup": "nightly", "nodes": ["n1", "n2"], "batch": ["1", "25%", "100%"],
+      "maxFailures": "10%", "onFailure": "rollback", "sha256": "${'0'.repeat(64)}", "override": ["unhealthy", "locked=n1"],
+      "fetch": "primary", "distribution": "relay", "limitRate": "10MiB", "giveUp": "2h", "dryRun": true, "ask": false,
+      "confirm": "staging"
+    },
+    { "label": "look", "type": "clusterlift", "command": "check", "package": "node:/root/a.iso" },
+    { "label": "state", "type": "clusterlift", "command": "status" },
+    { "label": "save", "type": "clusterlift", "command": "backup create", "backup": "nightly", "ask": true },
+    { "label": "back", "type": "clusterlift", "command": "restore", "point": "p1", "location": "nightly" },
+    { "label": "set", "type": "clusterlift", "command": "provision" },
+  ],
+}`;
 
 const lineOf = (definition: Record<string, unknown>): string =>
   formatCommand(commandOf({ type: 'clusterlift', ...definition }));
@@ -39,6 +60,29 @@ describe('Tasks of tasks.json', () => {
       lineOf({ command: 'restore', point: 'p', location: 'nightly' }),
       /backup restore p .*--location nightly/,
     );
+  });
+
+  it('of version 0.1.0 still mean the same: no property or value was renamed', () => {
+    const { tasks } = parse(OLD_TASKS, [], { allowTrailingComma: true }) as { tasks: Record<string, unknown>[] };
+    // The editor keeps the label for itself.
+    const definitions = tasks.map((task) =>
+      Object.fromEntries(Object.entries(task).filter(([key]) => key !== 'label')),
+    );
+    assert.deepEqual(
+      definitions.map((each) => wholeArgv(commandOf(each)).join(' ')),
+      [
+        `upgrade a.iso fast backup nightly --cluster staging --config clusters.json --nodes n1,n2 --batch 1,25%,100% --max-failures 10% --on-failure rollback --sha256 ${'0'.repeat(64)} --fetch primary --distribution relay --limit-rate 10MiB --give-up 2h --dry-run --override unhealthy --override locked=n1 --confirm staging`,
+        'check node:/root/a.iso',
+        'status',
+        'backup create nightly --ask',
+        'backup restore p1 --location nightly',
+        'provision',
+      ],
+    );
+    const known = Object.keys(manifest.contributes.taskDefinitions[0]?.properties ?? {});
+    const used = new Set(definitions.flatMap((each) => Object.keys(each)));
+    used.delete('type');
+    assert.deepEqual([...used].sort(), known.sort());
   });
 
   it('come back as the same command when they are saved', () => {

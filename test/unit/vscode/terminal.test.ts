@@ -36,7 +36,7 @@ describe('A task terminal that is closed before there is a plan', () => {
     assert.equal(what.preparing, 'upgrade staging');
     assert.deepEqual(more, []);
     await until('how it ended', () => Promise.resolve(shown.length > 0));
-    assert.match(shown[0] ?? '', /^upgrade staging ended before anything was changed: the process did not start$/);
+    assert.match(shown[0] ?? '', /^"upgrade staging" ended before anything changed: the process did not start$/);
   });
 
   it('says nothing of what only looks: that ends with its terminal', () => {

@@ -287,7 +287,7 @@ describe('500 nodes in the extension host', () => {
       vscode.workspace.textDocuments.find((each) => each.uri.scheme === 'output' && each.getText().includes('the end')),
     );
     assert.ok(shown.getText().length < 2 * 1024 * 1024, String(shown.getText().length));
-    assert.match(shown.getText(), /lines left out; the whole log: Open Node Log/);
+    assert.match(shown.getText(), /lines left out\. For the full log, use Open Node Log/);
     assert.ok(!shown.getText().includes('\u001b'));
   });
 });
