@@ -22,7 +22,7 @@ async function main(argv: readonly string[]): Promise<ExitStatus> {
   const command = parse(argv);
   const interrupts = new Interrupts({
     onStop: () => {
-      ui.say('Stopping. Ctrl-C again lets go of the run at once.');
+      ui.say('Stopping. Press Ctrl-C again to detach immediately.');
     },
     onDetach: () => {
       ui.detached('kind' in command && command.kind === 'attach' ? 'attach' : 'resume');

@@ -73,8 +73,8 @@ export class UserInterface {
     if (this.#view?.state !== 'running') return;
     const { run } = this.#view;
     this.#live.end([
-      `Let go of run ${run}: what runs on the nodes goes on.`,
-      `Come back with: clusterlift ${verb} ${run}`,
+      `Detached from run ${run}. Jobs on the nodes keep running.`,
+      `To return: clusterlift ${verb} ${run}`,
     ]);
   }
 

@@ -50,10 +50,7 @@ const TONES: Readonly<Record<PointState['kind'], Tone>> = {
 
 export function renderPoints(rows: readonly PointRow[], location: string, theme: Theme): string[] {
   if (rows.length === 0) {
-    return [
-      `There is no restore point in ${location}.`,
-      advice`Make one with: \`clusterlift backup create ${location}\``,
-    ];
+    return [`No restore points in ${location}.`, advice`Create one with: \`clusterlift backup create ${location}\``];
   }
   const columns = [
     { title: 'point', firm: true, min: 20 },
@@ -111,7 +108,7 @@ export function renderLocations(rows: readonly LocationSummary[], theme: Theme):
     ],
     rows.map(({ name, uri, problems, free, points, diesWithNode }): Row => [
       tone('strong', name),
-      diesWithNode ? 'on each node itself: lost with it' : uri,
+      diesWithNode ? 'on each node: lost if the node is lost' : uri,
       problems.length === 0 ? tone('good', 'yes') : tone('bad', 'no'),
       free === undefined ? '' : formatSize(free),
       points === undefined ? '?' : String(points),

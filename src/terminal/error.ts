@@ -37,8 +37,8 @@ export function renderUnexpected(error: unknown, logFile: string | undefined, th
     ...labelled(
       'Next:',
       logFile === undefined
-        ? 'This is a fault of Clusterlift; please report it with the command that you ran.'
-        : `This is a fault of Clusterlift; please report it with ${logFile}.`,
+        ? 'This is a bug in Clusterlift. Please report it with the command that you ran.'
+        : `This is a bug in Clusterlift. Please report it with ${logFile}.`,
       theme,
     ),
   ];

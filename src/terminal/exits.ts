@@ -8,7 +8,7 @@ import { manifestOf } from '../package/manifest';
 /** After a failure: which versions the nodes are on, and the ways on, as commands that can be pasted. */
 
 export interface Exit {
-  readonly name: 'finish' | 'retry failed' | 'roll back' | 'resume' | 'plan again' | 'provision';
+  readonly name: 'continue' | 'retry failed' | 'roll back' | 'resume' | 'plan again' | 'provision';
   /** Undefined: this way is closed; `why` says why. */
   readonly command: string | undefined;
   readonly why: string;
@@ -33,6 +33,13 @@ function nodeOf(view: RunView, name: string): NodeView | undefined {
   return Object.hasOwn(view.nodes, name) ? view.nodes[name] : undefined;
 }
 
+const REMAINING: Readonly<Record<Plan['action'], string>> = {
+  upgrade: 'upgrades the remaining nodes',
+  provision: 'provisions the cluster again',
+  backup: 'backs up the remaining nodes',
+  restore: 'restores the remaining nodes',
+};
+
 /** The ways on after a run that did not bring every node to the target; none after one that did. */
 export function exitsOf(view: RunView): Exit[] {
   const { plan } = view;
@@ -43,26 +50,27 @@ export function exitsOf(view: RunView): Exit[] {
       .filter((name) => outcomes.includes(nodeOf(view, name)?.outcome ?? 'not-started'));
   const unknown = of('unknown');
   if (unknown.length > 0 || view.outcome === 'interrupted') {
-    const why = unknown.length > 0 ? `asks ${unknown.join(', ')} again, then goes on` : 'goes on where it was';
+    const why =
+      unknown.length > 0 ? `queries ${unknown.join(', ')} again, then continues` : 'continues where it stopped';
     return [{ name: 'resume', command: commandLine('resume', view.run), why }, ...rollBack(view)];
   }
   // The old point is from before what others did, and the old plan cannot be used.
   if (view.outcome === 'overtaken') {
-    return [{ name: 'plan again', ...startAgain(plan, 'a new plan, with what the nodes have now') }];
+    return [{ name: 'plan again', ...startAgain(plan, 'makes a new plan for the nodes as they are now') }];
   }
   if (onlyProvisionIsLeft(view)) {
     const command = `${commandLine('provision', '--cluster', plan.cluster)}${configOf(plan)}`;
-    const why = 'the nodes have their versions; provisions the cluster again';
+    const why = 'all nodes have their versions; provisions the cluster again';
     return [{ name: 'provision', command, why }, ...rollBack(view)];
   }
   const failed = of('failed', 'wrong-version');
   const resume: Exit[] =
     view.outcome === 'stopped'
-      ? [{ name: 'resume', command: commandLine('resume', view.run), why: 'goes on where it was' }]
+      ? [{ name: 'resume', command: commandLine('resume', view.run), why: 'continues where it stopped' }]
       : [];
   return [
     ...resume,
-    { name: 'finish', ...startAgain(plan, 'all nodes that are not at the target yet') },
+    { name: 'continue', ...startAgain(plan, REMAINING[plan.action]) },
     ...(failed.length > 0 ? [{ name: 'retry failed', ...retry(plan, failed) } as const] : []),
     ...rollBack(view),
   ];
@@ -86,15 +94,15 @@ function rollBack(view: RunView): Exit[] {
   if (point?.state !== 'verified') {
     const why = point
       ? `restore point ${point.id} is ${point.state === 'broken' ? 'broken' : 'not verified'}`
-      : 'this run made no backup: there is no restore point to go back to';
+      : 'this run made no backup, so there is no restore point';
     return [{ name: 'roll back', command: undefined, why }];
   }
   const command = restoreCommand(view.plan, point);
   const newer = Object.entries(view.renewed).flatMap(([node, { id, state }]) =>
     state === 'verified' ? [`${node}: ${id}`] : [],
   );
-  const also = newer.length > 0 ? ` (newer parts of single nodes: ${newer.join(', ')})` : '';
-  return [{ name: 'roll back', command, why: `puts back what the backup holds${also}` }];
+  const also = newer.length > 0 ? ` (newer backups of single nodes: ${newer.join(', ')})` : '';
+  return [{ name: 'roll back', command, why: `restores the nodes from the backup${also}` }];
 }
 
 /** The command that goes back to a point which a run made. */
@@ -107,7 +115,7 @@ export function restoreCommand(
 
 /** The command of a plan, which may come from a node: it is shown only if it starts this program and nothing else. */
 function startAgain(plan: Plan, why: string, only?: readonly string[]): Pick<Exit, 'command' | 'why'> {
-  if (!isOwnCommand(plan.command)) return { command: undefined, why: 'the plan does not say how it was started' };
+  if (!isOwnCommand(plan.command)) return { command: undefined, why: 'the plan does not record its command' };
   const command = fromAnywhere(plan);
   if (!only) return { command, why };
   return { command: [command.replace(/ --nodes[ =]\S+/g, ''), '--nodes', shellWord(only.join(','))].join(' '), why };
@@ -142,7 +150,7 @@ function configOf({ command, configFile }: Plan): string {
 
 function retry(plan: Plan, failed: readonly string[]): Pick<Exit, 'command' | 'why'> {
   const names = toRetry(plan, failed);
-  const more = names.length > failed.length ? `, and the provision on ${plan.primary}` : '';
+  const more = names.length > failed.length ? `, then the provision script on ${plan.primary}` : '';
   return startAgain(plan, `only ${failed.join(', ')}${more}`, names);
 }
 

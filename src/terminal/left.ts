@@ -23,13 +23,13 @@ export function putBackLines(view: RunView, theme: Theme): string[] {
     const { taken, age, point } = stepOf(node, 'restore', lane)?.data ?? {};
     if (typeof taken !== 'string') continue;
     const when = `${taken.slice(0, 16).replace('T', ' ')} UTC`;
-    const old = typeof age === 'number' ? `${formatDuration(age)} old then` : 'its age is not known';
+    const old = typeof age === 'number' ? `${formatDuration(age)} old at that time` : 'age unknown';
     const state = `as of ${when}, ${old} (${String(point)})`;
     words.set(state, [...(words.get(state) ?? []), name]);
   }
   if (words.size === 0) return [];
   const title = paint(
-    [tone('warn', `${glyphs(theme).warning} Put back; what was written since then is not there`)],
+    [tone('warn', `${glyphs(theme).warning} Restored; changes made after the backup are not included`)],
     theme,
   );
   const kept = view.warnings.filter(({ code }) => code === 'rollback-kept');
@@ -45,20 +45,20 @@ function leftWords({ node, application, files }: Left, action: Action): string {
 }
 
 const APPLICATION: Readonly<Record<Exclude<Application, 'untouched'>, (node: string) => string>> = {
-  started: (node) => `${node}: its application was started again after the failure`,
-  stopped: (node) => `${node} is down: its application was stopped and was not started again`,
+  started: (node) => `${node}: its application was restarted after the failure`,
+  stopped: (node) => `${node} is down: its application was stopped and not restarted`,
   'start-failed': (node) => `${node} is down: its application was stopped, and \`start\` failed`,
-  unknown: (node) => `${node}: it is not known whether its application runs`,
+  unknown: (node) => `${node}: the state of its application is unknown`,
 };
 
 const BACKED_UP = 'its files were only read';
 
 const FILES: Readonly<Record<Files, (action: Action) => string>> = {
   untouched: (action) =>
-    action === 'restore' ? 'its files are as before the restore' : 'its files were not changed by this run',
+    action === 'restore' ? 'its files were not changed by the restore' : 'its files were not changed by this run',
   changed: () => 'its files are as the failed upgrade left them',
-  point: () => 'its files are those of the restore point',
-  mixed: () => 'it is not known how far its files are changed',
+  point: () => 'its files were restored from the restore point',
+  mixed: () => 'its files may be partly changed',
 };
 
 function markOf({ application }: Left, theme: Theme): Part {

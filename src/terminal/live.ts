@@ -45,7 +45,7 @@ export function renderLive(view: RunView, theme: LiveTheme): string[] {
     ...(view.progress ? [clusterProgress(view.progress, theme)] : []),
     ...(theme.waitingFor === undefined
       ? []
-      : [paint([tone('warn', '? waiting for a person: '), theme.waitingFor], theme)]),
+      : [paint([tone('warn', '? waiting for your input: '), theme.waitingFor], theme)]),
   ];
   const fixed = 1 + cluster.length;
   const { shown, folded } = choose(lines, room - fixed);
@@ -210,7 +210,7 @@ function versionWords(node: NodeView, arrow: string): string {
   const now = versionNow(node);
   const { from = null } = node;
   if (now === from) return now ?? '';
-  return `${from ?? 'nothing'} ${arrow} ${now === undefined ? '?' : (now ?? 'nothing')}`;
+  return `${from ?? 'not installed'} ${arrow} ${now === undefined ? '?' : (now ?? 'not installed')}`;
 }
 
 /** `●●◉○○`: which of the node's steps are done, running, open. */

@@ -11,23 +11,23 @@ export interface Trust extends Signers {
 
 /** What the signature is worth, for people. */
 export function signatureWords({ hasSums }: PackageInfo, report: SignatureReport, { trusted, cluster }: Trust): string {
-  const list = hasSums ? 'SHA256SUMS' : 'none inside';
+  const list = hasSums ? 'SHA256SUMS' : 'not included';
   if (report.state === 'none') return hasSums ? `${list}, not signed` : list;
-  if (report.state === 'invalid') return `${list}; the signature is no good: ${report.why}`;
+  if (report.state === 'invalid') return `${list}; invalid signature: ${report.why}`;
   const { name, fingerprint, limit } = report;
   const by = `${list}, signed by ${name === fingerprint ? fingerprint : `${name} (${fingerprint})`}`;
   const whom = `a trusted signer of ${cluster ?? ''}`;
   switch (report.state) {
     case 'trusted':
-      return `${by}, ${whom}; the other files are compared by check and upgrade`;
+      return `${by}, ${whom}; check and upgrade verify the other files`;
     case 'unknown':
-      return trusted.length === 0 ? `${by} (nobody you trust)` : `${by}, who is not ${whom}`;
+      return trusted.length === 0 ? `${by}, not a trusted signer` : `${by}, not ${whom}`;
     case 'early':
-      return `${by}, who is ${whom} only from ${dayOf(limit)}`;
+      return `${by}, ${whom} only from ${dayOf(limit)}`;
     case 'expired':
-      return `${by}, who was ${whom} only until ${dayOf(limit)}`;
+      return `${by}, ${whom} only until ${dayOf(limit)}`;
     case 'revoked':
-      return `${by}, whose key is revoked`;
+      return `${by}, but the key is revoked`;
   }
 }
 
@@ -38,10 +38,10 @@ export function renderInfo(info: PackageInfo, where: string, checksums: string, 
   const list = (values: readonly string[] | undefined, otherwise: string): string =>
     values && values.length > 0 ? values.join(', ') : otherwise;
   const rows: [string, string][] = [
-    ['lies at', where],
+    ['location', where],
     ['size', formatSize(info.imageSize)],
     ['upgrades from', compatible.from ?? 'any version'],
-    ['for', `${list(compatible.arch, 'any architecture')}; ${list(compatible.os, 'any system')}`],
+    ['supports', `${list(compatible.arch, 'any architecture')}; ${list(compatible.os, 'any system')}`],
     [
       'needs',
       [needs.disk > 0 ? formatSize(needs.disk) : '', ...needs.commands].filter((each) => each !== '').join(', '),
@@ -54,8 +54,8 @@ export function renderInfo(info: PackageInfo, where: string, checksums: string, 
         .join(', '),
     ],
     ['provision', manifest.provision],
-    ['upgrade takes', `up to ${formatDuration(manifest.timeouts.upgrade)} before it counts as overdue`],
-    ['backs up', list(backup?.paths, 'nothing by itself')],
+    ['upgrade time limit', `${formatDuration(manifest.timeouts.upgrade)}, then it is reported as overdue`],
+    ['backup paths', list(backup?.paths, 'none')],
     ['checksums', checksums],
   ];
   const width = Math.max(...rows.map(([label]) => label.length));

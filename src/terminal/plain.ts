@@ -22,17 +22,17 @@ function clock(time: string): string {
 function sentence(event: Event | JournalEntry): string | undefined {
   switch (event.type) {
     case 'run.started':
-      return `run ${line(event.run)}: ${event.action} of ${line(event.cluster)} begins`;
+      return `run ${line(event.run)}: ${event.action} of ${line(event.cluster)} started`;
     case 'run.resumed':
       return `run resumed by ${line(event.host)}, process ${String(event.pid)}`;
     case 'run.adopted':
-      return `run taken from its nodes by ${line(event.by)}${event.unasked.length === 0 ? '' : `; not asked: ${line(event.unasked.join(', '))}`}`;
+      return `run taken over from its nodes by ${line(event.by)}${event.unasked.length === 0 ? '' : `; not queried: ${line(event.unasked.join(', '))}`}`;
     case 'node.moved':
-      return `${line(event.node)}: gone on with at its new address, by ${line(event.by)}`;
+      return `${line(event.node)}: continued at its new address, by ${line(event.by)}`;
     case 'node.reinstalled':
-      return `${line(event.node)}: keeps nothing of the run, begun again by ${line(event.by)}`;
+      return `${line(event.node)}: has no record of the run, started again by ${line(event.by)}`;
     case 'node.left-out':
-      return `${line(event.node)}: left out by ${line(event.by)}, it is not in clusters.json`;
+      return `${line(event.node)}: left out by ${line(event.by)} because it is not in clusters.json`;
     case 'phase':
       return `phase: ${PHASE[event.phase]}`;
     case 'step.started':
@@ -41,17 +41,17 @@ function sentence(event: Event | JournalEntry): string | undefined {
     case 'decision':
       return stepSentence(event);
     case 'request':
-      return `${line(event.node)}: ${event.kind === 'message' ? line(event.text ?? '') : `asks for ${event.kind === 'reboot' ? 'a reboot' : 'provisioning'}`}`;
+      return `${line(event.node)}: ${event.kind === 'message' ? line(event.text ?? '') : `requests ${event.kind === 'reboot' ? 'a reboot' : 'provisioning'}`}`;
     case 'node.finished':
       return nodeSentence(event);
     case 'override':
       return `override ${line(event.code)} by ${line(event.by)}`;
     case 'stop.requested':
-      return `stop requested by ${line(event.by)}: nodes that began are finished, no other begins`;
+      return `stop requested by ${line(event.by)}: nodes in progress will finish, no other node will be started`;
     case 'budget.exceeded':
       if (event.batch !== undefined) {
         const counts = `${String(event.failed)} failed, ${String(event.unknown)} unknown`;
-        return `batch ${String(event.batch)} failed as a whole (${counts}): no other batch begins`;
+        return `batch ${String(event.batch)} failed as a whole (${counts}): no other batch will be started`;
       }
       return `too many nodes failed: ${String(event.failed)} failed, ${String(event.unknown)} unknown, ${String(event.allowed)} allowed`;
     case 'warning':
@@ -59,15 +59,15 @@ function sentence(event: Event | JournalEntry): string | undefined {
     case 'point':
       return `restore point ${line(event.id)} in ${line(event.location)}: ${event.state}`;
     case 'committed':
-      return 'committed: every node is at the target and healthy';
+      return 'committed: all nodes are at the target version and healthy';
     case 'run.finished':
       return `run ${RUN_OUTCOME[event.outcome].words}, status ${String(event.status)}`;
     case 'run.abandoned':
       return `run abandoned by ${line(event.by)}: ${line(event.reason)}`;
     case 'link':
-      return `${line(event.node)}: ${event.state === 'lost' ? 'link lost, probing; what runs on the node goes on' : 'link is back'}${event.reason === undefined ? '' : ` (${line(event.reason)})`}`;
+      return `${line(event.node)}: ${event.state === 'lost' ? 'connection lost, reconnecting; jobs on the node keep running' : 'connection restored'}${event.reason === undefined ? '' : ` (${line(event.reason)})`}`;
     case 'question':
-      return event.open ? `waiting for a person: ${line(event.text)}` : undefined;
+      return event.open ? `waiting for your input: ${line(event.text)}` : undefined;
     case 'progress':
     case 'output':
       return undefined;
@@ -84,9 +84,9 @@ function stepSentence(event: StepSentence): string {
     case 'step.started':
       return `${subject}${DOING[event.step]}${again}`;
     case 'step.overdue':
-      return `${subject}${event.step} is overdue after ${formatDuration(event.afterMs)}; it is not killed, still following`;
+      return `${subject}${event.step} is overdue after ${formatDuration(event.afterMs)}; the script keeps running and is still followed`;
     case 'decision':
-      return `${subject}${event.step}: decided "${event.choice}" by ${line(event.by)}`;
+      return `${subject}${event.step}: decision "${event.choice}" by ${line(event.by)}`;
     case 'step.finished': {
       const took = formatDuration(event.ms);
       if (event.result === 'done') return `${subject}${event.step} done after ${took}`;
@@ -103,19 +103,19 @@ function nodeSentence(event: Extract<Event, { type: 'node.finished' }>): string 
 
 /** Where it came to, or, where that is not where it was to come to, what it has now. */
 function changeWords({ outcome, from, to, has }: Extract<Event, { type: 'node.finished' }>): string {
-  const words = (version: string | null | undefined): string => line(version ?? 'nothing');
+  const words = (version: string | null | undefined): string => line(version ?? 'not installed');
   switch (outcome) {
     case 'not-started':
       return '';
     case 'rolled-back':
-      return ` (has ${words(to)})`;
+      return ` (now ${words(to)})`;
     case 'overtaken':
-      return to === undefined ? '' : ` (has ${words(to)})`;
+      return to === undefined ? '' : ` (now ${words(to)})`;
     case 'failed':
     case 'wrong-version':
     case 'unknown': {
-      const now = has === undefined ? '' : `, has ${words(has)}`;
-      return to === undefined ? '' : ` (had ${words(from)}, was to have ${words(to)}${now})`;
+      const now = has === undefined ? '' : `, now ${words(has)}`;
+      return to === undefined ? '' : ` (from ${words(from)}, target ${words(to)}${now})`;
     }
     default:
       return to === undefined || from === to ? '' : ` (${words(from)} to ${words(to)})`;

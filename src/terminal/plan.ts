@@ -57,7 +57,7 @@ function facts(plan: Plan): (readonly [string, string])[] {
           ['package', `${pack.product} ${pack.version}, ${formatSize(pack.size)}, ${sourceWords(pack.source)}`],
           ['sha256', pack.sha256],
           ...(pack.signedBy === undefined ? [] : [['signed by', pack.signedBy] as const]),
-          ...(word === undefined ? [] : [['taken on', word] as const]),
+          ...(word === undefined ? [] : [['provided by', word] as const]),
         ] as const)
       : []),
     ...(plan.action === 'upgrade'
@@ -67,8 +67,8 @@ function facts(plan: Plan): (readonly [string, string])[] {
         ] as const)
       : []),
     ...(point ? ([['restore point', pointWords(plan.action, point)]] as const) : []),
-    ...(plan.backup ? [['saved', pathWords(plan.backup)] as const] : []),
-    ...(plan.action === 'restore' ? [['made first', undoWords(plan)] as const] : []),
+    ...(plan.backup ? [['backup paths', pathWords(plan.backup)] as const] : []),
+    ...(plan.action === 'restore' ? [['saved first', undoWords(plan)] as const] : []),
     ...(plan.action === 'upgrade' ? [['failures', budgetWords(plan)] as const] : []),
   ];
 }
@@ -81,10 +81,10 @@ function pointWords(action: Action, { id, location }: PlanPoint): string {
 
 /** How a restore can be undone. */
 function undoWords({ undo, point, nodes }: Plan): string {
-  if (!undo) return 'nothing: what is replaced is not kept';
+  if (!undo) return 'nothing: the replaced files are not kept';
   const saved = Object.keys(undo.backup.nodes);
   const some = saved.length < nodes.length ? ` on ${saved.join(', ')}` : '';
-  return `restore point ${undo.id} of what is replaced${some}, in ${point?.location ?? ''}, verified before the first change`;
+  return `restore point ${undo.id} of the files to be replaced${some}, in ${point?.location ?? ''}, verified before anything changes`;
 }
 
 function pathWords({ paths, exclude, quiet }: PlanBackup): string {
@@ -93,18 +93,20 @@ function pathWords({ paths, exclude, quiet }: PlanBackup): string {
 }
 
 function backupWords(location: string): string {
-  return location === 'none' ? 'none: there is no way back' : `${location}, verified before the first node is changed`;
+  return location === 'none'
+    ? 'none: you will not be able to roll back'
+    : `${location}, verified before anything changes`;
 }
 
 function budgetWords({ options, batch }: Plan): string {
   const then: Readonly<Record<typeof options.onFailure, string>> = {
-    stop: 'no other node begins',
-    continue: 'the others go on all the same',
-    rollback: 'the nodes that began are rolled back',
+    stop: 'no other node is started',
+    continue: 'the other nodes continue',
+    rollback: 'the nodes that were started are rolled back',
   };
   const more = options.maxFailures === '0' ? 'one node fails' : `more than ${options.maxFailures} nodes fail`;
-  const ramp = new Set(batch).size > 1 ? '; a batch of the ramp that fails as a whole stops the run in any case' : '';
-  return `when ${more}, ${then[options.onFailure]}${ramp}; a node that does not answer for ${formatDuration(options.giveUp)} is given up`;
+  const ramp = new Set(batch).size > 1 ? '; if a whole batch of the ramp fails, the run always stops' : '';
+  return `when ${more}, ${then[options.onFailure]}${ramp}; a node that does not respond for ${formatDuration(options.giveUp)} is given up`;
 }
 
 function wavesWords(plan: Plan): string {
@@ -151,6 +153,6 @@ function nodeHead(node: PlanNode, theme: Theme): string {
       ? `already at ${node.from ?? '?'}`
       : node.to === undefined
         ? (node.from ?? '')
-        : `${node.from ?? 'nothing'} ${marks.arrow} ${node.to}`;
+        : `${node.from ?? 'not installed'} ${marks.arrow} ${node.to}`;
   return paint(['  ', tone('strong', node.name), tone('dim', roles), '  ', versions], theme);
 }

@@ -84,7 +84,8 @@ function confirm(question: Extract<Question, { kind: 'confirm' }>, t: Translate)
   const typed = question.typeName === undefined ? undefined : line(question.typeName);
   return {
     lead: lines(question.text),
-    prompt: typed === undefined ? t('Continue') : t('This is a production cluster. Type its name ({0}) to continue', typed),
+    prompt:
+      typed === undefined ? t('Continue') : t('This is a production cluster. Type its name ({0}) to continue', typed),
     hidden: false,
     choices: typed === undefined ? ['yes', 'no'] : undefined,
     typed,

@@ -14,9 +14,9 @@ export function renderReport(checks: readonly CheckResult[], theme: Theme): stri
   const lines = [blocks, overridden, warnings].flatMap((group) => group.flatMap((check) => renderCheck(check, theme)));
   if (blocks.length > 0) {
     const codes = [...new Set(blocks.map((check) => check.code))].filter((code) => !isFirm(code));
-    const count = `${plural(blocks.length, 'finding blocks', 'findings block')} the run`;
+    const count = plural(blocks.length, 'blocking problem', 'blocking problems');
     const rest = warnings.length > 0 ? `, ${plural(warnings.length, 'warning', 'warnings')}` : '';
-    const override = `Accept the risk, recorded in the journal: ${codes.flatMap((code) => ['--override', shellWord(code)]).join(' ')}`;
+    const override = `To accept the risk (recorded in the journal): ${codes.flatMap((code) => ['--override', shellWord(code)]).join(' ')}`;
     return [
       ...lines,
       '',
@@ -25,9 +25,7 @@ export function renderReport(checks: readonly CheckResult[], theme: Theme): stri
     ];
   }
   const verdict =
-    checks.length === 0
-      ? 'all checks passed'
-      : `nothing blocks the run, ${plural(checks.length, 'warning', 'warnings')}`;
+    checks.length === 0 ? 'All checks passed' : `Checks passed with ${plural(checks.length, 'warning', 'warnings')}`;
   return [...lines, ...(lines.length > 0 ? [''] : []), paint([tone('good', `${marks.done} ${verdict}`)], theme)];
 }
 

@@ -5,14 +5,14 @@ import { renderTable, type Row } from './table';
 
 /** The table of `runs`, oldest first. */
 export function renderRuns(records: readonly RunRecord[], theme: Theme): string[] {
-  if (records.length === 0) return ['There are no runs yet.'];
+  if (records.length === 0) return ['No runs yet.'];
   const columns = [
     { title: 'run', min: 20, firm: true, of: ({ run }: RunRecord) => tone('strong', run) },
     { title: 'action', of: ({ plan }: RunRecord) => plan.action },
     { title: 'cluster', of: ({ plan }: RunRecord) => plan.cluster },
     { title: 'version', of: ({ plan }: RunRecord) => plan.package?.version ?? '' },
     { title: 'outcome', firm: true, of: (record: RunRecord) => outcomeOf(record) },
-    { title: 'took', of: (record: RunRecord) => tone('dim', tookOf(record)) },
+    { title: 'duration', of: (record: RunRecord) => tone('dim', tookOf(record)) },
   ];
   return renderTable(
     columns,
@@ -22,7 +22,7 @@ export function renderRuns(records: readonly RunRecord[], theme: Theme): string[
 }
 
 function outcomeOf({ state, view, waitingFor }: RunRecord): Row[number] {
-  if (waitingFor !== undefined) return tone('warn', 'waits for a person');
+  if (waitingFor !== undefined) return tone('warn', 'waiting for your input');
   const word = state === 'finished' || state === 'undecided' ? (view.outcome ?? state) : state;
   const bad = word === 'failed' || word === 'interrupted' || word === 'unknown';
   return tone(word === 'succeeded' ? 'good' : bad ? 'bad' : 'warn', word);

@@ -17,7 +17,7 @@ export interface StatusRow {
 const HEALTH: Readonly<Record<StatusRow['health'], readonly [string, Tone]>> = {
   healthy: ['healthy', 'good'],
   unhealthy: ['unhealthy', 'bad'],
-  'not-asked': ['not asked', 'dim'],
+  'not-asked': ['unknown', 'dim'],
   unreachable: ['unreachable', 'warn'],
 };
 

@@ -6,6 +6,8 @@ import { leftLines, putBackLines } from './left';
 import { glyphs, paint, tone, type Theme, type Part } from './theme';
 import { command, finding, labelled, quoted } from './prose';
 import { fits, renderTable, type Column, type Row } from './table';
+import type { Action } from '../engine/journal/plan';
+import { plural } from './report';
 import { ACTION_NOUN, between, duration, nodeWords, outcomeWords, RUN_OUTCOME } from './words';
 
 export interface SummaryPlace {
@@ -142,9 +144,9 @@ function waysOn(view: RunView, theme: Theme): string[] {
   const exits = exitsOf(view);
   if (exits.length === 0) return [];
   return [
-    paint([tone('strong', 'Ways on')], theme),
+    paint([tone('strong', 'What you can do next')], theme),
     ...exits.flatMap((exit) => [
-      ...labelled(`${exit.name}:`, exit.command === undefined ? `not possible, ${exit.why}` : exit.why, theme),
+      ...labelled(`${capital(exit.name)}:`, exit.command === undefined ? `not possible, ${exit.why}` : exit.why, theme),
       ...(exit.command === undefined ? [] : [command(exit.command, '    ')]),
     ]),
   ];
@@ -159,10 +161,14 @@ function verdict(view: RunView, place: SummaryPlace, theme: Theme): string[] {
       : view.outcome && RUN_OUTCOME[view.outcome];
   const state = outcome ?? { words: 'has not ended', tone: 'warn' as const };
   const mark = state.tone === 'good' ? marks.done : state.tone === 'bad' ? marks.failed : marks.warning;
-  const idle = ': nothing to do, every node is at the target and healthy';
-  const words = nothingToDo(view) ? idle : ` ${state.words}${took === '' ? '' : ` after ${took}`}`;
+  const subject = `${ACTION_NOUN[view.plan.action]} of ${view.plan.cluster}`;
+  const words = nothingToDo(view)
+    ? `${subject}: nothing to do, all nodes are up to date and healthy`
+    : state.tone === 'good'
+      ? successWords(view, took)
+      : `${subject} ${state.words}${took === '' ? '' : ` after ${took}`}`;
   return [
-    paint([tone(state.tone, `${mark} ${ACTION_NOUN[view.plan.action]} of ${view.plan.cluster}${words}`)], theme),
+    paint([tone(state.tone, `${mark} ${words}`)], theme),
     paint([tone('dim', `  run ${view.run}`)], theme),
     ...(view.plan.action !== 'restore' && view.point
       ? [paint([tone('dim', `  restore point ${view.point.id} in ${view.point.location}, ${view.point.state}`)], theme)]
@@ -181,13 +187,31 @@ function undoLines(view: RunView, theme: Theme): string[] {
     point
       ? [
           paint(
-            [tone('dim', `  what was there before is kept in restore point ${point.id}; to bring it back:`)],
+            [tone('dim', `  the replaced files are saved in restore point ${point.id}. To bring them back:`)],
             theme,
           ),
           command(restoreCommand(view.plan, point)),
         ]
       : [],
   );
+}
+
+/** `staging was upgraded to 24.2.0 (3 nodes, 1m22s)` */
+function successWords({ plan, nodes }: RunView, took: string): string {
+  const count = plural(Object.keys(nodes).length, 'node', 'nodes');
+  const version = plan.action === 'upgrade' && plan.package ? ` to ${plan.package.version}` : '';
+  return `${plan.cluster} was ${DONE[plan.action]}${version} (${[count, took].filter((each) => each !== '').join(', ')})`;
+}
+
+const DONE: Readonly<Record<Action, string>> = {
+  upgrade: 'upgraded',
+  provision: 'provisioned',
+  backup: 'backed up',
+  restore: 'restored',
+};
+
+function capital(words: string): string {
+  return words.charAt(0).toUpperCase() + words.slice(1);
 }
 
 function nothingToDo(view: RunView): boolean {

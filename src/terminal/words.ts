@@ -31,8 +31,8 @@ export const DOING: Readonly<Record<StepName, string>> = {
 export function wordOf(pack: Plan['package']): string | undefined {
   if (!pack?.word) return undefined;
   const { node, user } = pack.word;
-  const who = user === undefined ? `the word of ${node}` : `the word of ${user} on ${node}, whose file it is`;
-  return `${who}: neither a signature nor --sha256 vouches for it`;
+  const who = user === undefined ? node : `${user} on ${node}, who owns the file`;
+  return `${who}; not verified by a signature or --sha256`;
 }
 
 /** What a step will do, for the dry run. */
@@ -41,9 +41,9 @@ export function willOf(action: Action, step: StepName): string {
 }
 
 const WILL_IN_RESTORE: Partial<Record<StepName, string>> = {
-  stage: 'bring the backup to the node',
-  unpack: 'lay out the scripts that the backup holds',
-  backup: 'back up what will be replaced, and verify it',
+  stage: 'copy the backup to the node',
+  unpack: 'unpack the scripts of the backup',
+  backup: 'back up the files to be replaced, and verify the backup',
 };
 
 const WILL: Readonly<Record<StepName, string>> = {
@@ -54,14 +54,14 @@ const WILL: Readonly<Record<StepName, string>> = {
   'verify-backup': 'read the backup back and verify it',
   stop: 'stop the application',
   upgrade: 'run the upgrade script',
-  restore: 'put the backup in place',
+  restore: 'restore the files of the backup',
   'restore-script': 'run the restore script of the package',
   start: 'start the application',
-  reboot: 'reboot, if the package asks for it',
+  reboot: 'reboot, if the package requests it',
   version: 'check the version',
   health: 'check the health',
-  provision: 'provision the cluster, if the package asks for it',
-  settle: 'check the health once more, when all nodes are done',
+  provision: 'provision the cluster, if the package requests it',
+  settle: 'check the health again when all nodes are done',
   unlock: 'release the lock',
 };
 
@@ -129,7 +129,8 @@ export function nodeWords(view: RunView, node: NodeView, planned: PlanNode | und
   const step = currentStep(node);
   if (step) {
     const doing = step.lane === 'rollback' ? `rolling back: ${DOING[step.step]}` : DOING[step.step];
-    if (node.link === 'lost') return { standing: 'running', words: `link lost, probing (${doing})`, tone: 'warn' };
+    if (node.link === 'lost')
+      return { standing: 'running', words: `connection lost, reconnecting (${doing})`, tone: 'warn' };
     if (step.overdue) return { standing: 'running', words: `${doing}, overdue`, tone: 'warn' };
     return { standing: 'running', words: doing, tone: undefined };
   }
@@ -139,7 +140,7 @@ export function nodeWords(view: RunView, node: NodeView, planned: PlanNode | und
   if (node.progress) return { standing: 'running', words: doingAny(node.progress.step), tone: undefined };
   if (planned?.action === 'skip') return { standing: 'finished', words: 'nothing to do', tone: 'dim' };
   if (last?.step === 'unlock') return { standing: 'finished', words: 'done', tone: 'good' };
-  return { standing: 'waiting', words: view.stopRequested ? 'held back' : last ? 'ready' : 'waiting', tone: 'dim' };
+  return { standing: 'waiting', words: view.stopRequested ? 'on hold' : last ? 'ready' : 'waiting', tone: 'dim' };
 }
 
 /** Also for what belongs to no node. */
@@ -175,7 +176,7 @@ export const ACTION_NOUN: Readonly<Record<Action, string>> = {
 /** `24.1.0 → 24.2.0`: the versions of the nodes that change and where they go; undefined when there is nothing to say. */
 export function versionsOf(plan: Plan, arrow: string): string | undefined {
   const changed = plan.nodes.filter((node) => node.action === 'change');
-  const from = [...new Set((changed.length > 0 ? changed : plan.nodes).map((node) => node.from ?? 'nothing'))];
+  const from = [...new Set((changed.length > 0 ? changed : plan.nodes).map((node) => node.from ?? 'not installed'))];
   const to = plan.nodes.find((node) => node.to !== undefined)?.to ?? plan.package?.version;
   if (to === undefined) return undefined;
   return `${from.length > 2 ? `${String(from.length)} versions` : from.join(', ')} ${arrow} ${to}`;

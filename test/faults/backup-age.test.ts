@@ -64,7 +64,7 @@ describe('how old a part of a backup may be', function () {
       assert.equal(fresh.at(-1)?.state, 'verified');
       // Before and after: how old, and what was written since.
       assert.match(result.stderr, /warning: n1: goes back to its backup of .* ago; written since.*\[rollback-loses\]/);
-      assert.match(result.stderr.replace(/\s+/g, ' '), /Put back; .* n1: as of .* old then/);
+      assert.match(result.stderr.replace(/\s+/g, ' '), /Restored; .* n1: as of .* old at that time/);
       await assertUnlocked([n1, n2]);
       await run(lab, ['backup', 'restore', fresh.at(-1)?.id ?? '', '--dry-run'], 0);
     });

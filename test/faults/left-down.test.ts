@@ -49,7 +49,7 @@ describe('a rollback that misses a part', function () {
     assert.ok(await running(n1), 'n1 runs');
     assert.equal(await acmeVersion(n1), '2.0');
     for (const node of nodes) assert.equal(await runsOf(node, 'stop'), 1, `${node.name} was not stopped for it`);
-    assert.match(result.stderr, /roll back: not possible, restore point \S+ is\s+broken/);
+    assert.match(result.stderr, /Roll back: not possible, restore point \S+ is\s+broken/);
     assert.doesNotMatch(result.stderr, /backup restore/);
     const point = (await pointsOf(scene(), location)).at(-1);
     assert.equal(point?.state, 'broken', JSON.stringify(point));

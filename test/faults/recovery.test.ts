@@ -62,7 +62,7 @@ describe('recovery', function () {
   }
 
   const toldAsLost = (follower: CliRun, node: LabNode): Promise<void> =>
-    until(() => Promise.resolve(follower.stdout.includes(`${node.name}: link lost`)));
+    until(() => Promise.resolve(follower.stdout.includes(`${node.name}: connection lost`)));
 
   describe('the link dies', () => {
     for (const step of STEPS) {

@@ -73,7 +73,7 @@ describe('a restore keeps what it replaces', function () {
     assert.deepEqual(more, []);
     assert.match(
       result.stderr.replace(/\s+/g, ' '),
-      new RegExp(`kept in restore point ${String(undo?.id)}.*backup restore ${String(undo?.id)} --location vault`),
+      new RegExp(`saved in restore point ${String(undo?.id)}.*backup restore ${String(undo?.id)} --location vault`),
     );
     // It is there before the first node is stopped.
     const at = (type: string, what: string): number =>

@@ -289,7 +289,7 @@ describe('a plan that others made old', function () {
   it('after a stop, the ways on begin with `resume`, and it works', async () => {
     const id = await stoppedAfterN1();
     const told = await new CliRun(lab, ['runs', id]).done;
-    assert.match(told.stdout, new RegExp(`Ways on\\n +resume: [^]*clusterlift resume ${id}\\n`));
+    assert.match(told.stdout, new RegExp(`What you can do next\\n +Resume: [^]*clusterlift resume ${id}\\n`));
     await run(lab, ['resume', id], 0);
     assert.deepEqual(await versions(), ['2.0', '2.0']);
   });

@@ -143,7 +143,7 @@ describe('an upgrade of three nodes', function () {
     assert.match(stderr, new RegExp(`Mixed versions\n${lines.join('')}`));
     assert.match(
       stderr,
-      /Ways on\n +finish: [^]*\n +clusterlift upgrade [^]*\n +retry failed: [^]*--nodes n2\n +roll back: +not possible, /,
+      /What you can do next\n +Continue: [^]*\n +clusterlift upgrade [^]*\n +Retry failed: [^]*--nodes n2\n +Roll back: +not possible, /,
     );
   }
 

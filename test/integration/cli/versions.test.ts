@@ -101,8 +101,8 @@ describe('the version of a node after a failure', function () {
     assert.deepEqual(outcomes(result), { n1: 'failed', n2: 'upgraded' });
     assert.deepEqual(rowOf(result, 'n1'), ['1.0', '(2.0)', '2.0'], said(result));
     assert.equal(result.finished?.nodes['n1']?.version, '2.0');
-    assert.match(result.stderr, /Ways on\n +provision: [^]*\n +clusterlift provision --cluster lab/);
-    assert.doesNotMatch(result.stderr, /Mixed versions|finish:|retry failed/);
+    assert.match(result.stderr, /What you can do next\n +Provision: [^]*\n +clusterlift provision --cluster lab/);
+    assert.doesNotMatch(result.stderr, /Mixed versions|Continue:|Retry failed/);
     assert.deepEqual((await recordOf(lab.node('n1'))).slice(0, 3), ['done', '1.0', '2.0']);
     await clearKnob(lab.node('n1'), 'provision', 'fail');
     await run(lab, ['provision', '--cluster', 'lab'], 0);

@@ -38,19 +38,19 @@ describe('the ways on after a failure', () => {
     const command = "clusterlift upgrade 'it'\\''s here/a.iso' --config 'my clusters.json' --nodes n1,n2,n3 --yes";
     const ways = waysOf({ command, package: pack('never') });
     const whole = "clusterlift upgrade '/home/ann/it'\\''s here/a.iso' --config '/etc/my clusters.json'";
-    assert.equal(ways['finish'], `${whole} --nodes n1,n2,n3 --yes`);
+    assert.equal(ways['continue'], `${whole} --nodes n1,n2,n3 --yes`);
     assert.equal(ways['retry failed'], `${whole} --yes --nodes n2`);
   });
 
   it('leave a package alone that was not named, or is a URL', () => {
     const url = { ...pack('never'), source: { kind: 'url', url: 'https://host/a.iso' } } as const;
     assert.equal(
-      waysOf({ command: 'clusterlift upgrade https://host/a.iso', package: url })['finish'],
+      waysOf({ command: 'clusterlift upgrade https://host/a.iso', package: url })['continue'],
       'clusterlift upgrade https://host/a.iso',
     );
     const newest = { ...pack('never'), source: { kind: 'node', node: 'n1', path: '/root/a.iso' } } as const;
     assert.equal(
-      waysOf({ command: 'clusterlift upgrade serial', package: newest })['finish'],
+      waysOf({ command: 'clusterlift upgrade serial', package: newest })['continue'],
       'clusterlift upgrade serial',
     );
   });

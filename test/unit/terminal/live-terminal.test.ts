@@ -95,7 +95,7 @@ describe('the live terminal', () => {
       scene.begin('n1', 'upgrade').at(2000).done('n1', 'upgrade', 2000).progress('n2', 'stage', 1, 2);
       live.end(['the summary']);
       assert.deepEqual(screen.written.join('').split('\n'), [
-        '20:17:55Z run 20261122T201755Z-staging-4f2a: upgrade of staging begins',
+        '20:17:55Z run 20261122T201755Z-staging-4f2a: upgrade of staging started',
         '20:17:55Z n1: upgrading',
         '20:17:57Z n1: upgrade done after 2.0s',
         'the summary',
@@ -123,7 +123,7 @@ describe('the live terminal', () => {
     const { live } = stage(screen);
     live.sink({ type: 'question', id: 'q', open: true, text: 'Password for ann@h (node n1)' });
     await until(() => screen.text.length === 4);
-    assert.equal(screen.text[1], '? waiting for a person: Password for ann@h (node n1)');
+    assert.equal(screen.text[1], '? waiting for your input: Password for ann@h (node n1)');
     live.sink({ type: 'question', id: 'q', open: false, text: 'Password for ann@h (node n1)' });
     await until(() => screen.text.length === 3);
     live.end();

@@ -50,7 +50,7 @@ describe('the live block', () => {
     const scene = mixedScene().live({ type: 'link', node: 'node2', state: 'lost' });
     assert.match(
       renderLive(scene.view, { ...at80, columns: 120 })[2] ?? '',
-      /^! node2 {2}link lost, probing \(staging\)/,
+      /^! node2 {2}connection lost, reconnecting \(staging\)/,
     );
   });
 
@@ -58,7 +58,7 @@ describe('the live block', () => {
     const scene = new Scene(planOf(['a', 'b'])).begin('a', 'upgrade').fact({ type: 'stop.requested', by: 'ann' });
     const [header, , waiting] = renderLive(scene.view, at80);
     assert.match(header ?? '', /preparing, stopping/);
-    assert.match(waiting ?? '', /· b +held back/);
+    assert.match(waiting ?? '', /· b +on hold/);
   });
 
   it('uses colour only beside words, never instead of them', () => {

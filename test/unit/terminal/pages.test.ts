@@ -41,20 +41,17 @@ describe('the report of the checks', () => {
       '! there is no way back [no-backup]',
       '  Fix: Add a backup.',
       '',
-      '✗ 1 finding blocks the run, 1 warning',
-      '  Accept the risk, recorded in the journal: --override disk-space',
+      '✗ 1 blocking problem, 1 warning',
+      '  To accept the risk (recorded in the journal): --override disk-space',
     ]);
   });
 
   it('does not count what was overridden as a block', () => {
-    assert.deepEqual(
-      renderReport([{ ...DISK, overridden: true }], theme).at(-1),
-      '✓ nothing blocks the run, 1 warning',
-    );
+    assert.deepEqual(renderReport([{ ...DISK, overridden: true }], theme).at(-1), '✓ Checks passed with 1 warning');
   });
 
   it('says that all is well', () => {
-    assert.deepEqual(renderReport([], theme), ['✓ all checks passed']);
+    assert.deepEqual(renderReport([], theme), ['✓ All checks passed']);
   });
 });
 
@@ -66,7 +63,7 @@ describe('the dry run', () => {
     assert.match(text, /Wave 1, 1 node\n {2}a {2}\(application\) {2}24\.1\.0 → 24\.2\.0\n {5}1\. lock/);
     assert.match(text, /Wave 2, 1 node\n {2}b /);
     assert.match(text, /Nothing to do\n {2}c {2}\(application\) {2}already at 24\.2\.0/);
-    assert.match(text, /backup: none: there is no way back/);
+    assert.match(text, /backup: none: you will not be able to roll back/);
     assert.match(text, /To run it:\n {2}clusterlift upgrade/);
   });
 
@@ -130,7 +127,7 @@ describe('tables', () => {
 describe('plain lines', () => {
   it('tell a failure with time, node, cause and log, and nothing of progress', () => {
     const lines = mixedScene().entries.map((entry) => plainLines(entry));
-    assert.equal(lines[0], '20:17:55Z run 20261122T201755Z-staging-4f2a: upgrade of staging begins');
+    assert.equal(lines[0], '20:17:55Z run 20261122T201755Z-staging-4f2a: upgrade of staging started');
     assert.equal(
       lines[5],
       '20:18:36Z node3: upgrade failed after 0.9s: The upgrade script ended with status 3 [script-failed]\n  | unpacking libvoice\n  | E: no space left on device',

@@ -34,11 +34,11 @@ async function live(ask: boolean): Promise<void> {
   });
   const interrupts = new Interrupts({
     onStop: () => {
-      live.print(['Stopping: nodes that began are finished, no other begins. Ctrl-C again lets go of the run.']);
+      live.print(['Stopping. Press Ctrl-C again to detach immediately.']);
       tick().fact({ type: 'stop.requested', by: 'ann@desk' });
     },
     onDetach: () => {
-      live.end(['Detached: what runs on the nodes goes on. Come back with: clusterlift resume RUN']);
+      live.end(['Detached. Jobs on the nodes keep running. To return: clusterlift resume RUN']);
       process.exit(130);
     },
   });

@@ -32,13 +32,12 @@ describe('the summary of a run', () => {
       '  24.1.0: node2',
       '  24.1.5: node3',
       '',
-      'Ways on',
-      '  finish: all nodes that are not at the target yet',
+      'What you can do next',
+      '  Continue: upgrades the remaining nodes',
       '    clusterlift upgrade /home/ann/acme-voice-24.2.0.iso fast backup none --cluster staging',
-      '  retry failed: only node3',
+      '  Retry failed: only node3',
       '    clusterlift upgrade /home/ann/acme-voice-24.2.0.iso fast backup none --cluster staging --nodes node3',
-      '  roll back: not possible, this run made no backup: there is no restore point to',
-      '             go back to',
+      '  Roll back: not possible, this run made no backup, so there is no restore point',
       '',
       '✗ Upgrade of staging failed after 1m00s',
       '  run 20261122T201755Z-staging-4f2a',
@@ -98,7 +97,7 @@ describe('the summary of a run', () => {
     });
     assert.match(
       renderSummary(scene.finish('succeeded', 0).view, place, theme).join('\n'),
-      /✓ Upgrade of staging: nothing to do, every node is at the target and healthy/,
+      /✓ Upgrade of staging: nothing to do, all nodes are up to date and healthy/,
     );
   });
 
