@@ -40,7 +40,7 @@ const PROMPTS = (image: string): Readonly<Record<string, readonly (readonly Answ
     { several: undefined },
   ];
   return {
-    'Add Cluster…': [[{ pick: /^workspace/ }, { type: 'fresh' }, { several: /Other hosts/ }, { type: 'x' }]],
+    'Add Cluster…': [[{ pick: /^workspace/ }, { type: 'fresh' }, { several: /other hosts/ }, { type: 'x' }]],
     'Upgrade…': [
       [live, ...steps, { pick: /Upgrade .* now/ }, typed],
       [staging, { pick: /Choose a file/ }, { file: true }],
