@@ -50,7 +50,7 @@ async function main(argv: readonly string[]): Promise<ExitStatus> {
       secrets,
       ui,
       live,
-      cwd: process.cwd(),
+      cwd: workingDirectory(),
       asker: live.broker,
       runs: new Runs(stateHome(env)),
       version: CLUSTERLIFT_VERSION,
@@ -72,6 +72,21 @@ function parse(argv: readonly string[]): Command | { error: unknown } {
     return parseCommand(argv);
   } catch (error) {
     return { error };
+  }
+}
+
+/** @throws ClusterliftError `cwd-missing` */
+function workingDirectory(): string {
+  try {
+    return process.cwd();
+  } catch (cause) {
+    throw new ClusterliftError({
+      code: 'cwd-missing',
+      message: 'The current folder was removed or cannot be read',
+      hint: 'Change to another folder, for example with `cd`, and repeat the command.',
+      exit: ExitStatus.usage,
+      cause,
+    });
   }
 }
 

@@ -16,7 +16,7 @@ import type { RunPackage } from './control/runpackage';
 import { planDigest, type OwnedRun, type Runs } from './journal/runs';
 import { requestStop } from './control/stop';
 import { runUpgrade } from './actions/upgrade';
-import { isResumable, type RunView } from './journal/view';
+import { changesBegun, isResumable, type RunView } from './journal/view';
 
 /** Milliseconds for connections to say goodbye. */
 const CLOSING = 3000;
@@ -111,7 +111,7 @@ async function work(host: RunHost, owned: OwnedRun, open: (ctx: RunContext) => P
     await closeOlder(host.runs, ctx.view);
     return ctx.view;
   } catch (error) {
-    throw error instanceof ClusterliftError ? error.of(owned.plan.run) : error;
+    throw error instanceof ClusterliftError ? withOpen(ctx.view, error).of(owned.plan.run) : error;
   } finally {
     host.stop.removeEventListener('abort', onStop);
     locks.stop();
@@ -121,6 +121,15 @@ async function work(host: RunHost, owned: OwnedRun, open: (ctx: RunContext) => P
     await logs.close();
     await owned.release();
   }
+}
+
+/** Without a journal there is no report, so the error itself names the nodes that are in the middle of their change. */
+function withOpen(view: RunView, error: ClusterliftError): ClusterliftError {
+  const open = Object.values(view.nodes).filter((node) => changesBegun(node) && node.outcome === undefined);
+  if (error.code !== 'journal-write' || open.length === 0) return error;
+  const names = open.map(({ name }) => name).join(', ');
+  const message = `${error.message}. In the middle of the change, with the application perhaps down: ${names}`;
+  return new ClusterliftError({ ...error.detail(), message });
 }
 
 async function isClosed(runs: Runs, run: string): Promise<boolean> {

@@ -5,7 +5,7 @@ import { link, mkdir, open, readdir, readFile, rename, rm, writeFile } from 'nod
 import { basename, dirname, join } from 'node:path';
 import { wallClock } from '../../base/clock';
 import { ClusterliftError, ExitStatus, hasCode } from '../../base/errors';
-import { writeOwn } from '../../base/own-files';
+import { mustHaveRoom, writeOwn } from '../../base/own-files';
 import { liveness, self, type ProcessIdentity } from '../../base/process';
 import type { JournalEntry } from './events';
 import { extendedJournal, Journal, parseJournal, readableJournal } from './journal';
@@ -71,6 +71,7 @@ export class Runs {
     const folder = this.folder(plan.run);
     return writeOwn(this.home, async () => {
       await makeDirectory(dirname(folder));
+      await mustHaveRoom(this.home, dirname(folder));
       await mkdir(folder, { mode: 0o700 });
       await writeSynced(join(folder, 'plan.json'), planText(plan));
       return openOwned(folder, async () => {
@@ -284,9 +285,14 @@ async function own(folder: string): Promise<() => Promise<void>> {
   } finally {
     await rm(temporary, { force: true });
   }
+  // A full disk or a folder that was removed must not hide how the run ended: the owner counts as dead with its process.
   return async () => {
-    await writeFile(temporary, JSON.stringify({ ...identity, released: true }), { mode: 0o600 });
-    await rename(temporary, name);
+    try {
+      await writeFile(temporary, JSON.stringify({ ...identity, released: true }), { mode: 0o600 });
+      await rename(temporary, name);
+    } catch {
+      await rm(temporary, { force: true }).catch(() => undefined);
+    }
   };
 }
 

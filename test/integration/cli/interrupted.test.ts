@@ -1,11 +1,12 @@
 import { strict as assert } from 'node:assert';
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { hostname, userInfo } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { sleep } from '../../../src/base/async';
 import { acmePackage, acmeVersion, clearKnob, executions, setKnob } from '../../lab/acme';
 import { said } from '../../lab/cli';
 import type { Lab, LabNode } from '../../lab/nodes';
+import { output, succeed } from '../../lab/tools';
 import { underWayOn, until } from '../../faults/faults';
 import { acmeCluster, begun, exactlyOnce, needsLab, outcomes, run, start, underWay } from './scene';
 
@@ -121,5 +122,48 @@ describe('an upgrade that is disturbed', function () {
     const { stderr } = await run(lab, ['upgrade', path], 3, { env: { XDG_STATE_HOME: state } });
     assert.match(stderr, /cannot\s+be\s+written[^]*\[state-unwritable\]/);
     assert.deepEqual(await executions(lab.nodes, 'stop'), []);
+  });
+
+  it('a disk here that becomes full in the middle: status 4 with the nodes that it leaves, and resume ends the run', async () => {
+    const { path } = await acmePackage('2.0');
+    const state = join(lab.home, 'small');
+    await mkdir(state);
+    await succeed('mount', ['-t', 'tmpfs', '-o', 'mode=700,size=6m', 'tmpfs', state]);
+    try {
+      const env = { XDG_STATE_HOME: state };
+      for (const node of lab.nodes) await setKnob(node, 'upgrade', 'wait');
+      const command = start(lab, ['upgrade', path], { env });
+      await underWay(lab, 'upgrade', lab.nodes.length);
+      await output('sh', ['-c', 'cat /dev/zero >"$1"', 'sh', join(state, 'fill')]);
+      for (const node of lab.nodes) await clearKnob(node, 'upgrade', 'wait');
+      const result = await command.done;
+      assert.equal(result.status, 4, said(result));
+      assert.match(result.stderr, /cannot\s+be\s+written/);
+      const names = lab.nodes.map(({ name }) => name).join(', ');
+      assert.ok(result.stderr.replace(/\s+/g, ' ').includes(`perhaps down: ${names}`), said(result));
+      await rm(join(state, 'fill'));
+      await run(lab, ['resume'], 0, { env });
+      await exactlyOnce(lab.nodes, BRACKET);
+    } finally {
+      await succeed('umount', ['-l', state]);
+    }
+  });
+
+  it('a current folder that was removed: a reason and status 2, and the state directory may be removed in the middle', async () => {
+    const { path } = await acmePackage('2.0');
+    const removed = 'mkdir gone && cd gone && rmdir ../gone && exec "$@"';
+    const words = ['-c', removed, 'sh', process.execPath, resolve(__dirname, '../../../dist/cli.js'), 'status'];
+    const { code, stderr } = await output('sh', words, { cwd: lab.home, env: lab.env() });
+    assert.equal(code, 2, stderr);
+    assert.match(stderr, /\[cwd-missing\]/);
+    await setKnob(lab.node('n1'), 'upgrade', 'wait');
+    const command = start(lab, ['upgrade', path]);
+    await underWay(lab, 'upgrade', 1);
+    await rm(join(lab.home, '.local/state/clusterlift'), { recursive: true });
+    await clearKnob(lab.node('n1'), 'upgrade', 'wait');
+    const result = await command.done;
+    assert.equal(result.status, 0, said(result));
+    assert.match(result.stderr, /succeeded/);
+    await exactlyOnce(lab.nodes, BRACKET);
   });
 });

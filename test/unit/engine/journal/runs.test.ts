@@ -1,11 +1,15 @@
 import { strict as assert } from 'node:assert';
+import { execFile as execFileWithCallback } from 'node:child_process';
 import { appendFile, mkdtemp, readdir, readFile, readlink, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { hasCode } from '../../../../src/base/errors';
 import { extendedJournal } from '../../../../src/engine/journal/journal';
 import { planDigest, planText, Runs } from '../../../../src/engine/journal/runs';
 import { planOf } from '../../terminal/scenes';
+
+const execFile = promisify(execFileWithCallback);
 
 describe('the folder of a run', () => {
   let home: string;
@@ -35,6 +39,37 @@ describe('the folder of a run', () => {
       );
     }
     assert.deepEqual(await readdir(home), ['file']);
+  });
+
+  it('on a disk that is nearly full is refused before a run begins', async function () {
+    if (process.platform !== 'linux' || process.getuid?.() !== 0) this.skip();
+    await execFile('mount', ['-t', 'tmpfs', '-o', 'size=2m', 'runs', home]);
+    try {
+      const attempt = new Runs(home).create(planOf(['n1']));
+      await assert.rejects(
+        attempt,
+        (error: Error) => hasCode(error, 'state-unwritable') && /only \d+ KiB are free/.test(error.message),
+      );
+      assert.deepEqual(await readdir(join(home, 'runs')), []);
+    } finally {
+      await execFile('umount', [home]);
+    }
+  });
+
+  it('that was removed meanwhile, or whose disk is full, is given back without an error', async function () {
+    if (process.platform !== 'linux' || process.getuid?.() !== 0) this.skip();
+    const gone = await new Runs(home).create(planOf(['n1']));
+    await rm(gone.folder, { recursive: true });
+    await gone.release();
+    await execFile('mount', ['-t', 'tmpfs', '-o', 'size=5m', 'runs', home]);
+    try {
+      const full = await new Runs(home).create(planOf(['n1']));
+      await execFile('sh', ['-c', 'cat /dev/zero >"$1" 2>/dev/null || :', 'sh', join(home, 'fill')]);
+      await full.release();
+      assert.deepEqual((await readdir(full.folder)).sort(), ['journal.jsonl', 'owner.1', 'plan.json']);
+    } finally {
+      await execFile('umount', [home]);
+    }
   });
 
   it("is nobody's, and no file of it is open, after it was given back or could not be taken", async function () {
