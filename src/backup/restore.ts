@@ -111,7 +111,7 @@ function pointFindings({ point, status, parts: seen }: ReadPoint, nodes: readonl
     ...point,
     nodes: Object.fromEntries(nodes.map((each) => [each.name, partOf(point, each.name)])),
   };
-  // Of these parts only what is gone for sure counts; the rest is read when it is brought.
+  // Of these parts only what is gone for sure counts; the rest is read when it is staged.
   const parts = Object.fromEntries(
     nodes.map(({ name }): [string, PartSeen] => [name, { kind: seen[name]?.kind === 'missing' ? 'missing' : 'there' }]),
   );
@@ -162,8 +162,8 @@ export interface RestoreContext {
   readonly signal?: AbortSignal;
 }
 
-/** Brings the part to its node where it is not there yet, and judges it: done while the application still runs. */
-export async function bringPart(ctx: RestoreContext): Promise<void> {
+/** Transfers the part to its node where it is missing, and checks it, while the application still runs. */
+export async function stagePart(ctx: RestoreContext): Promise<void> {
   const source = await fetchPart(ctx);
   try {
     await lookAtPart(ctx.node, ctx.tag, source, ctx.signal);

@@ -12,7 +12,7 @@ import { closeOlder } from './control/older';
 import type { Plan } from './journal/plan';
 import { runProvision } from './actions/provision';
 import { runRestore } from './actions/restore';
-import type { RunPackage } from './control/runpackage';
+import type { Image, RunPackage, Scripts } from './control/runpackage';
 import { planDigest, type OwnedRun, type Runs } from './journal/runs';
 import { requestStop } from './control/stop';
 import { runUpgrade } from './actions/upgrade';
@@ -26,19 +26,17 @@ export interface RunHost extends Omit<RunServices, 'isClosed'> {
   readonly runs: Runs;
   /** Aborts when a person wants no further node to be begun. */
   readonly stop: AbortSignal;
-  /** The package of a plan, with a way to its bytes. */
-  openPackage(plan: Plan): Promise<RunPackage>;
   /** Lets others follow, stop and answer while the run is on. */
   control?(ctx: RunContext): Promise<{ close(): Promise<void>; sink(event: Event | JournalEntry): void }>;
 }
 
 /**
- * Executes a plan. It ends with the run's last line, or by letting go of it (detached, taken over, journal not writable).
+ * Executes a plan. Its package is an image for an upgrade, and scripts for a provision or a backup. It ends with the run's last line, or by letting go of it (detached, taken over, journal not writable).
  * @throws the reason of a refusal before the first change; that of the detach signal
  */
-export async function startRun(host: RunHost, plan: Plan): Promise<RunView> {
+export async function startRun(host: RunHost, plan: Plan, pkg: RunPackage | undefined): Promise<RunView> {
   const owned = await host.runs.create(plan);
-  return work(host, owned, async (ctx) => {
+  return work(host, owned, pkg, async (ctx) => {
     const { host: machine, pid } = self();
     const { run, action, cluster } = plan;
     await ctx.record({
@@ -68,10 +66,15 @@ export interface Resumption {
 }
 
 /** Goes on with a run that nobody works on. @throws ClusterliftError `run-owned`, `run-closed`, and as `startRun` */
-export async function resumeRun(host: RunHost, run: string, by: Resumption): Promise<RunView> {
+export async function resumeRun(
+  host: RunHost,
+  run: string,
+  pkg: RunPackage | undefined,
+  by: Resumption,
+): Promise<RunView> {
   const { decisions, overrides, moved, leftOut } = by;
   const owned = await host.runs.take(run);
-  return work(host, { ...owned, plan: by.today(owned.plan) }, async (ctx) => {
+  return work(host, { ...owned, plan: by.today(owned.plan) }, pkg, async (ctx) => {
     const { host: machine, pid } = self();
     await ctx.record({ type: 'run.resumed', host: machine, pid, epoch: ctx.epoch });
     for (const node of leftOut) await ctx.record({ type: 'node.left-out', node, by: host.by });
@@ -81,7 +84,12 @@ export async function resumeRun(host: RunHost, run: string, by: Resumption): Pro
   });
 }
 
-async function work(host: RunHost, owned: OwnedRun, open: (ctx: RunContext) => Promise<void>): Promise<RunView> {
+async function work(
+  host: RunHost,
+  owned: OwnedRun,
+  pkg: RunPackage | undefined,
+  open: (ctx: RunContext) => Promise<void>,
+): Promise<RunView> {
   const logs = new NodeLogs(owned.folder);
   const sinks = [logs.sink, host.sink];
   const sink = (event: Event | JournalEntry): void => {
@@ -107,7 +115,7 @@ async function work(host: RunHost, owned: OwnedRun, open: (ctx: RunContext) => P
   const mirrors = keepMirrors(ctx);
   try {
     await open(ctx);
-    await act(ctx, () => host.openPackage(ctx.plan));
+    await act(ctx, pkg);
     await closeOlder(host.runs, ctx.view);
     return ctx.view;
   } catch (error) {
@@ -137,16 +145,27 @@ async function isClosed(runs: Runs, run: string): Promise<boolean> {
   return record !== undefined && !isResumable(record.view);
 }
 
-async function act(ctx: RunContext, open: () => Promise<RunPackage>): Promise<void> {
+async function act(ctx: RunContext, pkg: RunPackage | undefined): Promise<void> {
   switch (ctx.plan.action) {
     case 'upgrade':
-      return runUpgrade(ctx, await open());
+      return runUpgrade(ctx, demandImage(pkg));
     case 'provision':
-      return runProvision(ctx, await open());
+      return runProvision(ctx, demandScripts(pkg));
     case 'backup':
-      return runBackup(ctx, ctx.plan.package && (await open()));
+      return runBackup(ctx, pkg && demandScripts(pkg));
     case 'restore':
       // Its package is the restore point.
       return runRestore(ctx);
   }
+}
+
+/** The action of a plan says which of the two it needs: another one is a fault of this program. */
+function demandImage(pkg: RunPackage | undefined): Image {
+  if (pkg?.place !== 'packages') throw new Error('An upgrade needs an image');
+  return pkg;
+}
+
+function demandScripts(pkg: RunPackage | undefined): Scripts {
+  if (!pkg || pkg.place === 'packages') throw new Error('The scripts of the installed package are missing');
+  return pkg;
 }

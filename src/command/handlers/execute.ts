@@ -36,8 +36,7 @@ export async function execute(ctx: CommandContext, site: Site, prepared: Prepare
   if (plan.production) await ctx.ui.confirm(text, plan.cluster);
   else if (always || options.ask) await ctx.ui.confirm(text);
   ctx.ui.begin(plan);
-  const host = runHost(ctx, site, () => (pkg ? Promise.resolve(pkg) : Promise.reject(new Error('no package'))));
-  const view = await startRun(host, plan);
+  const view = await startRun(runHost(ctx, site), plan, pkg);
   ctx.ui.summary(view, ctx.runs.folder(plan.run));
   return view.exit ?? ExitStatus.unknown;
 }

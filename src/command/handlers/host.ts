@@ -1,16 +1,10 @@
-import type { Plan } from '../../engine/journal/plan';
 import type { RunHost } from '../../engine/run';
-import type { RunPackage } from '../../engine/control/runpackage';
 import type { CommandContext } from '../context';
 import type { ReopenRequest } from '../../engine/prepare/reopen';
 import { packageCache, type Site } from '../site';
 
 /** What the engine needs of a command to work on a run. */
-export function runHost(
-  ctx: CommandContext,
-  site: Pick<Site, 'connect' | 'openStore'>,
-  openPackage: (plan: Plan) => Promise<RunPackage>,
-): RunHost {
+export function runHost(ctx: CommandContext, site: Pick<Site, 'connect' | 'openStore'>): RunHost {
   return {
     runs: ctx.runs,
     connect: (node) => site.connect(node.model),
@@ -20,7 +14,6 @@ export function runHost(
     detach: ctx.detach,
     stop: ctx.stop,
     by: ctx.by,
-    openPackage,
     control: (run) => ctx.live.serve(run),
   };
 }

@@ -42,8 +42,8 @@ export async function resume(ctx: CommandContext, name: string | undefined, opti
     if (pkg && needsPackage(view)) await pkg.scriptFiles();
     const { entries } = await ctx.runs.entries(record.run);
     ctx.ui.begin(planToday(record.plan, cluster), entries);
-    const host = runHost(ctx, site, () => (pkg ? Promise.resolve(pkg) : Promise.reject(new Error('no package'))));
-    const after = await resumeRun({ ...host, giveUp: options.giveUp }, record.run, {
+    const host = { ...runHost(ctx, site), giveUp: options.giveUp };
+    const after = await resumeRun(host, record.run, pkg, {
       decisions: (options.decide ?? []).map(({ node, answer }) => ({ node, choice: answer })),
       overrides: options.override ?? [],
       moved,

@@ -31,10 +31,7 @@ export async function upgrade(ctx: CommandContext, command: UpgradeCommand): Pro
     const { plan } = await agreed(ctx, prepared, command.options.ask);
     if (nothingToDo(plan)) return sayNothingToDo(ctx, plan);
     ctx.ui.begin(plan);
-    const view = await startRun(
-      runHost(ctx, site, () => Promise.resolve(prepared.package)),
-      plan,
-    );
+    const view = await startRun(runHost(ctx, site), plan, prepared.package);
     ctx.ui.summary(view, ctx.runs.folder(plan.run));
     return view.exit ?? ExitStatus.unknown;
   } finally {

@@ -18,7 +18,7 @@ import { beatLock } from '../node/lock';
 import { mustNotBeOvertaken } from '../steps/overtaken';
 import { nodeClock } from '../points/age';
 import type { PlanBackup, PlanPoint } from '../journal/plan';
-import { packageOn, type RunPackage } from '../control/runpackage';
+import { packageOn, type RunPackage, type Scripts } from '../control/runpackage';
 import { ATTEMPT_LOST, runStep } from '../steps/steps';
 import { backupNode, retryOnServer, retryOnNodeAndServer, storeOf } from '../points/store';
 import type { PointView } from '../journal/events';
@@ -28,7 +28,7 @@ import { stepOf } from '../journal/view';
 const AT_ONCE = 8;
 
 /** The action `backup`: a restore point, verified. Nothing on the nodes is changed but an application that is quiet meanwhile. */
-export async function runBackup(ctx: RunContext, pkg: RunPackage | undefined): Promise<void> {
+export async function runBackup(ctx: RunContext, pkg: Scripts | undefined): Promise<void> {
   try {
     await lockAll(ctx);
     await markPoint(ctx);

@@ -7,7 +7,7 @@ import { clearRequest, keepRequest } from '../node/requests';
 import { scriptJob } from '../steps/jobstep';
 import { isGood, isOvertaken, outcomeOf } from '../journal/outcome';
 import { mustNotBeOvertaken } from '../steps/overtaken';
-import { packageOn, type RunPackage } from '../control/runpackage';
+import { packageOn, type RunPackage, type Scripts } from '../control/runpackage';
 import { provisionAndCheck } from './final-health';
 import { stepOf, type NodeView } from '../journal/view';
 
@@ -39,7 +39,7 @@ async function keepUntilDone(ctx: RunContext): Promise<void> {
 }
 
 /** The action `provision` by itself: the script of what is installed, health of all nodes, and the commit. */
-export async function runProvision(ctx: RunContext, pkg: RunPackage): Promise<void> {
+export async function runProvision(ctx: RunContext, pkg: Scripts): Promise<void> {
   try {
     await lockAll(ctx);
     await mustNotBeOvertaken(ctx, pkg);

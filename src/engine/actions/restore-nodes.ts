@@ -3,7 +3,7 @@ import { ClusterliftError, ExitStatus } from '../../base/errors';
 import { ageOf, wallClock } from '../../base/clock';
 import { partOf } from '../../backup/lifecycle';
 import {
-  bringPart as bringToNode,
+  stagePart as stageBackupPart,
   keepRestore,
   restoreNode,
   restoreState,
@@ -49,10 +49,10 @@ const DROP_MAX_AWAY = 10_000;
 const REPLACED = 'rollback-kept';
 
 /**
- * Brings a node its part and the scripts, while its application still runs.
+ * Stages the part of a node and the scripts, while its application still runs.
  * @param maxAway milliseconds that the node may be away
  */
-export async function bringPart(ctx: RunContext, way: WayBack, node: string, maxAway?: number): Promise<void> {
+export async function stagePart(ctx: RunContext, way: WayBack, node: string, maxAway?: number): Promise<void> {
   const { lane } = way;
   const pkg = packageOn(way.pkg, node);
   const total = partOf(way.read.point, node).data.bytes;
@@ -67,7 +67,7 @@ export async function bringPart(ctx: RunContext, way: WayBack, node: string, max
     repeatable: true,
     run: async () => {
       const context = { ...restoreContext(ctx, way, node, 1), onProgress };
-      await retryOnNodeAndServer(ctx, node, () => bringToNode(context), maxAway);
+      await retryOnNodeAndServer(ctx, node, () => stageBackupPart(context), maxAway);
       return { bytes: total };
     },
   });

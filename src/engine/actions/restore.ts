@@ -10,9 +10,9 @@ import { closeFailed } from '../steps/now';
 import { isGood, isOvertaken, outcomeOf } from '../journal/outcome';
 import { packageOn } from '../control/runpackage';
 import { mustNotBeOvertaken } from '../steps/overtaken';
-import { pointPackage } from '../points/pointpackage';
+import { pointScripts } from '../points/pointscripts';
 import { provisionIfAsked } from './provision';
-import { bringPart, dropPart, goBack, proveRestored, restoreNodeAndStart, type WayBack } from './restore-nodes';
+import { stagePart, dropPart, goBack, proveRestored, restoreNodeAndStart, type WayBack } from './restore-nodes';
 import { checkFinalHealth } from './final-health';
 import { isUndoKept, keepForUndo } from './undo';
 import { changesBegun } from '../journal/view';
@@ -42,15 +42,16 @@ export async function runRestore(ctx: RunContext): Promise<void> {
 /** Verified, and brought to every node, and what it replaces saved, before the first one is stopped. */
 async function prepare(ctx: RunContext): Promise<WayBack> {
   const read = await readPinned(ctx);
-  const way: WayBack = { read, pkg: pointPackage(read.point, ctx.plan.primary), lane: 'main' };
+  const scripts = pointScripts(read.point, ctx.plan.primary);
+  const way: WayBack = { read, pkg: scripts, lane: 'main' };
   if (ctx.plan.nodes.some(({ name }) => changesBegun(ctx.nodeView(name)))) {
-    await keepForUndo(ctx, way.pkg);
+    await keepForUndo(ctx, scripts);
     return way;
   }
   await demandVouched(ctx, read);
   try {
-    await bring(ctx, way);
-    await keepForUndo(ctx, way.pkg);
+    await stageAll(ctx, way);
+    await keepForUndo(ctx, scripts);
   } catch (error) {
     ctx.signal.throwIfAborted();
     await Promise.all(ctx.plan.nodes.map(({ name }) => dropPart(ctx, way, name)));
@@ -59,7 +60,7 @@ async function prepare(ctx: RunContext): Promise<WayBack> {
   return way;
 }
 
-async function bring(ctx: RunContext, way: WayBack): Promise<void> {
+async function stageAll(ctx: RunContext, way: WayBack): Promise<void> {
   const unverified = ctx.plan.nodes.filter(({ steps }) => steps.includes('verify-backup')).map(({ name }) => name);
   if (unverified.length > 0) {
     await ctx.record({ type: 'phase', phase: 'backup' });
@@ -72,7 +73,7 @@ async function bring(ctx: RunContext, way: WayBack): Promise<void> {
     ctx.plan.nodes.map(({ name }) => name),
     async (name) => {
       try {
-        await bringPart(ctx, way, name);
+        await stagePart(ctx, way, name);
       } catch (error) {
         ctx.signal.throwIfAborted();
         await reportBroken(ctx, undefined, way.read, name, error);

@@ -15,7 +15,7 @@ import { mayGoBack, onItsWayBack } from '../points/oldbackup';
 import { closeFailed } from '../steps/now';
 import { isOvertaken, outcomeOf } from '../journal/outcome';
 import { provisionAfterRollback } from './provision';
-import { bringPart, dropPart, proveRestored, restoreNodeAndStart, type WayBack } from './restore-nodes';
+import { stagePart, dropPart, proveRestored, restoreNodeAndStart, type WayBack } from './restore-nodes';
 import { packageOn, type RunPackage } from '../control/runpackage';
 import { startAgain } from '../steps/startagain';
 import { jobId } from '../journal/events';
@@ -24,7 +24,7 @@ import { changesBegun, stepOf, type NodeView } from '../journal/view';
 
 /** A node that was given up once is not waited for as long again. Milliseconds. */
 const MAX_AWAY = 60_000;
-/** Parts are brought to so many nodes at once. */
+/** Parts are staged on so many nodes at once. */
 const AT_ONCE = 8;
 
 /** Has the upgrade failed so that it is to be rolled back, or has the rollback begun? Begun, it is finished. */
@@ -44,7 +44,7 @@ export async function rollBack(ctx: RunContext, pkg: RunPackage): Promise<void> 
   let ways: Ways;
   try {
     ways = await waysBack(ctx, pkg);
-    await bringParts(ctx, ways);
+    await stageParts(ctx, ways);
   } catch (error) {
     ctx.signal.throwIfAborted();
     return cannotBegin(ctx, pkg, error);
@@ -90,16 +90,16 @@ async function readPoint(ctx: RunContext, node?: string): Promise<ReadPoint> {
 }
 
 /**
- * Brings all parts to their nodes, and tells how old each is. A node that is away or still busy is no reason to leave the others
+ * Stages all parts on their nodes, and reports how old each is. A node that is away or still busy is no reason to leave the others
  * as they are: it is asked again in its turn. Once a node is on its way back, the others follow it as far as each can.
- * @throws ClusterliftError why a part cannot be used; what was brought is gone again
+ * @throws ClusterliftError why a part cannot be used; what was staged is removed again
  */
-async function bringParts(ctx: RunContext, ways: Ways): Promise<void> {
+async function stageParts(ctx: RunContext, ways: Ways): Promise<void> {
   const waiting = [...ways];
   const results = await mapLimit(waiting, AT_ONCE, async ([name, way]) => {
     await nothingRuns(ctx, name);
     demandPart(ctx, way, name);
-    await bringPart(ctx, way, name, Math.min(MAX_AWAY, ctx.giveUp));
+    await stagePart(ctx, way, name, Math.min(MAX_AWAY, ctx.giveUp));
     await reportAge(ctx, way, name);
   });
   ctx.signal.throwIfAborted();
@@ -198,7 +198,7 @@ async function rollBackNode(ctx: RunContext, way: WayBack | undefined, name: str
   if (!way || ctx.nodeView(name).outcome === 'rolled-back') return;
   try {
     await nothingRuns(ctx, name);
-    await bringPart(ctx, way, name);
+    await stagePart(ctx, way, name);
     await restoreNodeAndStart(ctx, way, name);
     await proveRestored(ctx, way, name);
     await ctx.finishNode(name, 'rolled-back');

@@ -2,10 +2,10 @@ import { advice } from '../../base/shell';
 import { ClusterliftError, ExitStatus } from '../../base/errors';
 import { onAll, makeVerified } from './backup';
 import type { RunContext } from '../control/context';
-import { keptPackage } from '../points/kept';
+import { keptScripts } from '../points/kept';
 import { NO_UNDO, type PlanNode } from '../journal/plan';
 import { renewPart, type Renewal } from './renew';
-import { packageOfEach, packageOn, type RunPackage } from '../control/runpackage';
+import { packageOn, scriptsOfEach, type Scripts } from '../control/runpackage';
 import { storeOf } from '../points/store';
 import { changesBegun } from '../journal/view';
 
@@ -18,16 +18,16 @@ export function isUndoKept({ plan, view }: RunContext): boolean {
 
 /**
  * Makes the point. A resumed restore keeps the one it has; a node that has not begun gets a new part when the old one is too old.
- * @param of the package of the point that is restored: for nodes that keep none themselves
+ * @param of the scripts of the point that is restored: for nodes that keep none themselves
  * @throws ClusterliftError `no-undo` when it cannot be made; then nothing was changed
  */
-export async function keepForUndo(ctx: RunContext, of: RunPackage | undefined): Promise<void> {
+export async function keepForUndo(ctx: RunContext, of: Scripts | undefined): Promise<void> {
   const { undo } = ctx.plan;
   if (!undo || ctx.view.stopRequested) return;
   const { planned } = storeOf(ctx);
   const { location, uri } = planned;
   const point = { location, uri, id: undo.id, sha256: undefined };
-  const renewal: Renewal = { backup: undo.backup, point, pkg: undoPackage(ctx, of) };
+  const renewal: Renewal = { backup: undo.backup, point, pkg: undoScripts(ctx, of) };
   if (isUndoKept(ctx)) {
     await onAll(ctx, notBegun(ctx), (name) => renewPart(ctx, renewal, name));
     return;
@@ -48,23 +48,17 @@ function notBegun(ctx: RunContext): string[] {
 }
 
 /** What each node keeps of its last upgrade; where it keeps nothing, the scripts that come with the restore. */
-function undoPackage(ctx: RunContext, of: RunPackage | undefined): RunPackage | undefined {
-  const own = Object.keys(ctx.plan.undo?.backup.nodes ?? {}).flatMap((name): [string, RunPackage][] => {
-    const pkg = keptOn(ctx, ctx.node(name)) ?? packageOn(of, name);
-    return pkg ? [[name, pkg]] : [];
+function undoScripts(ctx: RunContext, of: Scripts | undefined): Scripts | undefined {
+  const own = Object.keys(ctx.plan.undo?.backup.nodes ?? {}).flatMap((name): [string, Scripts][] => {
+    const scripts = keptOn(ctx, ctx.node(name)) ?? packageOn(of, name);
+    return scripts ? [[name, scripts]] : [];
   });
-  return packageOfEach(new Map(own), ctx.plan.primary);
+  return scriptsOfEach(new Map(own), ctx.plan.primary);
 }
 
-function keptOn(ctx: RunContext, node: PlanNode): RunPackage | undefined {
-  return (
-    node.installed &&
-    keptPackage(node.installed, node, {
-      connect: () => ctx.connection(node.name),
-      missing: () => new Error('What is installed is no image'),
-      signal: ctx.signal,
-    })
-  );
+function keptOn(ctx: RunContext, node: PlanNode): Scripts | undefined {
+  const { name, installed, stateDir } = node;
+  return installed && keptScripts(installed, () => ({ connection: ctx.connection(name), stateDir }), ctx.signal);
 }
 
 function cannotKeep(error: unknown): unknown {

@@ -10,7 +10,7 @@ import { mustNotBeOvertaken } from '../steps/overtaken';
 import { provisionIfAsked } from './provision';
 import { renewPart } from './renew';
 import { rollBack, rollbackIsDue } from './rollback';
-import type { RunPackage } from '../control/runpackage';
+import type { Image } from '../control/runpackage';
 import { provisionAndCheck } from './final-health';
 import { stageAgain, stageEverywhere } from '../steps/staging';
 import { changesBegun } from '../journal/view';
@@ -19,33 +19,33 @@ import { changesBegun } from '../journal/view';
  * The whole upgrade, from the locks to the last line of the journal. A resumed run takes the same way:
  * what is done is passed over, what was begun is probed first.
  */
-export async function runUpgrade(ctx: RunContext, pkg: RunPackage): Promise<void> {
+export async function runUpgrade(ctx: RunContext, image: Image): Promise<void> {
   try {
     await lockAll(ctx);
     await markPoint(ctx);
-    await mustNotBeOvertaken(ctx, pkg);
-    if (!ctx.view.committed) await prepareNodes(ctx, pkg);
+    await mustNotBeOvertaken(ctx, image);
+    if (!ctx.view.committed) await prepareNodes(ctx, image);
   } catch (error) {
     ctx.signal.throwIfAborted();
     return refuseRun(ctx, error);
   }
   if (!ctx.view.committed && !ctx.view.rollingBack) {
-    await changeInBatches(ctx, pkg);
-    if (everyNodeIsGood(ctx)) await proveAndCommit(ctx, pkg);
+    await changeInBatches(ctx, image);
+    if (everyNodeIsGood(ctx)) await proveAndCommit(ctx, image);
   }
-  if (rollbackIsDue(ctx)) await rollBack(ctx, pkg);
+  if (rollbackIsDue(ctx)) await rollBack(ctx, image);
   await unlockAll(ctx);
   await finishRun(ctx);
 }
 
 /** Everything that must be true on every node before the first one is changed. */
-async function prepareNodes(ctx: RunContext, pkg: RunPackage): Promise<void> {
-  if (Object.values(ctx.view.nodes).some(changesBegun)) return stageAgain(ctx, pkg);
-  await stageEverywhere(ctx, pkg);
-  await backUp(ctx, pkg);
+async function prepareNodes(ctx: RunContext, image: Image): Promise<void> {
+  if (Object.values(ctx.view.nodes).some(changesBegun)) return stageAgain(ctx, image);
+  await stageEverywhere(ctx, image);
+  await backUp(ctx, image);
 }
 
-async function changeInBatches(ctx: RunContext, pkg: RunPackage): Promise<void> {
+async function changeInBatches(ctx: RunContext, image: Image): Promise<void> {
   await ctx.record({ type: 'phase', phase: 'change' });
   for (const node of ctx.plan.nodes) {
     if (node.action === 'skip' && !ctx.nodeView(node.name).outcome) await ctx.finishNode(node.name, 'unchanged');
@@ -54,7 +54,7 @@ async function changeInBatches(ctx: RunContext, pkg: RunPackage): Promise<void> 
     const open = batch.filter((name) => ctx.nodeView(name).outcome === undefined);
     // A begun bracket is always finished; a new one needs leave.
     const todo = open.filter((name) => changesBegun(ctx.nodeView(name)) || mayBegin(ctx));
-    await Promise.all(todo.map((name) => upgradeInTurn(ctx, pkg, name)));
+    await Promise.all(todo.map((name) => upgradeInTurn(ctx, image, name)));
     await reportBudget(ctx);
   }
   for (const name of ctx.plan.batches.flat()) {
@@ -62,15 +62,15 @@ async function changeInBatches(ctx: RunContext, pkg: RunPackage): Promise<void> 
   }
 }
 
-async function upgradeInTurn(ctx: RunContext, pkg: RunPackage, name: string): Promise<void> {
-  if (!changesBegun(ctx.nodeView(name)) && !(await isNewEnough(ctx, pkg, name))) return;
-  await upgradeNode(ctx, pkg, name);
+async function upgradeInTurn(ctx: RunContext, image: Image, name: string): Promise<void> {
+  if (!changesBegun(ctx.nodeView(name)) && !(await isNewEnough(ctx, image, name))) return;
+  await upgradeNode(ctx, image, name);
 }
 
-async function isNewEnough(ctx: RunContext, pkg: RunPackage, name: string): Promise<boolean> {
+async function isNewEnough(ctx: RunContext, image: Image, name: string): Promise<boolean> {
   const { backup, point } = ctx.plan;
   if (!backup || !point || !ctx.node(name).steps.includes('upgrade')) return true;
-  return renewPart(ctx, { backup, point, pkg }, name);
+  return renewPart(ctx, { backup, point, pkg: image }, name);
 }
 
 /** May another node be begun: nobody asked to stop, the way back is verified, and the failure budget holds? */
@@ -91,8 +91,8 @@ function everyNodeIsGood(ctx: RunContext): boolean {
 }
 
 /** Provision when asked for, health of all, then the one line after which there is only forward. */
-async function proveAndCommit(ctx: RunContext, pkg: RunPackage): Promise<void> {
-  if (!(await provisionAndCheck(ctx, pkg, () => provisionIfAsked(ctx, pkg)))) return;
+async function proveAndCommit(ctx: RunContext, image: Image): Promise<void> {
+  if (!(await provisionAndCheck(ctx, image, () => provisionIfAsked(ctx, image)))) return;
   await ctx.record({ type: 'phase', phase: 'commit' });
   await ctx.record({ type: 'committed' });
 }

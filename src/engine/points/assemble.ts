@@ -26,12 +26,12 @@ export async function pointOf(
     run,
     reason: backup.reason,
     ...(backup.before === undefined ? {} : { before: backup.before }),
-    package: pkg ? { product: pkg.product, version: pkg.version, sha256: pkg.sha256 } : null,
+    package: pkg ? { product: pkg.product, version: pkg.version, sha256: pkg.sha256 ?? null } : null,
     exclude: [...new Set(scopes.flatMap(({ exclude }) => exclude))],
     quiet: scopes.some(({ quiet }) => quiet),
   };
   // A point before a restore is of the nodes, also where they have no package: earlier programs say that it is newer.
-  if (pkg?.on || backup.reason === 'restore') {
+  if ((pkg?.place !== 'packages' && pkg?.on) || backup.reason === 'restore') {
     const { files, packages } = keepPackages(await keptOf(ctx, backup, pkg));
     const own = parts.map((part) => ({ ...part, package: packages.get(part.node) ?? null }));
     return assemblePoint({ ...header, manifest: null, scripts: {}, files }, own);
@@ -51,7 +51,7 @@ async function keptOf(
   const kept = await mapLimit(names, AT_ONCE, async (name): Promise<[string, KeptPackage | undefined]> => {
     const pkg = packageOn(packages, name);
     if (!pkg) return [name, undefined];
-    const { product, version, sha256, manifestValue } = pkg;
+    const { product, version, sha256 = null, manifestValue } = pkg;
     const scripts = contents(await ctx.retryWhileUnreachable(name, () => pkg.scriptFiles()));
     return [name, { product, version, sha256, manifest: JSON.stringify(manifestValue), scripts }];
   });

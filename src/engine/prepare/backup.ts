@@ -10,12 +10,12 @@ import type { Manifest } from '../../package/manifest';
 import type { NodeConnection } from '../../ssh/connection';
 import { membersOf } from '../steps/environment';
 import type { Plan, PlanBackup, PlanNode, PlanNodeBackup, PlanOptions, PlanPoint } from '../journal/plan';
-import { packageOn, type RunPackage } from '../control/runpackage';
+import { packageOn, recordedDigest, type Scripts } from '../control/runpackage';
 import { newRunId } from '../journal/runs';
 import type { NodeProbe } from './check-input';
 import { checkAll } from './checks';
 import { judged } from './findings';
-import { installedOf, installedPackages } from './installed';
+import { installedOf, allInstalledScripts } from './installed';
 import { probeNodes } from './probe';
 import { seenOf } from './seen';
 import { askVersions } from './versions';
@@ -117,7 +117,7 @@ export interface PrepareBackup {
 /** A run that only makes a restore point, with what the last upgrade left on the nodes. */
 export async function prepareBackup(
   request: PrepareBackup,
-): Promise<{ readonly plan: Plan; readonly package: RunPackage | undefined }> {
+): Promise<{ readonly plan: Plan; readonly package: Scripts | undefined }> {
   const { cluster, nodes, store, signal } = request;
   const probes = await probeNodes({
     cluster,
@@ -130,8 +130,8 @@ export async function prepareBackup(
     connect: (node) => request.connect(node),
   });
   const connect = (node: NodeModel): NodeConnection => request.connect(node);
-  const kept = installedPackages(probes, cluster.primary, connect);
-  const { package: pkg } = kept;
+  const kept = allInstalledScripts(probes, cluster.primary, connect);
+  const { scripts: pkg } = kept;
   const asked = await askVersions({ cluster, action: 'backup', signal, connect }, kept.probes, (node) =>
     packageOn(pkg, node),
   );
@@ -168,7 +168,7 @@ export async function prepareBackup(
     package: pkg && {
       product: pkg.product,
       version: pkg.version,
-      sha256: pkg.sha256,
+      sha256: recordedDigest(pkg),
       size: 0,
       source: { kind: 'node', node: holder(asked, cluster, pkg), path: 'installed' },
       manifest: pkg.manifestValue,
@@ -192,12 +192,12 @@ export function backupNodes(probes: readonly NodeProbe[], connect: (node: NodeMo
 }
 
 /** The node that stands for the package in the plan. */
-function holder(probes: readonly NodeProbe[], { primary }: Cluster, pkg: RunPackage): string {
+function holder(probes: readonly NodeProbe[], { primary }: Cluster, pkg: Scripts): string {
   const names = probes.map(({ model }) => model.name).filter((name) => packageOn(pkg, name) !== undefined);
   return names.find((name) => name === primary) ?? names[0] ?? '';
 }
 
-function planNode(probe: NodeProbe, pkg: RunPackage | undefined): PlanNode {
+function planNode(probe: NodeProbe, pkg: Scripts | undefined): PlanNode {
   const { model, facts, version } = probe;
   return {
     name: model.name,

@@ -6,19 +6,19 @@ import type { ScriptFile } from '../../ssh/exec/quick-script';
 import { readInstalled } from '../node/installed';
 import { installedVersion, parseRecord } from '../node/record';
 import type { PlanInstalled } from '../journal/plan';
-import { packageOfEach, type RunPackage } from '../control/runpackage';
+import { recordedDigest, scriptsOfEach, type Scripts } from '../control/runpackage';
 import type { NodeProbe } from './check-input';
 
 /**
- * What a node keeps of the last upgrade (of a product), as a package: for what is done without an image, on that node only.
+ * The scripts that a node keeps of the last upgrade (of a product): for what is done without an image, on that node only.
  * @returns undefined: nothing is kept there
  * @throws ClusterliftError `installed-invalid`
  */
-export function installedPackage(
+export function installedScripts(
   probe: NodeProbe | undefined,
   connection: () => NodeConnection,
   options: { readonly signal?: AbortSignal; readonly product?: string } = {},
-): RunPackage | undefined {
+): Scripts | undefined {
   const { signal, product: wanted } = options;
   const kept = (probe?.facts?.products ?? []).flatMap(({ product, record: text, manifest, files }) => {
     const record = text === undefined ? undefined : parseRecord(text);
@@ -39,13 +39,10 @@ export function installedPackage(
     version: installedVersion(last.record) ?? manifest.version,
     sha256: last.record.sha256,
     place: 'installed',
-    size: 0,
     manifest,
     manifestValue,
-    onNode: undefined,
     scriptPaths: async () => (await files()).map(({ path }) => path),
     scriptFiles: files,
-    open: () => Promise.reject(new Error('What is installed is no image')),
   };
 }
 
@@ -75,31 +72,32 @@ function keptManifest(
 }
 
 /** What the nodes keep, each for itself; what one keeps and cannot be used is a finding of that node. `product`: of which. */
-export function installedPackages(
+export function allInstalledScripts(
   probes: readonly NodeProbe[],
   primary: string,
   connect: (model: NodeModel) => NodeConnection,
   options: { readonly signal?: AbortSignal; readonly product?: (node: string) => string | undefined } = {},
-): { readonly package: RunPackage | undefined; readonly probes: readonly NodeProbe[] } {
-  const own = new Map<string, RunPackage>();
+): { readonly scripts: Scripts | undefined; readonly probes: readonly NodeProbe[] } {
+  const own = new Map<string, Scripts>();
   const judged = probes.map((probe) => {
     const product = options.product?.(probe.model.name);
     try {
-      const pkg = installedPackage(probe, () => connect(probe.model), {
+      const scripts = installedScripts(probe, () => connect(probe.model), {
         ...(options.signal && { signal: options.signal }),
         ...(product !== undefined && { product }),
       });
-      if (pkg) own.set(probe.model.name, pkg);
+      if (scripts) own.set(probe.model.name, scripts);
       return probe;
     } catch (error) {
       if (!(error instanceof ClusterliftError)) throw error;
       return { ...probe, versionError: error };
     }
   });
-  return { package: packageOfEach(own, primary), probes: judged };
+  return { scripts: scriptsOfEach(own, primary), probes: judged };
 }
 
-/** What a plan says of the package that a node keeps. */
-export function installedOf({ product, version, sha256, manifestValue: manifest }: RunPackage): PlanInstalled {
-  return { product, version, sha256, manifest };
+/** What a plan says of the scripts that a node keeps. */
+export function installedOf(scripts: Scripts): PlanInstalled {
+  const { product, version, manifestValue: manifest } = scripts;
+  return { product, version, sha256: recordedDigest(scripts), manifest };
 }

@@ -21,7 +21,7 @@ import type { EventSink } from '../journal/events';
 import { dropFetched, fetchOnNode } from '../node/fetch';
 import { digestOnNode, findPackage, type FileOnNode } from '../node/packages';
 import type { PackageSource, PackageWord } from '../journal/plan';
-import { onNodeOf, type RunPackage } from '../control/runpackage';
+import { onNodeOf, type Image } from '../control/runpackage';
 import { contentOf } from './content';
 import { newestOn } from './newest';
 
@@ -49,7 +49,7 @@ export interface PackageRequest {
 const MOST_KEPT = 1000;
 
 /** A package whose every byte was verified where it lies. */
-export interface ReadyPackage extends RunPackage {
+export interface ReadyPackage extends Image {
   readonly source: PackageSource;
   readonly signedBy: string | undefined;
   /** It came over plain http, and neither digest nor signature vouches for it. */

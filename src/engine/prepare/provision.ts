@@ -4,10 +4,10 @@ import type { Cluster, NodeModel } from '../../cluster/model';
 import type { NodeConnection } from '../../ssh/connection';
 import { membersOf } from '../steps/environment';
 import type { Plan, PlanNode, PlanOptions, StepName } from '../journal/plan';
-import { packageOn, type RunPackage } from '../control/runpackage';
+import { packageOn, recordedDigest, type Scripts } from '../control/runpackage';
 import { newRunId } from '../journal/runs';
 import { checkAll } from './checks';
-import { installedOf, installedPackages } from './installed';
+import { installedOf, allInstalledScripts } from './installed';
 import { probeNodes } from './probe';
 import { seenOf } from './seen';
 
@@ -22,7 +22,7 @@ export interface PrepareProvision {
 }
 
 /** A run that only provisions, with the script that the last upgrade left on the primary. */
-export async function prepareProvision(request: PrepareProvision): Promise<{ plan: Plan; package: RunPackage }> {
+export async function prepareProvision(request: PrepareProvision): Promise<{ plan: Plan; package: Scripts }> {
   const { cluster, nodes, options, signal } = request;
   const probes = await probeNodes({
     cluster,
@@ -36,7 +36,7 @@ export async function prepareProvision(request: PrepareProvision): Promise<{ pla
   });
   const primaryLeftOut = !nodes.some((node) => node.name === cluster.primary);
   if (primaryLeftOut) throw leftOut(cluster.primary);
-  const kept = installedPackages(probes, cluster.primary, (node) => request.connect(node), { signal });
+  const kept = allInstalledScripts(probes, cluster.primary, (node) => request.connect(node), { signal });
   const checks = checkAll({
     cluster,
     probes: kept.probes,
@@ -70,7 +70,7 @@ export async function prepareProvision(request: PrepareProvision): Promise<{ pla
     package: {
       product: pkg.product,
       version: pkg.version,
-      sha256: pkg.sha256,
+      sha256: recordedDigest(pkg),
       size: 0,
       source: { kind: 'node', node: cluster.primary, path: 'installed' },
       manifest: pkg.manifestValue,
@@ -86,17 +86,17 @@ export async function prepareProvision(request: PrepareProvision): Promise<{ pla
 }
 
 /** Each node is proven healthy by what it keeps itself. */
-function ownPart(own: RunPackage | undefined): Pick<PlanNode, 'from' | 'to' | 'installed'> {
+function ownPart(own: Scripts | undefined): Pick<PlanNode, 'from' | 'to' | 'installed'> {
   return own ? { from: own.version, to: own.version, installed: installedOf(own) } : { from: undefined, to: undefined };
 }
 
-function stepsOf(primary: boolean, own: RunPackage | undefined): StepName[] {
+function stepsOf(primary: boolean, own: Scripts | undefined): StepName[] {
   const health = own?.manifest.scripts.health !== undefined;
   return ['lock', ...(primary ? (['provision'] as const) : []), ...(health ? (['settle'] as const) : []), 'unlock'];
 }
 
 /** What the primary keeps of the last upgrade. @throws ClusterliftError `not-installed`, `no-provision` */
-function provisionPackage({ package: pkg, probes }: ReturnType<typeof installedPackages>, primary: string): RunPackage {
+function provisionPackage({ scripts: pkg, probes }: ReturnType<typeof allInstalledScripts>, primary: string): Scripts {
   const probe = probes.find(({ model }) => model.name === primary);
   if (probe?.error) throw probe.error;
   if (probe?.versionError) throw probe.versionError;

@@ -12,9 +12,9 @@ import { SteadyReader } from '../../package/steady';
 import { verifyContent } from '../../package/verify';
 import type { NodeConnection } from '../../ssh/connection';
 import type { EventSink } from '../journal/events';
-import { keptPackage } from '../points/kept';
+import { keptScripts } from '../points/kept';
 import type { Plan, PlanInstalled, PlanNode, PlanPackage } from '../journal/plan';
-import { onNodeOf, packageOfEach, type RunPackage } from '../control/runpackage';
+import { onNodeOf, scriptsOfEach, type RunPackage, type Scripts } from '../control/runpackage';
 import { contentOf, type Content } from './content';
 
 export interface ReopenRequest {
@@ -54,36 +54,22 @@ export async function reopenPackage(plan: Plan, request: ReopenRequest): Promise
 }
 
 /** What the last upgrade left on the nodes, each its own; a plan of an earlier version names that of one node for all. */
-function installed(plan: Plan, pinned: PlanPackage, request: ReopenRequest): RunPackage {
-  const own = plan.nodes.flatMap((node): [string, RunPackage][] =>
+function installed(plan: Plan, pinned: PlanPackage, request: ReopenRequest): Scripts {
+  const own = plan.nodes.flatMap((node): [string, Scripts][] =>
     node.installed ? [[node.name, installedOn(plan, node.installed, node, request)]] : [],
   );
   const { source } = pinned;
   const name = source.kind === 'node' ? source.node : '';
-  const each = packageOfEach(new Map(own), name);
-  return (
-    each ??
-    installedOn(
-      plan,
-      pinned,
-      plan.nodes.find((node) => node.name === name),
-      request,
-    )
-  );
+  const holder = plan.nodes.find((node) => node.name === name);
+  return scriptsOfEach(new Map(own), name) ?? installedOn(plan, pinned, holder, request);
 }
 
-function installedOn(
-  plan: Plan,
-  kept: PlanInstalled,
-  holder: PlanNode | undefined,
-  request: ReopenRequest,
-): RunPackage {
-  const missing = (): Error => noPackage(plan.run);
-  const connect = (): NodeConnection => {
-    if (!holder) throw missing();
-    return request.connect(holder);
+function installedOn(plan: Plan, kept: PlanInstalled, holder: PlanNode | undefined, request: ReopenRequest): Scripts {
+  const keeper = () => {
+    if (!holder) throw noPackage(plan.run);
+    return { connection: request.connect(holder), stateDir: holder.stateDir };
   };
-  return keptPackage(kept, holder, { connect, missing, signal: request.signal });
+  return keptScripts(kept, keeper, request.signal);
 }
 
 /** Who signed was settled when the plan was made. */

@@ -10,14 +10,14 @@ import type { Cluster, NodeModel } from '../../cluster/model';
 import type { NodeConnection } from '../../ssh/connection';
 import { membersOf } from '../steps/environment';
 import { NO_UNDO, type Plan, type PlanNode, type PlanOptions, type PlanUndo, type StepName } from '../journal/plan';
-import { pointPackage } from '../points/pointpackage';
-import { packageOn, type RunPackage } from '../control/runpackage';
+import { pointScripts } from '../points/pointscripts';
+import { packageOn, type Scripts } from '../control/runpackage';
 import { newRunId } from '../journal/runs';
 import { backupNodes } from './backup';
 import type { NodeProbe } from './check-input';
 import { checkAll, leftOutFindings } from './checks';
 import { judged, warn } from './findings';
-import { installedOf, installedPackages } from './installed';
+import { installedOf, allInstalledScripts } from './installed';
 import { probeNodes } from './probe';
 import { seenOf } from './seen';
 import { draftUndo } from './undo';
@@ -61,7 +61,7 @@ export async function prepareRestore(request: PrepareRestore): Promise<Plan> {
   const answering = backupNodes(all, connect);
   const report = await checkRestore(store, read, answering, request.journaled, signal);
   const primaryLeftOut = !nodes.some(({ name }) => name === cluster.primary);
-  const pkg = pointPackage(read.point, cluster.primary);
+  const pkg = pointScripts(read.point, cluster.primary);
   const { probes, findings, kept } = await versionsNow(request, all, pkg);
   const overrides = takenOn(request.overrides, report.trust, nodes.length);
   const checks = checkAll({
@@ -105,29 +105,29 @@ function takenOn(overrides: readonly string[], { foreign }: Trust, asked: number
 async function versionsNow(
   request: PrepareRestore,
   all: readonly NodeProbe[],
-  pkg: RunPackage | undefined,
+  pkg: Scripts | undefined,
 ): Promise<{
   readonly probes: readonly NodeProbe[];
   readonly findings: readonly Finding[];
-  readonly kept: RunPackage | undefined;
+  readonly kept: Scripts | undefined;
 }> {
   const { cluster, signal } = request;
   const connect = (node: NodeModel): NodeConnection => request.connect(node);
   const product = (node: string): string | undefined => packageOn(pkg, node)?.product ?? pkg?.product;
-  const kept = installedPackages(all, cluster.primary, connect, { signal, product });
+  const kept = allInstalledScripts(all, cluster.primary, connect, { signal, product });
   const asked = await askVersions({ cluster, action: 'restore', signal, connect }, kept.probes, (node) =>
-    packageOn(kept.package, node),
+    packageOn(kept.scripts, node),
   );
   const findings: Finding[] = [];
   const probes = asked.map((probe) => {
     const { name } = probe.model;
     const recorded = recordedVersion(probe, product(name) ?? '');
     const { versionError: error } = probe;
-    if (!error) return { ...probe, version: probe.version ?? (packageOn(kept.package, name) ? undefined : recorded) };
+    if (!error) return { ...probe, version: probe.version ?? (packageOn(kept.scripts, name) ? undefined : recorded) };
     findings.push(warn(error.code, name, error.message, error.hint));
     return { ...probe, versionError: undefined, version: recorded };
   });
-  return { probes, findings, kept: kept.package };
+  return { probes, findings, kept: kept.scripts };
 }
 
 /** The nodes that are restored: the named ones, else all that the point has. @throws ClusterliftError `point-node` */
@@ -171,9 +171,9 @@ function plural(count: number): string {
 interface Found {
   readonly report: RestoreReport;
   /** Of the point. */
-  readonly pkg: RunPackage | undefined;
+  readonly pkg: Scripts | undefined;
   /** Of the nodes. */
-  readonly kept: RunPackage | undefined;
+  readonly kept: Scripts | undefined;
   readonly probes: readonly NodeProbe[];
   readonly undo: PlanUndo | undefined;
 }

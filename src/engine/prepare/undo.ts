@@ -7,7 +7,7 @@ import { checkBackup, partOf } from '../../backup/lifecycle';
 import type { BackupNode, Store } from '../../backup/points/store';
 import type { Cluster } from '../../cluster/model';
 import { NO_UNDO, type PlanBackup, type PlanNodeBackup, type PlanUndo } from '../journal/plan';
-import { packageOn, type RunPackage } from '../control/runpackage';
+import { packageOn, type Scripts } from '../control/runpackage';
 import { isQuiet } from './backup';
 import { block } from './findings';
 
@@ -19,7 +19,7 @@ export interface UndoDraft {
   /** Those that are restored. */
   readonly nodes: readonly BackupNode[];
   /** What the nodes keep of their last upgrade. */
-  readonly kept: RunPackage | undefined;
+  readonly kept: Scripts | undefined;
   readonly overrides: readonly string[];
   /** `look`: nothing is written, not even to try the location. */
   readonly how: 'look' | 'write';

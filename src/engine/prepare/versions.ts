@@ -5,7 +5,7 @@ import type { NodeConnection } from '../../ssh/connection';
 import { runScripts } from '../../ssh/exec/quick-script';
 import { membersOf, scriptEnvironment, type ScriptAction } from '../steps/environment';
 import { installedVersion, parseRecord } from '../node/record';
-import type { RunPackage } from '../control/runpackage';
+import type { Scripts } from '../control/runpackage';
 import { parseVersionOutput, versionScriptFailed } from '../steps/version';
 import type { NodeProbe } from './check-input';
 
@@ -27,7 +27,7 @@ export interface VersionsRequest {
 export async function askVersions(
   request: VersionsRequest,
   probes: readonly NodeProbe[],
-  own: (node: string) => RunPackage | undefined,
+  own: (node: string) => Scripts | undefined,
 ): Promise<readonly NodeProbe[]> {
   const results = await mapLimit(probes, AT_ONCE, async (probe) => {
     const pkg = own(probe.model.name);
@@ -42,7 +42,7 @@ export async function askVersions(
   });
 }
 
-async function withVersion(request: VersionsRequest, probe: NodeProbe, pkg: RunPackage): Promise<NodeProbe> {
+async function withVersion(request: VersionsRequest, probe: NodeProbe, pkg: Scripts): Promise<NodeProbe> {
   const { cluster, action, signal } = request;
   const { model, facts } = probe;
   const files = facts?.products.find((each) => each.product === pkg.product)?.files;

@@ -3,12 +3,12 @@ import { directoryOf } from './environment';
 import { recordOf } from './jobstep';
 import { fenceOf } from '../control/locks';
 import { finishRecord } from '../node/record';
-import type { RunPackage } from '../control/runpackage';
+import { recordedDigest, type RunPackage } from '../control/runpackage';
 
 /** From now on the node answers for what it has by itself: status, provision and backup need no package. May be repeated. */
 export async function keepInstalled(ctx: RunContext, pkg: RunPackage, node: string): Promise<void> {
   const { stateDir } = ctx.node(node);
-  const { product, sha256, manifestValue: manifest } = pkg;
+  const { product, manifestValue: manifest } = pkg;
   const files = await pkg.scriptPaths();
   const directory = directoryOf(ctx, pkg, node);
   const record = recordOf(ctx, pkg, ctx.node(node)).json;
@@ -17,7 +17,7 @@ export async function keepInstalled(ctx: RunContext, pkg: RunPackage, node: stri
       stateDir,
       fence: fenceOf(ctx, node),
       product,
-      sha256,
+      sha256: recordedDigest(pkg),
       manifest,
       files,
       directory,

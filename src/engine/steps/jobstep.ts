@@ -14,7 +14,7 @@ import { jobId, type Lane, type StepData, type StepKey } from '../journal/events
 import type { Action } from '../journal/plan';
 import { fenceOf } from '../control/locks';
 import { recordText } from '../node/record';
-import type { RunPackage } from '../control/runpackage';
+import { recordedDigest, type RunPackage } from '../control/runpackage';
 import { ATTEMPT_LOST, runStep } from './steps';
 
 /** A script of the package that runs as a detached job on a node. */
@@ -224,10 +224,11 @@ async function recordRequests(ctx: RunContext, node: string, requests: ScriptReq
 /** What the job itself writes down about the product that it changes. */
 export function recordOf(
   ctx: RunContext,
-  { product, sha256 }: Pick<RunPackage, 'product' | 'sha256'>,
+  pkg: Pick<RunPackage, 'product' | 'sha256'>,
   { from = null, to = null }: { readonly from?: string | null | undefined; readonly to?: string | null | undefined },
 ): { product: string; json: string } {
-  return { product, json: recordText({ run: ctx.plan.run, product, from, to, sha256 }) };
+  const { product } = pkg;
+  return { product, json: recordText({ run: ctx.plan.run, product, from, to, sha256: recordedDigest(pkg) }) };
 }
 
 /** The end of an output, for the error of a script that fails. */

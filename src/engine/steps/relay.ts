@@ -1,7 +1,7 @@
 import { ClusterliftError, messageOf } from '../../base/errors';
 import type { RunContext } from '../control/context';
 import { fetchFromNode, type Serving } from '../node/relay';
-import type { RunPackage } from '../control/runpackage';
+import type { Image } from '../control/runpackage';
 
 /** Where on a node the image is, or the part of it that came so far: the first that is there. */
 type Place = readonly string[];
@@ -24,10 +24,10 @@ export class Relay {
   /** @param nodes those that get the image, in order */
   constructor(
     private readonly ctx: RunContext,
-    private readonly pkg: RunPackage,
+    private readonly image: Image,
     nodes: readonly string[],
   ) {
-    const first = pkg.onNode?.node;
+    const first = image.onNode?.node;
     const known = ctx.plan.nodes.some((node) => node.name === first);
     this.order = first !== undefined && known ? [first, ...nodes.filter((each) => each !== first)] : nodes;
     for (const node of this.order) {
@@ -38,7 +38,7 @@ export class Relay {
       this.places.set(node, { promise, settle });
     }
     // It lies there before anything is staged.
-    if (first !== undefined && known && pkg.onNode) this.serves(first, [pkg.onNode.path]);
+    if (first !== undefined && known && image.onNode) this.serves(first, [image.onNode.path]);
   }
 
   /** From now on the next node may follow this one. The first word counts; without a place it can give nothing. */
@@ -47,18 +47,18 @@ export class Relay {
   }
 
   /**
-   * Tries to bring the rest of a part from the nodes before.
-   * @returns false: there is none that could give it; send it from here
+   * Tries to transfer the rest of a part from the nodes before.
+   * @returns false: there is none that could give it; transfer it from here
    * @throws RelayBroken it began, and how much came is not known; from then on the answer is false
    */
-  async bring(
+  async transfer(
     node: string,
     part: { readonly path: string; readonly offset: number },
     onProgress: (bytes: number) => void,
   ): Promise<boolean> {
-    const { ctx, pkg } = this;
+    const { ctx, image } = this;
     const { peer } = ctx.connection(node);
-    if (peer === undefined || this.broken.has(node) || part.offset >= pkg.size) return false;
+    if (peer === undefined || this.broken.has(node) || part.offset >= image.size) return false;
     const found = await this.before(node);
     if (!found) return false;
     this.relayed.add(node);
@@ -66,7 +66,7 @@ export class Relay {
       // A login that asks for more than a key is not repeated behind a person's back.
       if (!(await peer.login(ctx.signal))) return false;
       const { from } = found;
-      const request = { from, ...part, size: pkg.size, onProgress, signal: ctx.signal };
+      const request = { from, ...part, size: image.size, onProgress, signal: ctx.signal };
       await fetchFromNode({ node, peer }, request);
       return true;
     } catch (error) {

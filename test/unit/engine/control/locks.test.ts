@@ -12,7 +12,7 @@ import { Journal, parseJournal } from '../../../../src/engine/journal/journal';
 import { keepLocks, lockAll, unlockAll } from '../../../../src/engine/control/locks';
 import { breakLock, releaseLock, showLock, takeLock } from '../../../../src/engine/node/lock';
 import type { PlanNode } from '../../../../src/engine/journal/plan';
-import type { RunPackage } from '../../../../src/engine/control/runpackage';
+import type { Image } from '../../../../src/engine/control/runpackage';
 import { runUpgrade } from '../../../../src/engine/actions/upgrade';
 import type { ExecResult, NodeConnection } from '../../../../src/ssh/connection';
 import { LocalConnection } from '../../../../src/ssh/reach/local';
@@ -167,7 +167,7 @@ describe('the locks of a run', () => {
       const other = { run: 'other', me: self(), token: 't', user: 'bob', command: 'upgrade' };
       await takeLock(node, { ...other, stateDir: second });
       // It does not come as far as the package.
-      await assert.rejects(runUpgrade(ctx, {} as RunPackage), (error) => hasCode(error, 'locked'));
+      await assert.rejects(runUpgrade(ctx, {} as Image), (error) => hasCode(error, 'locked'));
       assert.equal(ctx.view.nodes['n1']?.steps.find(({ step }) => step === 'lock')?.state, 'done');
       assert.equal(await showLock(node, stateDir), undefined);
       assert.equal((await showLock(node, second))?.owner.run, 'other');

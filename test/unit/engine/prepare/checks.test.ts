@@ -8,7 +8,7 @@ import { recordText } from '../../../../src/engine/node/record';
 import type { CheckedPackage, CheckInput, NodeProbe } from '../../../../src/engine/prepare/check-input';
 import { checkAll } from '../../../../src/engine/prepare/checks';
 import { blocksOf } from '../../../../src/engine/prepare/findings';
-import { installedPackage } from '../../../../src/engine/prepare/installed';
+import { installedScripts } from '../../../../src/engine/prepare/installed';
 import { versionScriptFailed } from '../../../../src/engine/steps/version';
 import { manifestOf } from '../../../../src/package/manifest';
 import { scriptStart } from '../../../../src/package/script-start';
@@ -58,7 +58,7 @@ describe('the checks', () => {
 
   it('leave what a node keeps at the version from before, where its last upgrade failed', () => {
     const kept = { ...product('acme', 'failed', NEW), manifest: JSON.stringify(MANIFEST), files: '/var/lib/x/files' };
-    const pkg = installedPackage(probeOf({ facts: { products: [kept] } }), () => assert.fail('nothing is read'));
+    const pkg = installedScripts(probeOf({ facts: { products: [kept] } }), () => assert.fail('nothing is read'));
     assert.equal(pkg?.version, '1.0');
   });
 

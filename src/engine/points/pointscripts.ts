@@ -2,36 +2,37 @@ import { ClusterliftError, ExitStatus, messageOf } from '../../base/errors';
 import type { OwnPackage, Point } from '../../backup/points/point';
 import { manifestOf, type Manifest } from '../../package/manifest';
 import type { ScriptFile } from '../../ssh/exec/quick-script';
-import { packageOfEach, type RunPackage } from '../control/runpackage';
+import { scriptsOfEach, type Scripts } from '../control/runpackage';
 
 /**
- * The package of a restore point: manifest and scripts, so that a restore needs no image. Where the parts carry what their own
+ * The scripts of a restore point, so that a restore needs no image. Where the parts carry what their own
  * nodes had, each node has that, and nothing else.
  * @returns undefined: the point was made of a cluster that is not upgraded from packages
  * @throws ClusterliftError `point-invalid`
  */
-export function pointPackage(point: Point, primary: string): RunPackage | undefined {
-  if (point.files === undefined) return commonPackage(point);
-  const own = Object.values(point.nodes).flatMap((part): [string, RunPackage][] =>
-    part.package ? [[part.node, ownPackage(point, part.package)]] : [],
+export function pointScripts(point: Point, primary: string): Scripts | undefined {
+  if (point.files === undefined) return commonScripts(point);
+  const own = Object.values(point.nodes).flatMap((part): [string, Scripts][] =>
+    part.package ? [[part.node, ownScripts(point, part.package)]] : [],
   );
-  return packageOfEach(new Map(own), primary);
+  return scriptsOfEach(new Map(own), primary);
 }
 
 /** Of an upgrade's package, which is the same for all; points of earlier versions have one for all as well. */
-function commonPackage(point: Point): RunPackage | undefined {
+function commonScripts(point: Point): Scripts | undefined {
   if (point.package === null || point.manifest === null) return undefined;
   const files = Object.entries(point.scripts).map(([path, { content }]) => fileOf(path, content));
-  return packageOf(point, point.package, point.manifest, files);
+  return scriptsOf(point, point.package, point.manifest, files);
 }
 
-function ownPackage(point: Point, own: OwnPackage): RunPackage {
+function ownScripts(point: Point, own: OwnPackage): Scripts {
   const content = (digest: string): string => point.files?.[digest] ?? '';
   const text = Buffer.from(content(own.manifest), 'base64').toString('utf8');
   const files = Object.entries(own.scripts).map(([path, digest]) => fileOf(path, content(digest)));
-  const pkg = packageOf(point, own, text, files);
-  if (pkg.manifest.product !== own.product) throw invalid(point.id, `it is that of ${pkg.manifest.product}`);
-  return pkg;
+  const scripts = scriptsOf(point, own, text, files);
+  const { product } = scripts.manifest;
+  if (product !== own.product) throw invalid(point.id, `it is that of ${product}`);
+  return scripts;
 }
 
 /** A point keeps no modes; what is no program is not run. */
@@ -39,25 +40,22 @@ function fileOf(path: string, base64: string): ScriptFile {
   return { path, mode: 0o755, content: Buffer.from(base64, 'base64') };
 }
 
-function packageOf(
+function scriptsOf(
   point: Point,
   { product, version, sha256 }: Pick<OwnPackage, 'product' | 'version' | 'sha256'>,
   text: string,
   files: readonly ScriptFile[],
-): RunPackage {
+): Scripts {
   const { manifest, value } = parsed(point.id, text);
   return {
     product,
     version,
-    sha256: sha256 ?? '0'.repeat(64),
-    size: 0,
+    sha256: sha256 ?? undefined,
     manifest,
     manifestValue: value,
     place: 'run',
-    onNode: undefined,
     scriptPaths: () => Promise.resolve(files.map(({ path }) => path)),
     scriptFiles: () => Promise.resolve(files),
-    open: () => Promise.reject(new Error('A restore point holds no image')),
   };
 }
 

@@ -4,7 +4,7 @@ import { sha256Hex } from '../../../../src/backup/points/canonical';
 import { decodePoint, encode, type Point, scriptsOn } from '../../../../src/backup/points/point';
 import { assemblePoint, keepPackages, type KeptPackage } from '../../../../src/backup/lifecycle';
 import type { Plan, PlanInstalled } from '../../../../src/engine/journal/plan';
-import { pointPackage } from '../../../../src/engine/points/pointpackage';
+import { pointScripts } from '../../../../src/engine/points/pointscripts';
 import { reopenPackage } from '../../../../src/engine/prepare/reopen';
 import { packageOn } from '../../../../src/engine/control/runpackage';
 import { parsePlan } from '../../../../src/engine/journal/schema';
@@ -48,7 +48,7 @@ describe('what a node keeps is for that node only', () => {
     assert.deepEqual(decodePoint(encode(point).text, point.id), point);
     assert.equal(point.schema, 2, 'a program that would run the scripts of one node on all says that it is newer');
     assert.equal(Object.keys(point.files ?? {}).length, 5);
-    const pkg = pointPackage(point, 'n2');
+    const pkg = pointScripts(point, 'n2');
     const version = async (node: string): Promise<string | undefined> =>
       (await packageOn(pkg, node)?.scriptFiles())?.find(({ path }) => path === 'bin/version')?.content.toString();
     assert.deepEqual([await version('n1'), await version('n2'), await version('n3')], ['echo 1', 'echo 2', undefined]);
@@ -61,7 +61,7 @@ describe('what a node keeps is for that node only', () => {
 
   it('in a point of an upgrade, or of an earlier version, one package is for all', () => {
     const point = samplePoint(['n1', 'n2'], { manifest: JSON.stringify(manifest('24.1')) });
-    const pkg = pointPackage(point, 'n1');
+    const pkg = pointScripts(point, 'n1');
     assert.deepEqual([packageOn(pkg, 'n1'), packageOn(pkg, 'n2')], [pkg, pkg]);
     assert.deepEqual(
       scriptsOn(point, 'n2').map(({ name }) => name),
@@ -84,7 +84,7 @@ describe('what a node keeps is for that node only', () => {
       refused(text.replace('"bin/version"', JSON.stringify(path)));
     const other = text.replaceAll('"product":"acme"', '"product":"other"');
     assert.throws(
-      () => pointPackage(decodePoint(other, point.id), 'n1'),
+      () => pointScripts(decodePoint(other, point.id), 'n1'),
       (error) => hasCode(error, 'point-invalid'),
     );
   });
