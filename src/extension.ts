@@ -27,17 +27,25 @@ import { PointsTree } from './vscode/views/points';
 import { RunsTree } from './vscode/views/runs';
 import type { KeptState } from './webview/rollback/protocol';
 
+// Secrets are asked for when they are needed, and answered from the store: none travels before.
+const none = (): Promise<Readonly<Record<string, string>>> => Promise.resolve({});
+
 /** Composition root of the extension: wires the rooms, decides nothing. What needs a person's act is loaded with the first one. */
 export function activate(context: vscode.ExtensionContext): void {
   go();
   const store = new Store();
   context.subscriptions.push(store);
+  const core = coreOf(context, store);
+  registerOnDemand(onDemandOf(core, context, store), context, store);
+  keepFresh(core, store);
+  core.channels.engine.info(`Loaded and activated in ${halt().toFixed(1)} ms`);
+}
+
+/** The models, and what shows them. */
+function coreOf(context: vscode.ExtensionContext, store: Store): Core {
   const launcher = launcherOf(context);
   const secrets = store.add(new SecretStore(context.secrets, context.globalState));
   const asker = new WindowAsker(secrets);
-  // Secrets are asked for when they are needed, and answered from the store: none travels before.
-  const none = (): Promise<Readonly<Record<string, string>>> => Promise.resolve({});
-
   const hub = store.add(new RunHub());
   const clusters = store.add(new ClustersModel());
   const engine = store.add(vscode.window.createOutputChannel('Clusterlift', { log: true }));
@@ -55,7 +63,6 @@ export function activate(context: vscode.ExtensionContext): void {
   store.add(new StatusBar(runs, hub));
   store.add(new Notices(runs, clusters, hub));
   store.add(new ClustersDiagnostics(clusters));
-
   const detached = store.add(new Detached());
   const terminal: TerminalDeps = {
     ...{ launcher, asker, hub, queries, runs, secrets: none },
@@ -64,9 +71,11 @@ export function activate(context: vscode.ExtensionContext): void {
   };
   const tasks = new ClusterliftTasks(clusters, runs, terminal, store.add(new TaskDiagnostics()));
   store.add(vscode.tasks.registerTaskProvider(TASK_TYPE, tasks));
+  return { clusters, status, runs, points, queries, channels, secrets, tasks, tree, terminal };
+}
 
-  const core: Core = { clusters, status, runs, points, queries, channels, secrets, tasks, tree, terminal };
-  const onDemand = onDemandOf(core, context, store);
+/** Commands, pages and the terminal profile: the first of them loads what they need. */
+function registerOnDemand(onDemand: () => Promise<OnDemand>, context: vscode.ExtensionContext, store: Store): void {
   for (const name of [...commandsOf(context), 'refreshOld']) {
     const run = async (...args: Args): Promise<void> => (await onDemand()).command(name, args);
     store.add(vscode.commands.registerCommand(`clusterlift.${name}`, run));
@@ -82,7 +91,10 @@ export function activate(context: vscode.ExtensionContext): void {
       provideTerminalProfile: async () => (await onDemand()).terminalProfile(),
     }),
   );
+}
 
+/** Asks for the status of clusters when they are shown, and after a run. */
+function keepFresh({ clusters, status, runs, tree }: Core, store: Store): void {
   const refreshOld = (): void => {
     if (tree.view.visible && vscode.workspace.isTrusted && setting('refreshOnShow') && clusters.clusters.length > 0)
       void vscode.commands.executeCommand('clusterlift.refreshOld');
@@ -98,10 +110,9 @@ export function activate(context: vscode.ExtensionContext): void {
       if (setting('refreshOnShow')) void vscode.commands.executeCommand('clusterlift.status', { kind: 'cluster', ref });
     }),
   );
-  // What was written before the watcher was up is seen now; old answers are asked for anew after it.
+  // What was written before the watcher was up is seen now; old answers are asked for again after it.
   store.add(tree.view.onDidChangeVisibility(({ visible }) => void (visible && clusters.reload())));
   store.add(clusters.onDidChange(refreshOld));
-  channels.engine.info(`Loaded and activated in ${halt().toFixed(1)} ms`);
 }
 
 function onDemandOf(core: Core, context: vscode.ExtensionContext, store: Store): () => Promise<OnDemand> {

@@ -1,6 +1,6 @@
 import * as vscode from 'vscode';
-import { handlersOf, reportError } from './commands/register';
-import type { CommandDeps, Handlers } from './commands/deps';
+import { HANDLERS, reportError } from './commands/register';
+import type { CommandDeps } from './commands/deps';
 import { nodeShell } from './commands/runs';
 import { Targets, type Args } from './commands/targets';
 import { demandTrust } from './shared/queries';
@@ -16,8 +16,7 @@ export type Core = Omit<CommandDeps, 'targets' | 'packages' | 'wizard' | 'rollBa
 /** Everything that a window needs only when a person acts: commands, wizards, pages. */
 export class OnDemand extends Store {
   readonly rollBack: RollBackPanels;
-  readonly #handlers: Handlers;
-  readonly #targets: Targets;
+  readonly #deps: CommandDeps;
   readonly #trusted: ReadonlySet<string>;
 
   constructor(
@@ -39,14 +38,13 @@ export class OnDemand extends Store {
         act: (...what) => actOn({ points, tasks, terminal }, ...what),
       }),
     );
-    this.#targets = new Targets(clusters, runs, points);
-    this.#handlers = handlersOf({
+    this.#deps = {
       ...core,
       packages,
       rollBack: this.rollBack,
-      targets: this.#targets,
+      targets: new Targets(clusters, runs, points),
       wizard: new UpgradeWizard({ queries, packages, status }),
-    });
+    };
   }
 
   /** Runs a command; errors end here, told to the person. */
@@ -54,7 +52,7 @@ export class OnDemand extends Store {
     try {
       // Disabled commands are hidden from people only: another extension, or a link, may still run them.
       if (this.#trusted.has(name)) demandTrust();
-      await this.#handlers[name]?.(...args);
+      await HANDLERS[name]?.(this.#deps, args);
     } catch (error) {
       reportError(error, this.core.channels);
     }
@@ -64,7 +62,7 @@ export class OnDemand extends Store {
   async terminalProfile(): Promise<vscode.TerminalProfile | undefined> {
     try {
       demandTrust();
-      const shell = await nodeShell({ targets: this.#targets, queries: this.core.queries }, []);
+      const shell = await nodeShell(this.#deps, []);
       if (!shell) return undefined;
       // The editor leaves a closed panel closed.
       const opened = vscode.window.onDidOpenTerminal((terminal) => {

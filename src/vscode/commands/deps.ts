@@ -31,6 +31,7 @@ export interface CommandDeps {
   readonly terminal: TerminalDeps;
 }
 
-/** One handler for palette, right click and selection. */
-export type Handler = (...args: Args) => Promise<unknown>;
+/** What a command does, for palette, right click and selection alike. */
+type Handler = (deps: CommandDeps, args: Args) => Promise<void>;
+/** By the name of the command, without prefix. */
 export type Handlers = Readonly<Record<string, Handler>>;

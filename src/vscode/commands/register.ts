@@ -3,16 +3,14 @@ import { ClusterliftError, ExitStatus, messageOf } from '../../base/errors';
 import type { OutputChannels } from '../output/channels';
 import { backupCommands } from './backups';
 import { clusterCommands } from './clusters';
-import type { CommandDeps, Handlers } from './deps';
+import type { Handlers } from './deps';
 import { runCommands } from './runs';
 import { tell } from '../shared/tell';
 
 const { l10n } = vscode;
 
-/** The handler of every command, by its name without prefix. */
-export function handlersOf(deps: CommandDeps): Handlers {
-  return { ...clusterCommands(deps), ...backupCommands(deps), ...runCommands(deps) };
-}
+/** The handler of every command. */
+export const HANDLERS: Handlers = { ...clusterCommands, ...backupCommands, ...runCommands };
 
 /** What a person sees of an error: the cause and the next step; the rest is in the log. */
 export function reportError(error: unknown, channels: OutputChannels): void {

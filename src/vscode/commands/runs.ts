@@ -27,104 +27,123 @@ function isOpen({ state, view }: RunRecord): boolean {
 }
 
 /** Commands on runs, nodes and what they said. */
-export function runCommands(deps: CommandDeps): Handlers {
-  const { targets, channels, secrets, clusters } = deps;
-  return {
-    follow: async (...args) => {
-      const record = await targets.run(args, l10n.t('Follow Run'), () => true);
-      if (record) openTerminal(deps.terminal, { kind: 'follow', run: record.run }, runTitle(record.plan));
-    },
-    stop: async (...args) => {
-      const records = await targets.several(args, l10n.t('Stop Run'), ({ state }) => state === 'live');
-      if (records.length === 0) return;
-      const yes = await sure(
-        l10n.t('Stop {0}?', records.map(({ plan }) => runWords(plan)).join(', ')),
-        l10n.t('Nodes in progress will finish. No other node will be started.'),
-        l10n.t('Stop Run'),
-      );
-      if (yes) await Promise.all(records.map(stop));
-    },
-    resume: async (...args) => {
-      const record = await targets.run(args, l10n.t('Resume Run'), isOpen);
-      if (record) await inTerminal(deps, record, { kind: 'resume', run: record.run, options: { yes: true } });
-    },
-    abandon: async (...args) => {
-      const records = await targets.several(args, l10n.t('Abandon Run'), isOpen);
-      if (records.length === 0) return;
-      const yes = await sure(
-        l10n.t('Abandon {0}?', records.map(({ plan }) => runWords(plan)).join(', ')),
-        l10n.t(
-          'You will not be able to resume it. Nothing changes on the nodes. Their locks are released unless a job is still running.',
-        ),
-        l10n.t('Abandon'),
-      );
-      if (!yes) return;
-      for (const record of records)
-        await inTerminal(deps, record, { kind: 'runs-abandon', run: record.run, options: { yes: true } });
-    },
-    retryFailed: async (...args) => {
-      const record = await targets.run(
-        args,
-        l10n.t('Retry Failed Nodes'),
-        ({ state, view }) => state === 'finished' && view.outcome !== 'succeeded',
-      );
-      const ref = record && clusters.byName(record.plan.cluster, record.plan.configFile);
-      if (!record || !ref) return;
-      const nodes = nodesToRetry(record.view);
-      const command = parseCommand(wordsOf(record.plan.command).slice(1));
-      const yes = await confirmed(ref, {
-        message: l10n.t('Retry the {0} on {1}?', actionWords(record.plan.action), nodes.join(', ')),
-        detail: [...nodes.map((node) => versionsOf(record, node)), '', record.plan.command].join('\n'),
-        button: l10n.t('Retry'),
-      });
-      if (yes) await start(deps, { ...command, options: { ...command.options, nodes, ...yes } } as Command, ref);
-    },
-    showNodeOutput: async (...args) => {
-      const target = await targets.node(args, l10n.t('Show Node Output'));
-      if (target) await channels.show(target);
-    },
-    openNodeLog: async (...args) => {
-      const target = await targets.node(args, l10n.t('Open Node Log'));
-      if (!target) return;
-      if (target.folder === undefined) {
-        void tell.info(l10n.t('No log has been written for {0} yet.', target.node));
-        return;
-      }
-      await openText(
-        nodeLogPath(target.folder, target.node),
-        l10n.t('No log has been written for {0} yet.', target.node),
-      );
-    },
-    openRunFolder: async (...args) => {
-      const record = await targets.run(args, l10n.t('Open Journal'), () => true);
-      if (record) await openText(join(record.folder, 'journal.jsonl'), l10n.t('No journal has been written yet.'));
-    },
-    openTerminal: async (...args) => {
-      const shell = await nodeShell(deps, args);
-      if (shell) vscode.window.createTerminal(shell).show();
-    },
-    saveAsTask: async (...args) => {
-      const [item] = args;
-      const given: unknown = args[1];
-      const command = isCommand(given)
-        ? given
-        : item && 'run' in item
-          ? commandOf(await targets.run(args, '', () => true))
-          : undefined;
-      const ref = item && 'run' in item ? refOf(deps, item.run) : await targets.cluster(args, l10n.t('Save as Task'));
-      if (!ref) return;
-      if (!command) {
-        for (const { command: chosen } of await deps.wizard.run([ref], 'save')) await save(chosen, ref);
-      } else await save(command, ref);
-    },
-    forgetSecrets: async () => {
-      const count = await secrets.forget();
-      void tell.info(l10n.t('{0} saved secrets were removed.', count));
-    },
-    showLog: async () => {
-      channels.engine.show();
-    },
-  };
+export const runCommands: Handlers = {
+  follow,
+  stop: stopRuns,
+  resume,
+  abandon,
+  retryFailed,
+  showNodeOutput,
+  openNodeLog,
+  openRunFolder,
+  openTerminal: openNodeTerminal,
+  saveAsTask,
+  forgetSecrets,
+  showLog,
+};
+
+async function follow(deps: CommandDeps, args: Args): Promise<void> {
+  const record = await deps.targets.run(args, l10n.t('Follow Run'), () => true);
+  if (record) openTerminal(deps.terminal, { kind: 'follow', run: record.run }, runTitle(record.plan));
+}
+
+async function stopRuns({ targets }: CommandDeps, args: Args): Promise<void> {
+  const records = await targets.several(args, l10n.t('Stop Run'), ({ state }) => state === 'live');
+  if (records.length === 0) return;
+  const yes = await sure(
+    l10n.t('Stop {0}?', records.map(({ plan }) => runWords(plan)).join(', ')),
+    l10n.t('Nodes in progress will finish. No other node will be started.'),
+    l10n.t('Stop Run'),
+  );
+  if (yes) await Promise.all(records.map(stopRun));
+}
+
+async function resume(deps: CommandDeps, args: Args): Promise<void> {
+  const record = await deps.targets.run(args, l10n.t('Resume Run'), isOpen);
+  if (record) await inTerminal(deps, record, { kind: 'resume', run: record.run, options: { yes: true } });
+}
+
+async function abandon(deps: CommandDeps, args: Args): Promise<void> {
+  const records = await deps.targets.several(args, l10n.t('Abandon Run'), isOpen);
+  if (records.length === 0) return;
+  const yes = await sure(
+    l10n.t('Abandon {0}?', records.map(({ plan }) => runWords(plan)).join(', ')),
+    l10n.t(
+      'You will not be able to resume it. Nothing changes on the nodes. Their locks are released unless a job is still running.',
+    ),
+    l10n.t('Abandon'),
+  );
+  if (!yes) return;
+  for (const record of records)
+    await inTerminal(deps, record, { kind: 'runs-abandon', run: record.run, options: { yes: true } });
+}
+
+async function retryFailed(deps: CommandDeps, args: Args): Promise<void> {
+  const { clusters, targets } = deps;
+  const record = await targets.run(
+    args,
+    l10n.t('Retry Failed Nodes'),
+    ({ state, view }) => state === 'finished' && view.outcome !== 'succeeded',
+  );
+  const ref = record && clusters.byName(record.plan.cluster, record.plan.configFile);
+  if (!record || !ref) return;
+  const nodes = nodesToRetry(record.view);
+  const command = parseCommand(wordsOf(record.plan.command).slice(1));
+  const yes = await confirmed(ref, {
+    message: l10n.t('Retry the {0} on {1}?', actionWords(record.plan.action), nodes.join(', ')),
+    detail: [...nodes.map((node) => versionsOf(record, node)), '', record.plan.command].join('\n'),
+    button: l10n.t('Retry'),
+  });
+  if (yes) await start(deps, { ...command, options: { ...command.options, nodes, ...yes } } as Command, ref);
+}
+
+async function showNodeOutput({ channels, targets }: CommandDeps, args: Args): Promise<void> {
+  const target = await targets.node(args, l10n.t('Show Node Output'));
+  if (target) await channels.show(target);
+}
+
+async function openNodeLog({ targets }: CommandDeps, args: Args): Promise<void> {
+  const target = await targets.node(args, l10n.t('Open Node Log'));
+  if (!target) return;
+  if (target.folder === undefined) {
+    void tell.info(l10n.t('No log has been written for {0} yet.', target.node));
+    return;
+  }
+  await openText(nodeLogPath(target.folder, target.node), l10n.t('No log has been written for {0} yet.', target.node));
+}
+
+async function openRunFolder({ targets }: CommandDeps, args: Args): Promise<void> {
+  const record = await targets.run(args, l10n.t('Open Journal'), () => true);
+  if (record) await openText(join(record.folder, 'journal.jsonl'), l10n.t('No journal has been written yet.'));
+}
+
+async function openNodeTerminal(deps: CommandDeps, args: Args): Promise<void> {
+  const shell = await nodeShell(deps, args);
+  if (shell) vscode.window.createTerminal(shell).show();
+}
+
+async function saveAsTask(deps: CommandDeps, args: Args): Promise<void> {
+  const [item] = args;
+  const given: unknown = args[1];
+  const command = isCommand(given)
+    ? given
+    : item && 'run' in item
+      ? commandOf(await deps.targets.run(args, '', () => true))
+      : undefined;
+  const ref = item && 'run' in item ? refOf(deps, item.run) : await deps.targets.cluster(args, l10n.t('Save as Task'));
+  if (!ref) return;
+  if (!command) {
+    for (const { command: chosen } of await deps.wizard.run([ref], 'save')) await save(chosen, ref);
+  } else await save(command, ref);
+}
+
+async function forgetSecrets({ secrets }: CommandDeps): Promise<void> {
+  const count = await secrets.forget();
+  void tell.info(l10n.t('{0} saved secrets were removed.', count));
+}
+
+async function showLog({ channels }: CommandDeps): Promise<void> {
+  channels.engine.show();
 }
 
 /** A terminal on the node that the arguments name, else on one that is asked for; undefined: cancelled. */
@@ -177,7 +196,7 @@ async function inTerminal(deps: CommandDeps, record: RunRecord, command: Command
   openTerminal(deps.terminal, { kind: 'command', command, cwd }, formatArgv(command).slice(0, 2).join(' '));
 }
 
-async function stop(record: RunRecord): Promise<void> {
+async function stopRun(record: RunRecord): Promise<void> {
   let client: RunClient | undefined;
   try {
     client = await RunClient.connect(record.folder);
