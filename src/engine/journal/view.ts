@@ -86,13 +86,10 @@ export function fold(view: RunView, event: Event | JournalEntry): RunView {
       return freshNode(seen, event.node);
     case 'node.left-out':
       return withoutNode(seen, event.node);
-    case 'phase':
-      return {
-        ...seen,
-        phase: event.phase,
-        rollingBack: view.rollingBack || event.phase === 'rollback',
-        progress: undefined,
-      };
+    case 'phase': {
+      const rollingBack = view.rollingBack || event.phase === 'rollback';
+      return { ...seen, phase: event.phase, rollingBack, progress: undefined };
+    }
     case 'step.started':
     case 'step.finished':
     case 'step.overdue':
@@ -119,16 +116,7 @@ export function fold(view: RunView, event: Event | JournalEntry): RunView {
     case 'committed':
       return { ...seen, committed: true };
     case 'run.finished':
-      return {
-        ...seen,
-        state: 'finished',
-        outcome: event.outcome,
-        exit: event.status,
-        stoppedIn: event.outcome === 'stopped' ? view.life : view.stoppedIn,
-        results: event.nodes,
-        finishedAt: time,
-        progress: undefined,
-      };
+      return finished(seen, event, time);
     case 'run.abandoned':
       return { ...seen, state: 'abandoned', finishedAt: time };
     case 'question':
@@ -138,6 +126,19 @@ export function fold(view: RunView, event: Event | JournalEntry): RunView {
       event satisfies never;
       return seen;
   }
+}
+
+function finished(view: RunView, event: Extract<Event, { type: 'run.finished' }>, time: string | undefined): RunView {
+  return {
+    ...view,
+    state: 'finished',
+    outcome: event.outcome,
+    exit: event.status,
+    stoppedIn: event.outcome === 'stopped' ? view.life : view.stoppedIn,
+    results: event.nodes,
+    finishedAt: time,
+    progress: undefined,
+  };
 }
 
 /** A point keeps its digest; a renewed part that has another id is another point. */
@@ -219,28 +220,8 @@ function withNode(view: RunView, name: string, change: (node: NodeView) => NodeV
 
 function foldNode(node: NodeView, event: NodeEvent, time: string | undefined, life: number): NodeView {
   switch (event.type) {
-    case 'step.started': {
-      const begun: StepView = {
-        step: event.step,
-        lane: event.lane,
-        attempt: event.attempt,
-        state: 'running',
-        startedAt: time ?? '',
-        life,
-        ms: undefined,
-        overdue: false,
-        intent: event.data,
-        data: undefined,
-        error: undefined,
-        decision: undefined,
-      };
-      const replaced = (each: StepView): boolean =>
-        (each.step === event.step && each.lane === event.lane) ||
-        // A lock that is taken again is no longer given back.
-        (event.step === 'lock' && each.step === 'unlock');
-      const others = node.steps.filter((each) => !replaced(each));
-      return { ...node, steps: [...others, begun], startedAt: node.startedAt ?? time, progress: undefined };
-    }
+    case 'step.started':
+      return beginStep(node, event, time, life);
     case 'step.finished':
       return {
         ...withStep(node, event, (step) => ({
@@ -281,6 +262,34 @@ function foldNode(node: NodeView, event: NodeEvent, time: string | undefined, li
     case 'output':
       return node;
   }
+}
+
+function beginStep(
+  node: NodeView,
+  event: Extract<NodeEvent, { type: 'step.started' }>,
+  time: string | undefined,
+  life: number,
+): NodeView {
+  const begun: StepView = {
+    step: event.step,
+    lane: event.lane,
+    attempt: event.attempt,
+    state: 'running',
+    startedAt: time ?? '',
+    life,
+    ms: undefined,
+    overdue: false,
+    intent: event.data,
+    data: undefined,
+    error: undefined,
+    decision: undefined,
+  };
+  const replaced = (each: StepView): boolean =>
+    (each.step === event.step && each.lane === event.lane) ||
+    // A lock that is taken again is no longer given back.
+    (event.step === 'lock' && each.step === 'unlock');
+  const others = node.steps.filter((each) => !replaced(each));
+  return { ...node, steps: [...others, begun], startedAt: node.startedAt ?? time, progress: undefined };
 }
 
 function withStep(

@@ -8,14 +8,13 @@ import type { BackupNode, Store } from '../../backup/points/store';
 import type { Cluster, NodeModel } from '../../cluster/model';
 import type { Manifest } from '../../package/manifest';
 import type { NodeConnection } from '../../ssh/connection';
-import { membersOf } from '../steps/environment';
 import type { Plan, PlanBackup, PlanNode, PlanNodeBackup, PlanOptions, PlanPoint } from '../journal/plan';
-import { packageOn, recordedDigest, type Scripts } from '../control/runpackage';
-import { newRunId } from '../journal/runs';
+import { packageOn, type Scripts } from '../control/runpackage';
 import type { NodeProbe } from './check-input';
 import { checkAll } from './checks';
 import { judged } from './findings';
 import { installedOf, allInstalledScripts } from './installed';
+import { installedPackageOf, planFor, stateDirOf } from './plan-for';
 import { probeNodes } from './probe';
 import { seenOf } from './seen';
 import { askVersions } from './versions';
@@ -153,34 +152,17 @@ export async function prepareBackup(
     primaryLeftOut: false,
     overrides: request.overrides,
   });
-  const plan: Plan = {
-    schema: 1,
-    run: newRunId(cluster.name),
-    created: new Date(wallClock()).toISOString(),
-    action: 'backup',
-    cluster: cluster.name,
-    configFile: cluster.file,
-    production: cluster.production,
-    primary: cluster.primary,
-    members: membersOf(cluster),
+  const plan = planFor(cluster, 'backup', {
     nodes: asked.map((probe) => planNode(probe, packageOn(pkg, probe.model.name))),
     batches: [asked.map(({ model }) => model.name)],
-    package: pkg && {
-      product: pkg.product,
-      version: pkg.version,
-      sha256: recordedDigest(pkg),
-      size: 0,
-      source: { kind: 'node', node: holder(asked, cluster, pkg), path: 'installed' },
-      manifest: pkg.manifestValue,
-      signedBy: undefined,
-    },
+    package: pkg && installedPackageOf(pkg, holder(asked, cluster, pkg)),
     options: request.options,
     checks: [...checks, ...judged(findings, request.overrides)],
     overrides: request.overrides,
     command: request.command,
     point,
     backup,
-  };
+  });
   return { plan, package: pkg };
 }
 
@@ -198,11 +180,11 @@ function holder(probes: readonly NodeProbe[], { primary }: Cluster, pkg: Scripts
 }
 
 function planNode(probe: NodeProbe, pkg: Scripts | undefined): PlanNode {
-  const { model, facts, version } = probe;
+  const { model, version } = probe;
   return {
     name: model.name,
     model,
-    stateDir: facts?.state.path ?? model.stateDir ?? '/var/lib/clusterlift',
+    stateDir: stateDirOf(probe),
     from: version,
     to: version,
     action: 'change',

@@ -8,7 +8,7 @@ import { block, warn, type Finding } from './findings';
 export function packageFindings(pkg: CheckedPackage, probe: NodeProbe, facts: NodeFacts): Finding[] {
   const { name } = probe.model;
   const { manifest } = pkg;
-  const { arch, os, range, from } = manifest.compatible;
+  const { arch, os } = manifest.compatible;
   const findings: Finding[] = [];
   if (arch && !arch.includes(facts.arch)) {
     findings.push(
@@ -42,30 +42,31 @@ export function packageFindings(pkg: CheckedPackage, probe: NodeProbe, facts: No
       ),
     );
   }
-  findings.push(...spaceFindings(pkg, facts, name));
-  const { version } = probe;
-  findings.push(...otherProduct(pkg, facts, name));
-  if (version === undefined) return findings;
+  findings.push(...spaceFindings(pkg, facts, name), ...otherProduct(pkg, facts, name));
+  const wrong = probe.version === undefined ? undefined : versionFinding(pkg, name, probe.version);
+  return wrong ? [...findings, wrong] : findings;
+}
+
+/** Can the package upgrade this version? */
+function versionFinding(pkg: CheckedPackage, name: string, version: string): Finding | undefined {
+  const { range, from } = pkg.manifest.compatible;
   if (compareVersions(version, pkg.version) > 0) {
-    findings.push(
-      block(
-        'downgrade',
-        name,
-        `${name} has ${version}, which is newer than ${pkg.version}`,
-        'Take a newer package, or restore a backup; --override downgrade forces it.',
-      ),
-    );
-  } else if (range && compareVersions(version, pkg.version) !== 0 && !inRange(version, range)) {
-    findings.push(
-      block(
-        'version-path',
-        name,
-        `${name} has ${version}, and ${pkg.version} upgrades only from ${from ?? ''}`,
-        `Upgrade ${name} to a version in between first.`,
-      ),
+    return block(
+      'downgrade',
+      name,
+      `${name} has ${version}, which is newer than ${pkg.version}`,
+      'Take a newer package, or restore a backup; --override downgrade forces it.',
     );
   }
-  return findings;
+  if (range && compareVersions(version, pkg.version) !== 0 && !inRange(version, range)) {
+    return block(
+      'version-path',
+      name,
+      `${name} has ${version}, and ${pkg.version} upgrades only from ${from ?? ''}`,
+      `Upgrade ${name} to a version in between first.`,
+    );
+  }
+  return undefined;
 }
 
 function otherProduct(pkg: CheckedPackage, facts: NodeFacts, node: string): Finding[] {

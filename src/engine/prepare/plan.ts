@@ -1,5 +1,5 @@
 import { isOverridden } from '../../base/overrides';
-import type { NodeModel } from '../../cluster/model';
+import type { Cluster, NodeModel } from '../../cluster/model';
 import type { Manifest } from '../../package/manifest';
 import { sameVersion } from '../../package/version';
 import { batchesOf, orderNodes } from '../journal/order';
@@ -7,47 +7,31 @@ import { parseRecord } from '../node/record';
 import type { CheckResult, Plan, PlanNode, PlanOptions, StepName } from '../journal/plan';
 import type { NodeProbe } from './check-input';
 import type { ReadyPackage } from './package';
+import { planFor, stateDirOf } from './plan-for';
 import { seenOf } from './seen';
 
 export interface UpgradePlanInput {
-  readonly run: string;
-  readonly created: string;
-  readonly cluster: string;
-  readonly configFile: string;
-  readonly production: boolean;
-  readonly primary: string;
-  readonly members: Plan['members'];
+  readonly cluster: Cluster;
   readonly package: ReadyPackage;
   readonly probes: readonly NodeProbe[];
   readonly checks: readonly CheckResult[];
   readonly options: PlanOptions;
-  readonly roleOrder: readonly string[] | undefined;
   readonly batch: readonly string[] | undefined;
   readonly command: string;
   readonly overrides: readonly string[];
-  readonly point: Plan['point'];
 }
 
-/** Freezes an upgrade: which nodes, in which order and waves, through which steps. Pure. */
+/** Freezes an upgrade: which nodes, in which order and waves, through which steps. */
 export function planUpgrade(input: UpgradePlanInput): Plan {
-  const { package: pkg, options } = input;
+  const { cluster, package: pkg, options } = input;
   const byName = new Map(input.probes.map((probe) => [probe.model.name, probe]));
   const ordered = orderNodes(
     input.probes.map((probe) => probe.model),
-    input.roleOrder ?? (pkg.manifest.roles.length > 0 ? pkg.manifest.roles : undefined),
+    cluster.roleOrder ?? (pkg.manifest.roles.length > 0 ? pkg.manifest.roles : undefined),
   );
   const nodes = ordered.map((model) => planNode(input, model, byName.get(model.name)));
   const changing = nodes.filter((node) => node.action === 'change').map((node) => node.name);
-  return {
-    schema: 1,
-    run: input.run,
-    created: input.created,
-    action: 'upgrade',
-    cluster: input.cluster,
-    configFile: input.configFile,
-    production: input.production,
-    primary: input.primary,
-    members: input.members,
+  return planFor(cluster, 'upgrade', {
     nodes,
     batches: batchesOf(changing, options.mode, input.batch),
     ...(input.batch === undefined || options.mode === 'serial' ? {} : { batch: input.batch }),
@@ -67,12 +51,12 @@ export function planUpgrade(input: UpgradePlanInput): Plan {
     checks: input.checks,
     overrides: input.overrides,
     command: input.command,
-    point: input.point,
-  };
+    point: undefined,
+  });
 }
 
 function planNode(input: UpgradePlanInput, model: NodeModel, probe: NodeProbe | undefined): PlanNode {
-  const { package: pkg, options, primary } = input;
+  const { package: pkg, options, cluster } = input;
   const requests = [...new Set(probe?.facts?.requests.map((request) => request.kind))];
   const atTarget = isAtTarget(probe, pkg) && !isOverridden(input.overrides, 'same-version', model.name);
   const rebootOnly = atTarget && requests.includes('reboot');
@@ -80,11 +64,12 @@ function planNode(input: UpgradePlanInput, model: NodeModel, probe: NodeProbe | 
   const own =
     action === 'skip' ? [] : stepsOf(pkg.manifest, options.backup !== 'none', rebootOnly, requests.includes('reboot'));
   const tail: StepName[] = pkg.manifest.scripts.health === undefined ? ['unlock'] : ['settle', 'unlock'];
-  const provision: StepName[] = model.name === primary && pkg.manifest.provision === 'always' ? ['provision'] : [];
+  const provision: StepName[] =
+    model.name === cluster.primary && pkg.manifest.provision === 'always' ? ['provision'] : [];
   return {
     name: model.name,
     model,
-    stateDir: probe?.facts?.state.path ?? model.stateDir ?? '/var/lib/clusterlift',
+    stateDir: stateDirOf({ facts: probe?.facts, model }),
     from: probe?.version,
     to: pkg.version,
     action,

@@ -1,13 +1,12 @@
-import { wallClock } from '../../base/clock';
 import { ClusterliftError, ExitStatus } from '../../base/errors';
 import type { Cluster, NodeModel } from '../../cluster/model';
 import type { NodeConnection } from '../../ssh/connection';
-import { membersOf } from '../steps/environment';
 import type { Plan, PlanNode, PlanOptions, StepName } from '../journal/plan';
-import { packageOn, recordedDigest, type Scripts } from '../control/runpackage';
-import { newRunId } from '../journal/runs';
+import { packageOn, type Scripts } from '../control/runpackage';
+import type { NodeProbe } from './check-input';
 import { checkAll } from './checks';
 import { installedOf, allInstalledScripts } from './installed';
+import { installedPackageOf, planFor, stateDirOf } from './plan-for';
 import { probeNodes } from './probe';
 import { seenOf } from './seen';
 
@@ -46,43 +45,31 @@ export async function prepareProvision(request: PrepareProvision): Promise<{ pla
     overrides: request.overrides,
   });
   const pkg = provisionPackage(kept, cluster.primary);
-  const plan: Plan = {
-    schema: 1,
-    run: newRunId(cluster.name),
-    created: new Date(wallClock()).toISOString(),
-    action: 'provision',
-    cluster: cluster.name,
-    configFile: cluster.file,
-    production: cluster.production,
-    primary: cluster.primary,
-    members: membersOf(cluster),
-    nodes: probes.map((probe) => ({
-      name: probe.model.name,
-      model: probe.model,
-      stateDir: probe.facts?.state.path ?? '/var/lib/clusterlift',
-      ...ownPart(packageOn(pkg, probe.model.name)),
-      action: 'change',
-      requests: [...new Set(probe.facts?.requests.map((each) => each.kind))],
-      steps: stepsOf(probe.model.name === cluster.primary, packageOn(pkg, probe.model.name)),
-      seen: seenOf(probe),
-    })),
+  const plan = planFor(cluster, 'provision', {
+    nodes: probes.map((probe) => planNode(probe, packageOn(pkg, probe.model.name), cluster.primary)),
     batches: [probes.map(({ model }) => model.name)],
-    package: {
-      product: pkg.product,
-      version: pkg.version,
-      sha256: recordedDigest(pkg),
-      size: 0,
-      source: { kind: 'node', node: cluster.primary, path: 'installed' },
-      manifest: pkg.manifestValue,
-      signedBy: undefined,
-    },
+    package: installedPackageOf(pkg, cluster.primary),
     options,
     checks,
     overrides: request.overrides,
     command: request.command,
     point: undefined,
-  };
+  });
   return { plan, package: pkg };
+}
+
+function planNode(probe: NodeProbe, own: Scripts | undefined, primary: string): PlanNode {
+  const { model, facts } = probe;
+  return {
+    name: model.name,
+    model,
+    stateDir: stateDirOf(probe),
+    ...ownPart(own),
+    action: 'change',
+    requests: [...new Set(facts?.requests.map((each) => each.kind))],
+    steps: stepsOf(model.name === primary, own),
+    seen: seenOf(probe),
+  };
 }
 
 /** Each node is proven healthy by what it keeps itself. */

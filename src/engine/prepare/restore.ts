@@ -1,5 +1,4 @@
 import { advice } from '../../base/shell';
-import { wallClock } from '../../base/clock';
 import { ClusterliftError, ExitStatus } from '../../base/errors';
 import type { Finding } from '../../backup/paths';
 import type { Point } from '../../backup/points/point';
@@ -8,16 +7,15 @@ import type { ReadPoint, Store } from '../../backup/points/store';
 import type { Trust } from '../../backup/points/trust';
 import type { Cluster, NodeModel } from '../../cluster/model';
 import type { NodeConnection } from '../../ssh/connection';
-import { membersOf } from '../steps/environment';
 import { NO_UNDO, type Plan, type PlanNode, type PlanOptions, type PlanUndo, type StepName } from '../journal/plan';
 import { pointScripts } from '../points/pointscripts';
 import { packageOn, type Scripts } from '../control/runpackage';
-import { newRunId } from '../journal/runs';
 import { backupNodes } from './backup';
 import type { NodeProbe } from './check-input';
 import { checkAll, leftOutFindings } from './checks';
 import { judged, warn } from './findings';
 import { installedOf, allInstalledScripts } from './installed';
+import { planFor, stateDirOf } from './plan-for';
 import { probeNodes } from './probe';
 import { seenOf } from './seen';
 import { draftUndo } from './undo';
@@ -187,16 +185,7 @@ function planOf(request: PrepareRestore, found: Found, checks: Plan['checks']): 
     const { name } = probe.model;
     return planNode(probe, found, verified(name), cluster.primary);
   });
-  return {
-    schema: 1,
-    run: newRunId(cluster.name),
-    created: new Date(wallClock()).toISOString(),
-    action: 'restore',
-    cluster: cluster.name,
-    configFile: cluster.file,
-    production: cluster.production,
-    primary: cluster.primary,
-    members: membersOf(cluster),
+  return planFor(cluster, 'restore', {
     nodes,
     batches: [nodes.map(({ name }) => name)],
     package: undefined,
@@ -213,7 +202,7 @@ function planOf(request: PrepareRestore, found: Found, checks: Plan['checks']): 
       ...(trust.kind === 'known' ? {} : { foreign: trust.foreign }),
     },
     ...(undo && { undo }),
-  };
+  });
 }
 
 function planNode(
@@ -222,7 +211,7 @@ function planNode(
   verified: boolean,
   primary: string,
 ): PlanNode {
-  const { model, facts, version } = probe;
+  const { model, version } = probe;
   const to = report.nodes.find(({ node }) => node === model.name)?.to;
   const pkg = packageOn(found.pkg, model.name);
   const saved = undo !== undefined && Object.hasOwn(undo.backup.nodes, model.name);
@@ -233,7 +222,7 @@ function planNode(
   return {
     name: model.name,
     model,
-    stateDir: facts?.state.path ?? model.stateDir ?? '/var/lib/clusterlift',
+    stateDir: stateDirOf(probe),
     from: version,
     to,
     action: 'change',

@@ -1,16 +1,13 @@
 import { advice } from '../../base/shell';
-import { wallClock } from '../../base/clock';
 import type { Cluster, NodeModel } from '../../cluster/model';
 import type { PackageCache } from '../../package/sources/cache';
 import type { Store } from '../../backup/points/store';
 import { manifestOf } from '../../package/manifest';
 import type { NodeConnection } from '../../ssh/connection';
-import { membersOf } from '../steps/environment';
 import type { EventSink } from '../journal/events';
 import { gatherFacts } from '../node/facts';
 import { installedVersion, parseRecord } from '../node/record';
 import type { Plan, PlanOptions } from '../journal/plan';
-import { newRunId } from '../journal/runs';
 import { backupNodes, draftBackup } from './backup';
 import type { NodeProbe } from './check-input';
 import { checkAll } from './checks';
@@ -134,22 +131,14 @@ async function draftOf(
     overrides,
   });
   const plan = planUpgrade({
-    run: newRunId(cluster.name),
-    created: new Date(wallClock()).toISOString(),
-    cluster: cluster.name,
-    configFile: cluster.file,
-    production: cluster.production,
-    primary: cluster.primary,
-    members: membersOf(cluster),
+    cluster,
     package: pkg,
     probes,
     checks,
     options: request.options,
-    roleOrder: cluster.roleOrder,
     batch: request.batch,
     command: request.command,
     overrides,
-    point: undefined,
   });
   const same = before && changing(before.plan).join() === changing(plan).join();
   const drafted = same ? before.backup : await backupOf(request, plan, probes);
