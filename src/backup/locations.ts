@@ -1,3 +1,4 @@
+import type { ReadCode } from '../base/catalogue';
 import { mapLimit } from '../base/async';
 import { ClusterliftError, ExitStatus, messageOf } from '../base/errors';
 import type { BackupLocation } from '../cluster/model';
@@ -13,7 +14,7 @@ export interface LocationSummary {
   /** What is wrong with it, for whom; empty: it can be reached and written. */
   readonly problems: readonly {
     readonly node: string | undefined;
-    readonly code: string;
+    readonly code: ReadCode;
     readonly message: string;
     readonly fix: string;
   }[];

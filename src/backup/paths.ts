@@ -1,8 +1,9 @@
 /** Which paths may be backed up and swapped back (design 8, "refused at plan time"). Pure. */
+import type { ErrorCode, ReadCode } from '../base/catalogue';
 
 /** A finding of the checks, in the shape that the engine's report takes. */
 export interface Finding {
-  readonly code: string;
+  readonly code: ReadCode;
   readonly level: 'block' | 'warn';
   readonly node: string | undefined;
   readonly path: string | undefined;
@@ -77,7 +78,7 @@ export function checkPaths(paths: readonly string[], facts: PathFacts, purpose: 
 }
 
 /** What is wrong with the path itself, on whatever node. */
-export function shapeProblem(path: string): { readonly code: string; readonly message: string } | undefined {
+export function shapeProblem(path: string): { readonly code: ErrorCode; readonly message: string } | undefined {
   if (CONTROLS.test(path)) return { code: 'path-control', message: 'it contains control characters' };
   if (!path.startsWith('/')) return { code: 'path-relative', message: 'it is not absolute' };
   const parts = path.split('/').slice(1);
@@ -117,7 +118,7 @@ function namesOf(path: string, facts: Pick<PathFacts, 'real'>): string[] {
   return [...new Set([path, facts.real[path] ?? path])];
 }
 
-function placeProblem(path: string, facts: PathFacts): { code: string; message: string } | undefined {
+function placeProblem(path: string, facts: PathFacts): { code: ErrorCode; message: string } | undefined {
   if (SYSTEM.has(path)) return { code: 'path-system', message: 'it is a directory of the system' };
   if (FORBIDDEN_TREES.some((tree) => isAtOrBelow(path, tree)))
     return { code: 'path-system', message: 'it is not kept on a disk' };
@@ -194,7 +195,7 @@ function told(message: string, path: string, place: string): string {
   return place === path ? message : `it leads to ${place}: ${message}`;
 }
 
-function finding(facts: PathFacts, path: string | undefined, code: string, message: string): Finding {
+function finding(facts: PathFacts, path: string | undefined, code: ErrorCode, message: string): Finding {
   const shown = path === undefined ? '' : `${JSON.stringify(path)} cannot be backed up or restored: `;
   return {
     code,

@@ -143,8 +143,13 @@ function pointFindings({ point, status, parts: seen }: ReadPoint, nodes: readonl
 function trustFindings(read: ReadPoint, { foreign, removing }: Trust): Finding[] {
   const block = { level: 'block', path: undefined } as const;
   return [
-    ...foreign.map((node) => ({ ...block, code: 'foreign-point', node, ...foreignWords(read, node) })),
-    ...removing.map((node) => ({ ...block, code: 'removal-begun', node, ...removalWords(read.point.id, node) })),
+    ...foreign.map((node) => ({ ...block, code: 'foreign-point' as const, node, ...foreignWords(read, node) })),
+    ...removing.map((node) => ({
+      ...block,
+      code: 'removal-begun' as const,
+      node,
+      ...removalWords(read.point.id, node),
+    })),
   ];
 }
 

@@ -89,7 +89,7 @@ function tooLittle(
   path: string,
   needed: number,
   free: number | undefined,
-  code: string,
+  code: 'backup-space' | 'restore-space',
 ): Finding[] {
   if (free === undefined || free >= needed) return [];
   return [

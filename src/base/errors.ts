@@ -1,28 +1,19 @@
+import { type ErrorCode, exitOf, type ReadCode } from './catalogue';
+import { ExitStatus } from './catalogue/exit-status';
 import { shellWord } from './shell';
-/**
- * How the command line ends (design 3). Each error carries the status it leads to,
- * so that no caller maps codes to numbers a second time.
- */
-export const ExitStatus = {
-  ok: 0,
-  failed: 1,
-  usage: 2,
-  refused: 3,
-  unknown: 4,
-  locked: 5,
-  interrupted: 130,
-} as const;
-export type ExitStatus = (typeof ExitStatus)[keyof typeof ExitStatus];
+
+export { ExitStatus };
 
 /** What an error says besides its message. */
 export interface ErrorDetail {
-  /** Stable, lower-case, dashed: people search for it, scripts match on it. */
-  readonly code: string;
+  /** Stable: people search for it, scripts match on it. Add a new one to `base/catalogue/`. */
+  readonly code: ReadCode;
   /** What happened, naming the thing it happened to. One sentence, no trailing period needed. */
   readonly message: string;
   /** The next thing to do, as an imperative sentence or a command. */
   readonly hint: string;
-  readonly exit: ExitStatus;
+  /** Default: that of the catalogue. */
+  readonly exit?: ExitStatus | undefined;
   readonly node?: string | undefined;
   readonly step?: string | undefined;
   /** Last lines of the log of the step that failed; control characters are already stripped. */
@@ -35,7 +26,7 @@ export interface ErrorDetail {
 
 /** The only error that reaches a person: a stable code, the cause, and the next step. */
 export class ClusterliftError extends Error {
-  readonly code: string;
+  readonly code: ReadCode;
   readonly hint: string;
   readonly exit: ExitStatus;
   readonly node: string | undefined;
@@ -48,7 +39,7 @@ export class ClusterliftError extends Error {
     this.name = 'ClusterliftError';
     this.code = detail.code;
     this.hint = detail.hint;
-    this.exit = detail.exit;
+    this.exit = detail.exit ?? exitOf(detail.code);
     this.node = detail.node;
     this.step = detail.step;
     this.log = detail.log;
@@ -80,7 +71,7 @@ export function hintFor(hint: string, run: string, node: string): string {
 }
 
 /** Is this our error with that code? */
-export function hasCode(error: unknown, code: string): error is ClusterliftError {
+export function hasCode(error: unknown, code: ErrorCode): error is ClusterliftError {
   return error instanceof ClusterliftError && error.code === code;
 }
 

@@ -7,6 +7,7 @@ import {
   type Node,
   type ParseError,
 } from 'jsonc-parser';
+import type { ErrorCode } from '../base/catalogue';
 import { ClusterliftError, ExitStatus } from '../base/errors';
 import { line as oneLine } from '../base/text';
 
@@ -15,7 +16,7 @@ export type Path = readonly (string | number)[];
 
 /** What is wrong at one place of the file. */
 export interface Problem {
-  readonly code: string;
+  readonly code: ErrorCode;
   readonly message: string;
   readonly hint: string;
   /** Offset in the text, from 0. */

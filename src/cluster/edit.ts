@@ -3,6 +3,7 @@ import { open, realpath, rename, rm, stat, type FileHandle } from 'node:fs/promi
 import { basename, dirname, join } from 'node:path';
 import { ageOf } from '../base/clock';
 import { makeDirectory } from '../base/directories';
+import type { ErrorCode } from '../base/catalogue';
 import { ClusterliftError, ExitStatus, messageOf } from '../base/errors';
 import { checkClusters, ConfigError, readClustersText } from './load';
 import type { ClustersFile } from './model';
@@ -179,6 +180,6 @@ function exists(what: string, name: string, path: string): ClusterliftError {
   );
 }
 
-function refused(code: string, message: string, hint: string): ClusterliftError {
+function refused(code: ErrorCode, message: string, hint: string): ClusterliftError {
   return new ClusterliftError({ code, message, hint, exit: ExitStatus.usage });
 }

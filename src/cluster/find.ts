@@ -1,5 +1,6 @@
 import { stat } from 'node:fs/promises';
 import { dirname, join, posix, resolve, win32 } from 'node:path';
+import type { ErrorCode } from '../base/catalogue';
 import { ClusterliftError, ExitStatus } from '../base/errors';
 import { advice } from '../base/shell';
 import { didYouMean } from '../base/suggest';
@@ -125,6 +126,6 @@ export function chooseCluster(file: ClustersFile, name?: string): Cluster {
   return only;
 }
 
-function wrongCluster(code: string, message: string, hint: string): ClusterliftError {
+function wrongCluster(code: ErrorCode, message: string, hint: string): ClusterliftError {
   return new ClusterliftError({ code, message, hint, exit: ExitStatus.usage });
 }

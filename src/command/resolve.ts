@@ -1,4 +1,5 @@
 import { advice } from '../base/shell';
+import type { ErrorCode } from '../base/catalogue';
 import { ClusterliftError, ExitStatus } from '../base/errors';
 import { overriddenNode } from '../base/overrides';
 import { didYouMean } from '../base/suggest';
@@ -137,6 +138,6 @@ export function isConfirmed(command: Command, cluster: Cluster): boolean {
   return confirm === cluster.name || (yes === true && !cluster.production);
 }
 
-function wrong(code: string, message: string, hint: string): ClusterliftError {
+function wrong(code: ErrorCode, message: string, hint: string): ClusterliftError {
   return new ClusterliftError({ code, message, hint, exit: ExitStatus.usage });
 }

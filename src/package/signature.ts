@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { wallClock } from '../base/clock';
+import type { ErrorCode } from '../base/catalogue';
 import { ClusterliftError, ExitStatus } from '../base/errors';
 import { parseSigner } from '../base/signers';
 import { Fields, signatureFits, SshDataError, sshString, type SshSignature } from '../base/ssh-signature';
@@ -116,7 +117,7 @@ export function dayOf(time: number | undefined): string {
   return time === undefined ? '?' : `${new Date(time).toISOString().slice(0, 16).replace('T', ' ')} UTC`;
 }
 
-function untrusted(code: string, message: string, hint: string): ClusterliftError {
+function untrusted(code: ErrorCode, message: string, hint: string): ClusterliftError {
   return new ClusterliftError({ code, message, hint, exit: ExitStatus.refused });
 }
 

@@ -121,7 +121,7 @@ describe('Hostile text', function () {
     const runs = workbench.tree('Runs');
     await until('the run', async () => (await runs.rows()).length > 0);
     const { journal } = owned;
-    const error = { code: 'script-failed', message: `bin/upgrade said ${EVIL}`, hint: EVIL, log: [EVIL] };
+    const error = { code: 'upgrade-failed' as const, message: `bin/upgrade said ${EVIL}`, hint: EVIL, log: [EVIL] };
     const key = { node: 'n1', step: 'upgrade', lane: 'main', attempt: 1 } as const;
     await journal.append({ type: 'step.started', ...key });
     await journal.append({ type: 'step.finished', ms: 5, ...key, result: 'failed', error });

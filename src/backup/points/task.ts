@@ -1,3 +1,4 @@
+import { readCode } from '../../base/catalogue';
 import { ClusterliftError, ExitStatus } from '../../base/errors';
 import { lastLines, line } from '../../base/text';
 import type { NodeConnection } from '../../ssh/connection';
@@ -82,5 +83,5 @@ function advised(error: unknown): unknown {
 
 function refused(node: string, code: string, text: string, log: readonly string[]): ClusterliftError {
   const { hint, exit } = adviceFor(code) ?? { hint: 'Look at the node.', exit: ExitStatus.failed };
-  return new ClusterliftError({ code, message: `${node}: ${text}`, hint, exit, node, log });
+  return new ClusterliftError({ code: readCode(code), message: `${node}: ${text}`, hint, exit, node, log });
 }

@@ -1,5 +1,6 @@
 import type { SFTPWrapper, Stats } from 'ssh2';
 import { within } from '../../base/async';
+import type { ErrorCode } from '../../base/catalogue';
 import { ClusterliftError, ExitStatus, messageOf } from '../../base/errors';
 import type { Transport } from '../../ssh/reach/transport';
 import { linkLost } from '../../ssh/errors';
@@ -277,7 +278,7 @@ export class SftpServer {
     return this.error('server-refused', `${what}: ${why}`, cause);
   }
 
-  private error(code: string, why: string, cause?: unknown, hint?: string): ClusterliftError {
+  private error(code: ErrorCode, why: string, cause?: unknown, hint?: string): ClusterliftError {
     return new ClusterliftError({
       code,
       message: `Backup server ${this.name}: ${why}`,

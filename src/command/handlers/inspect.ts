@@ -1,3 +1,4 @@
+import { codeSet } from '../../base/catalogue';
 import { stat } from 'node:fs/promises';
 import { basename, resolve } from 'node:path';
 import { ClusterliftError, ExitStatus } from '../../base/errors';
@@ -49,7 +50,7 @@ async function trustOf(ctx: CommandContext, options: Options): Promise<Trust> {
   }
 }
 
-const WITHOUT_CLUSTER: ReadonlySet<string> = new Set(['config-missing', 'config-foreign', 'cluster-ambiguous']);
+const WITHOUT_CLUSTER = codeSet('config-missing', 'config-foreign', 'cluster-ambiguous');
 
 interface Opened {
   readonly reader: RandomReader;

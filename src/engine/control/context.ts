@@ -1,3 +1,4 @@
+import { codeSet } from '../../base/catalogue';
 import { advice } from '../../base/shell';
 import { createHmac, randomBytes } from 'node:crypto';
 import { sleep } from '../../base/async';
@@ -34,26 +35,26 @@ export interface RunServices {
 const HELD = 30_000;
 
 /** Codes of a link or a login that is not there now, and may be again. */
-const PASSING = new Set(['link-lost', 'host-unreachable', 'node-timeout', 'connect-timeout']);
+const PASSING = codeSet('link-lost', 'host-unreachable', 'node-timeout');
 
 /** Codes of a node that answers, and may be another one: it is not asked again. */
-const STRANGERS = new Set([
+const STRANGERS = codeSet(
   'host-key-changed',
   'host-key-unknown',
   'host-key-revoked',
   'no-common-algorithm',
   'lock-other-name',
-]);
+);
 
 /** Codes of a node that answers, and lets us do nothing: while it boots, or until somebody mends its accounts. */
-const REFUSALS = new Set([
+const REFUSALS = codeSet(
   'auth-failed',
   'become-refused',
   'become-password-wrong',
   'become-password-missing',
   'script-not-started',
   'no-session',
-]);
+);
 
 /** For so long in a row, and so seldom, such a node is asked again: more would look like an attack. Milliseconds. */
 const REFUSED_FOR = 60_000;

@@ -2,6 +2,7 @@ import { advice } from '../../base/shell';
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { ErrorCode } from '../../base/catalogue';
 import { ClusterliftError, ExitStatus } from '../../base/errors';
 import { isOverriddenFor } from '../../base/overrides';
 import { line } from '../../base/text';
@@ -136,6 +137,6 @@ function noCopy(code: 'reinstalled-node' | 'plan-missing', run: string, node: st
   );
 }
 
-function refused(node: string, code: string, message: string, hint: string): ClusterliftError {
+function refused(node: string, code: ErrorCode, message: string, hint: string): ClusterliftError {
   return new ClusterliftError({ code, message, hint, exit: ExitStatus.refused, node });
 }

@@ -1,3 +1,4 @@
+import type { ErrorRecord } from '../journal/events';
 import { advice } from '../../base/shell';
 import { mapLimit, sleep, within } from '../../base/async';
 import { every, stopwatch } from '../../base/clock';
@@ -190,7 +191,7 @@ async function unlock(ctx: RunContext, name: string): Promise<void> {
     await ctx.record({ type: 'step.finished', ...key, ms: watch.ms, result: 'done' });
   } catch (error) {
     ctx.signal.throwIfAborted();
-    const record = {
+    const record: ErrorRecord = {
       code: 'unlock',
       message: `The lock of ${name} could not be released: ${messageOf(error)}`,
       hint: 'It goes stale by itself; the next run frees it.',

@@ -1,3 +1,4 @@
+import type { ErrorRecord } from '../journal/events';
 import { advice } from '../../base/shell';
 import { ExitStatus } from '../../base/errors';
 import { isGood, nodeResults, OVERTAKEN } from '../journal/outcome';
@@ -61,7 +62,7 @@ async function close({ journal, plan, entries }: OwnedRun, later: RunView): Prom
   const view = viewOf(plan, entries);
   if (!isResumable(view)) return;
   const message = `Run ${later.run} overtook this one`;
-  const error = { code: OVERTAKEN, message, hint: advice`See it with \`clusterlift runs ${later.run}\`.` };
+  const error: ErrorRecord = { code: OVERTAKEN, message, hint: advice`See it with \`clusterlift runs ${later.run}\`.` };
   await append({ type: 'warning', code: OVERTAKEN, message });
   for (const node of open(view)) {
     const { from } = view.nodes[node] ?? {};

@@ -1,3 +1,4 @@
+import type { ReadCode } from '../../base/catalogue';
 import type { ErrorDetail, ExitStatus } from '../../base/errors';
 import type { Action, StepName } from './plan';
 
@@ -144,7 +145,7 @@ export type RunEvent =
       /** The batch of a ramp that failed as a whole, from 1: the budget may still allow more. */
       readonly batch?: number | undefined;
     }
-  | { readonly type: 'warning'; readonly node?: string; readonly code: string; readonly message: string }
+  | { readonly type: 'warning'; readonly node?: string; readonly code: ReadCode; readonly message: string }
   | {
       readonly type: 'point';
       readonly id: string;

@@ -1,3 +1,4 @@
+import type { ErrorCode } from '../../base/catalogue';
 import { ClusterliftError, ExitStatus, hasCode } from '../../base/errors';
 import { leftOf } from './application';
 import type { NodeOutcome, NodeResult, RunOutcome } from './events';
@@ -6,7 +7,7 @@ import { versionNow } from './versions-now';
 import type { RunView } from './view';
 
 /** Code of a plan that others made old. */
-export const OVERTAKEN = 'plan-overtaken';
+export const OVERTAKEN = 'plan-overtaken' satisfies ErrorCode;
 
 const GOOD: ReadonlySet<NodeOutcome> = new Set(['upgraded', 'restored', 'provisioned', 'backed-up', 'unchanged']);
 

@@ -1,3 +1,4 @@
+import type { ReadCode } from '../../base/catalogue';
 import type { Mode, NodeModel, OnFailure } from '../../cluster/model';
 
 /** What a run does to the cluster. */
@@ -30,7 +31,7 @@ export type StepName = (typeof STEPS)[number];
 /** One finding of the checks. A run starts only when no `block` is left that was not overridden. */
 export interface CheckResult {
   /** Also the name that `--override` takes. */
-  readonly code: string;
+  readonly code: ReadCode;
   readonly level: 'block' | 'warn';
   readonly node: string | undefined;
   /** The file or directory it is about, on the node or here. */

@@ -1,3 +1,4 @@
+import { codeSet } from '../../base/catalogue';
 import { wallClock } from '../../base/clock';
 import { recordVerdicts } from '../../backup/lifecycle';
 import type { ReadPoint } from '../../backup/points/store';
@@ -5,20 +6,15 @@ import { errorRecord, type RunContext } from '../control/context';
 import { backupNode, retryOnServer, storeOf } from './store';
 
 /** Codes that say: this part will not become good by itself. */
-const BAD_PART: ReadonlySet<string> = new Set([
-  'restore-missing',
-  'restore-digest',
-  'restore-members',
-  'server-missing',
-]);
-const BAD_POINT: ReadonlySet<string> = new Set([
+const BAD_PART = codeSet('restore-missing', 'restore-digest', 'restore-members', 'server-missing');
+const BAD_POINT = codeSet(
   'point-unknown',
   'point-torn',
   'point-differs',
   'point-invalid',
   'point-changed',
   'point-broken',
-]);
+);
 
 /**
  * Nobody is offered a point as verified of which a part was just found missing or damaged: the journal says so, and the point

@@ -1,3 +1,4 @@
+import type { ErrorCode } from '../../base/catalogue';
 import { ClusterliftError, ExitStatus } from '../../base/errors';
 import { isOverridden } from '../../base/overrides';
 import { dropAnnouncements } from '../../backup/clean';
@@ -37,7 +38,7 @@ async function demandOn(ctx: RunContext, read: ReadPoint, name: string): Promise
 }
 
 function refused(
-  code: string,
+  code: ErrorCode,
   node: string,
   { message, fix: hint }: { readonly message: string; readonly fix: string },
 ): ClusterliftError {

@@ -1,10 +1,11 @@
+import { codeSet, type ReadCode } from '../../base/catalogue';
 import { isOverridden } from '../../base/overrides';
 import type { CheckResult } from '../journal/plan';
 
 export type Finding = Omit<CheckResult, 'overridden'>;
 
 /** Blocks that no override helps against: nothing can be done with such a node or package. */
-const FIRM: ReadonlySet<string> = new Set([
+const FIRM = codeSet(
   'host-unreachable',
   'auth-failed',
   'host-key-unknown',
@@ -29,7 +30,7 @@ const FIRM: ReadonlySet<string> = new Set([
   'node-timeout',
   'backup-write',
   'backup-read',
-]);
+);
 /** What may be swapped at all is no matter of taste (design 8), nor is a location that does not work or a point that is broken. */
 const FIRM_KINDS = /^(path|server|restic|point|tar|zstd)-/;
 
@@ -52,10 +53,10 @@ export function blocksOf(checks: readonly CheckResult[]): CheckResult[] {
   return checks.filter((check) => check.level === 'block' && !check.overridden);
 }
 
-export function block(code: string, node: string | undefined, message: string, fix: string): Finding {
+export function block(code: ReadCode, node: string | undefined, message: string, fix: string): Finding {
   return { code, level: 'block', node, path: undefined, message, fix };
 }
 
-export function warn(code: string, node: string | undefined, message: string, fix: string): Finding {
+export function warn(code: ReadCode, node: string | undefined, message: string, fix: string): Finding {
   return { ...block(code, node, message, fix), level: 'warn' };
 }

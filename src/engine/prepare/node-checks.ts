@@ -1,3 +1,4 @@
+import type { ErrorCode } from '../../base/catalogue';
 import { advice } from '../../base/shell';
 import { isOverridden } from '../../base/overrides';
 import { formatDuration } from '../../base/units';
@@ -26,7 +27,7 @@ export function connectionFindings({ model: { name }, oldAlgorithms = [] }: Node
 export function stateFindings(facts: NodeFacts, node: string): Finding[] {
   const { path, noexec, readOnly, foreign } = facts.state;
   const findings: Finding[] = [];
-  const at = (code: string, message: string, fix: string): void => {
+  const at = (code: ErrorCode, message: string, fix: string): void => {
     findings.push({ ...block(code, node, message, fix), path });
   };
   if (noexec)

@@ -56,10 +56,13 @@ interface JobStep extends Omit<ScriptJob, 'action' | 'step'> {
   readonly timeout: number;
 }
 
+/** A job that is a script of the package. */
+type ScriptStep = JobStep & Pick<ScriptJob, 'step'>;
+
 /** @returns what was journaled with the result */
 async function jobStep(
   ctx: RunContext,
-  step: JobStep,
+  step: ScriptStep,
   spec: Omit<JobSpec, 'id' | 'stateDir' | 'fence'>,
 ): Promise<StepData> {
   return runStep(ctx, {
@@ -73,7 +76,7 @@ async function jobStep(
 
 async function follow(
   ctx: RunContext,
-  step: JobStep,
+  step: ScriptStep,
   attempt: number,
   spec: Omit<JobSpec, 'id' | 'stateDir' | 'fence'>,
 ): Promise<StepData> {
@@ -244,7 +247,7 @@ class Tail {
   }
 }
 
-function scriptFailed(step: Named, rc: number, log: readonly string[], action: Action): ClusterliftError {
+function scriptFailed(step: ScriptStep, rc: number, log: readonly string[], action: Action): ClusterliftError {
   // A restore goes back when its provision fails.
   const again =
     step.step === 'provision' && action !== 'restore'

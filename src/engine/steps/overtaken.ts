@@ -1,3 +1,4 @@
+import type { ErrorRecord } from '../journal/events';
 import { advice } from '../../base/shell';
 import { mapLimit } from '../../base/async';
 import { ClusterliftError, ExitStatus } from '../../base/errors';
@@ -108,7 +109,7 @@ function readable(text: string): Manifest | undefined {
 
 async function close(ctx: RunContext, { node, what, version }: Change): Promise<void> {
   const { from } = ctx.nodeView(node);
-  const error = { code: OVERTAKEN, message: what.join(', '), hint: nextStep(ctx) };
+  const error: ErrorRecord = { code: OVERTAKEN, message: what.join(', '), hint: nextStep(ctx) };
   await ctx.record({ type: 'node.finished', node, outcome: 'overtaken', from, to: version ?? undefined, error });
 }
 

@@ -1,7 +1,8 @@
+import { codeSet } from '../../base/catalogue';
 import { advice } from '../../base/shell';
 import { sleep } from '../../base/async';
 import { stopwatch } from '../../base/clock';
-import { ClusterliftError, ExitStatus, hasCode } from '../../base/errors';
+import { ClusterliftError, ExitStatus } from '../../base/errors';
 import { formatDuration } from '../../base/units';
 import { runJob } from '../../ssh/exec/jobs';
 import { ask } from '../../ssh/exec/script';
@@ -103,11 +104,11 @@ async function readBootId(ctx: RunContext, node: string): Promise<string> {
   return entries.required('boot').slice(0, 100);
 }
 
+const OTHER_KEY = codeSet('host-key-changed', 'host-key-unknown', 'host-key-revoked');
+
 function differentKey(error: unknown): boolean {
-  return ['host-key-changed', 'host-key-unknown', 'host-key-revoked'].some((code) => {
-    const cause = error instanceof ClusterliftError ? error.cause : undefined;
-    return hasCode(error, code) || hasCode(cause, code);
-  });
+  const cause = error instanceof ClusterliftError ? error.cause : undefined;
+  return [error, cause].some((each) => each instanceof ClusterliftError && OTHER_KEY.has(each.code));
 }
 
 function cameBackAsAnother(node: string, cause: unknown): ClusterliftError {

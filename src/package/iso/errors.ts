@@ -1,3 +1,4 @@
+import type { ErrorCode } from '../../base/catalogue';
 import { ClusterliftError, ExitStatus } from '../../base/errors';
 
 /** The ways in which an image can be no good. Each has one code, whatever byte gave it away. */
@@ -46,6 +47,6 @@ export function tooLarge(path: string, size: number, most: number): ClusterliftE
   );
 }
 
-function refusal(code: string, message: string, hint: string): ClusterliftError {
+function refusal(code: ErrorCode, message: string, hint: string): ClusterliftError {
   return new ClusterliftError({ code, message, hint, exit: ExitStatus.refused });
 }

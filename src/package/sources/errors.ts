@@ -1,3 +1,4 @@
+import type { ErrorCode } from '../../base/catalogue';
 import { ClusterliftError, ExitStatus, messageOf } from '../../base/errors';
 import { line } from '../../base/text';
 import { redactUrl } from './address';
@@ -98,6 +99,6 @@ export function changedContent(url: URL): ClusterliftError {
   );
 }
 
-export function failure(code: string, message: string, hint: string, cause?: unknown): ClusterliftError {
+export function failure(code: ErrorCode, message: string, hint: string, cause?: unknown): ClusterliftError {
   return new ClusterliftError({ code, message, hint, exit: ExitStatus.refused, cause });
 }

@@ -1,3 +1,4 @@
+import { readCode } from '../../base/catalogue';
 import { ClusterliftError, ExitStatus, hintFor } from '../../base/errors';
 
 /** What a person is told to do when a script on a node refuses (`die CODE TEXT` in lib.sh). */
@@ -78,5 +79,11 @@ const ADVICE: Readonly<Record<string, Advice>> = {
 /** The error for a refusal of a script on a node; `text` is already one bounded, printable line. */
 export function refusal(node: string, code: string, text: string): ClusterliftError {
   const { hint, exit } = ADVICE[code] ?? { hint: 'Look at the node.', exit: ExitStatus.failed };
-  return new ClusterliftError({ code, message: `${node}: ${text}`, hint: hintFor(hint, 'RUN', node), exit, node });
+  return new ClusterliftError({
+    code: readCode(code),
+    message: `${node}: ${text}`,
+    hint: hintFor(hint, 'RUN', node),
+    exit,
+    node,
+  });
 }

@@ -1,3 +1,4 @@
+import { readCode } from '../../base/catalogue';
 import { l10n } from 'vscode';
 import { ClusterliftError, ExitStatus } from '../../base/errors';
 import { commandSpec } from '../../command/grammar';
@@ -252,7 +253,7 @@ function word<K extends string, V>(key: K, value: V | undefined): Partial<Record
 
 function wrong(property: string, message: string): ClusterliftError {
   return new ClusterliftError({
-    code: `task-${property}`,
+    code: readCode(`task-${property}`),
     message: l10n.t('The task is not valid: {0}', message),
     hint: l10n.t('Fix it in tasks.json. Completion there lists every property.'),
     exit: ExitStatus.usage,

@@ -11,6 +11,7 @@ import type { ExecRequest, ExecResult, NodeConnection } from '../../../src/ssh/c
 import type { BackupNode } from '../../../src/backup/points/store';
 import type { NodeTask, RunTask, TaskEnd } from '../../../src/backup/points/task';
 import { output, succeed } from '../../lab/tools';
+import type { ErrorCode } from '../../../src/base/catalogue';
 
 /** Why the tests of this room cannot run here. */
 export function whyNotRoot(): string | undefined {
@@ -246,7 +247,7 @@ export async function linkOf(file: string): Promise<string> {
 }
 
 /** An error of ours with this code, for assert.rejects. */
-export function withCode(code: string): (error: unknown) => boolean {
+export function withCode(code: ErrorCode): (error: unknown) => boolean {
   return (error) => {
     if (hasCode(error, code)) return true;
     throw error;

@@ -10,6 +10,7 @@ import { serviceMain } from '../../../src/service/process';
 import type { QueryResult } from '../../../src/service/query-protocol';
 import type { RunEnd, RunRequest } from '../../../src/service/protocol';
 import { planOf } from '../../unit/terminal/scenes';
+import { readCode } from '../../../src/base/catalogue';
 
 /** A process of a run whose engine does what the first word of the request says, on no node at all. */
 
@@ -17,7 +18,7 @@ async function execute(request: RunRequest, host: HostedRun): Promise<RunEnd> {
   const [word, home = ''] = request.argv;
   if (word === 'refuse') {
     throw new ClusterliftError({
-      code: 'no-package',
+      code: readCode('no-package'),
       message: 'no package',
       hint: 'Name one.',
       exit: ExitStatus.refused,
@@ -56,7 +57,7 @@ async function execute(request: RunRequest, host: HostedRun): Promise<RunEnd> {
   });
   if (word === 'ask') {
     const answer = await host.asker.ask({ kind: 'password', node: 'n1', user: 'ann', host: 'h', retry: false });
-    await ctx.record({ type: 'warning', code: 'answer', message: digest(answer ?? 'nothing') });
+    await ctx.record({ type: 'warning', code: readCode('answer'), message: digest(answer ?? 'nothing') });
   }
   if (word === 'tell') {
     const names = Object.keys(process.env).filter((name) => /NODE_OPTIONS|VSCODE|PASSWORD/.test(name));
@@ -66,7 +67,7 @@ async function execute(request: RunRequest, host: HostedRun): Promise<RunEnd> {
       cwd: process.cwd(),
       secret: digest(request.secrets['ssh-password'] ?? ''),
     };
-    await ctx.record({ type: 'warning', code: 'told', message: JSON.stringify(told) });
+    await ctx.record({ type: 'warning', code: readCode('told'), message: JSON.stringify(told) });
   }
   if (word === 'work') {
     for (let done = 0; !ctx.view.stopRequested; done++) {

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { hasCode } from '../../../src/base/errors';
 import { verifySignature } from '../../../src/package/signature';
 import { parseSums } from '../../../src/package/sums';
+import type { ErrorCode } from '../../../src/base/catalogue';
 
 /** Attacks on what vouches for a package. Each signature is made by ssh-keygen, then changed. */
 describe('attacks on a signature', function () {
@@ -48,7 +49,7 @@ describe('attacks on a signature', function () {
   /** The blob with one text in place of another of the same length. */
   const patched = (signature: string, from: string, to: string): string =>
     armour(Buffer.from(blob(signature).toString('latin1').replace(from, to), 'latin1'));
-  function refused(signature: string, trusted: readonly string[], code: string, message = MESSAGE): void {
+  function refused(signature: string, trusted: readonly string[], code: ErrorCode, message = MESSAGE): void {
     assert.throws(
       () => verifySignature(message, signature, { trusted, revoked: [] }),
       (error) => hasCode(error, code),

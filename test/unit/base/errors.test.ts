@@ -11,7 +11,7 @@ describe('the hint of an error', () => {
       'RUN it: `clusterlift resume 2026-a --decide n1=done`, `=retry`; then `clusterlift runs 2026-a`.',
     );
     assert.match(hintFor(hint, '2026-a', ''), /--decide NODE=done/);
-    const error = new ClusterliftError({ code: 'c', message: 'm', hint, exit: 4, node: 'n2' }).of('r1');
+    const error = new ClusterliftError({ code: 'overdue', message: 'm', hint, node: 'n2' }).of('r1');
     assert.match(error.hint, /resume r1 --decide n2=done/);
   });
 

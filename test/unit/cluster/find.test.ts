@@ -99,7 +99,7 @@ describe('chooseCluster', () => {
     try {
       act();
     } catch (error) {
-      for (const code of ['cluster-unknown', 'cluster-ambiguous'])
+      for (const code of ['cluster-unknown', 'cluster-ambiguous'] as const)
         if (hasCode(error, code)) return `${code}: ${error.hint}`;
       throw error;
     }

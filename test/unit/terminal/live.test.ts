@@ -5,6 +5,7 @@ import type { NodeOutcome } from '../../../src/engine/journal/events';
 import { renderLive } from '../../../src/terminal/live';
 import { cells } from '../../../src/terminal/width';
 import { mixedScene, planOf, Scene, START } from './scenes';
+import { readCode } from '../../../src/base/catalogue';
 
 const at80 = { columns: 80, rows: 24, now: START + 50_000, unicode: true, color: false };
 
@@ -105,7 +106,7 @@ describe('the live block', () => {
                 outcome: end,
                 from: text,
                 to: text,
-                error: { code: text, message: text, hint: text },
+                error: { code: readCode(text), message: text, hint: text },
               });
           }
           const lines = renderLive(scene.view, { ...size, now: START, color: false });

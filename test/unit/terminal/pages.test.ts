@@ -75,7 +75,7 @@ describe('the dry run', () => {
 describe('an error', () => {
   it('shows cause, code, place, node, log and next step', () => {
     const error = new ClusterliftError({
-      code: 'script-failed',
+      code: 'upgrade-failed',
       message: 'The upgrade script ended with status 3',
       hint: 'Mend it.',
       exit: ExitStatus.failed,
@@ -85,7 +85,7 @@ describe('an error', () => {
       at: { file: 'clusters.json', line: 3, column: 7 },
     });
     assert.deepEqual(renderError(error, theme), [
-      '✗ The upgrade script ended with status 3 [script-failed]',
+      '✗ The upgrade script ended with status 3 [upgrade-failed]',
       '  At: clusters.json:3:7',
       '  Node: node2, step upgrade',
       '  │ no space left on device',
@@ -130,7 +130,7 @@ describe('plain lines', () => {
     assert.equal(lines[0], '20:17:55Z run 20261122T201755Z-staging-4f2a: upgrade of staging started');
     assert.equal(
       lines[5],
-      '20:18:36Z node3: upgrade failed after 0.9s: The upgrade script ended with status 3 [script-failed]\n  | unpacking libvoice\n  | E: no space left on device',
+      '20:18:36Z node3: upgrade failed after 0.9s: The upgrade script ended with status 3 [upgrade-failed]\n  | unpacking libvoice\n  | E: no space left on device',
     );
     assert.equal(
       plainLines({ type: 'progress', node: 'a', step: 'stage', done: 1, total: 2, rate: 1, etaMs: 1 }),

@@ -1,6 +1,6 @@
 import type { ExitStatus } from '../../../src/base/errors';
 import type { NodeModel } from '../../../src/cluster/model';
-import type { Event, JournalEntry, RunEvent } from '../../../src/engine/journal/events';
+import type { ErrorRecord, Event, JournalEntry, RunEvent } from '../../../src/engine/journal/events';
 import type { Plan, PlanNode, StepName } from '../../../src/engine/journal/plan';
 import { emptyView, fold, type RunView } from '../../../src/engine/journal/view';
 
@@ -142,8 +142,8 @@ export class Scene {
   }
 
   fail(node: string, step: StepName, log: readonly string[] = []): this {
-    const error = {
-      code: 'script-failed',
+    const error: ErrorRecord = {
+      code: 'upgrade-failed',
       message: `The ${step} script ended with status 3`,
       hint: 'Mend the cause that the log names, then retry this node.',
       log,

@@ -3,6 +3,7 @@ import { renderSummary } from '../../../src/terminal/summary';
 import { versionsNow } from '../../../src/terminal/exits';
 import { cells } from '../../../src/terminal/width';
 import { mixedScene, planOf, Scene } from './scenes';
+import type { ErrorRecord } from '../../../src/engine/journal/events';
 
 const theme = { columns: 80, unicode: true, color: false };
 const place = { folder: '/home/ann/.local/state/clusterlift/runs/20261122T201755Z-staging-4f2a', home: '/home/ann' };
@@ -22,7 +23,7 @@ describe('the summary of a run', () => {
       'node2  24.1.0  (24.2.0)  24.1.0  not started        node2.log',
       'node3  24.1.0  (24.2.0)  24.1.5  failed        41s  node3.log',
       '',
-      '✗ node3, upgrade: The upgrade script ended with status 3 [script-failed]',
+      '✗ node3, upgrade: The upgrade script ended with status 3 [upgrade-failed]',
       '  │ unpacking libvoice',
       '  │ E: no space left on device',
       '  Next: Mend the cause that the log names, then retry this node.',
@@ -68,7 +69,7 @@ describe('the summary of a run', () => {
   });
 
   it('sends a run with a node of unknown outcome to resume, not to a new upgrade', () => {
-    const error = { code: 'node-unknown', message: 'node3 did not answer', hint: 'Bring it back.' };
+    const error: ErrorRecord = { code: 'node-unknown', message: 'node3 did not answer', hint: 'Bring it back.' };
     const scene = mixedScene().fact({ type: 'node.finished', node: 'node3', outcome: 'unknown', error });
     scene.fact({ type: 'run.finished', outcome: 'unknown', status: 4, nodes: {} });
     const lines = renderSummary(scene.view, place, theme);

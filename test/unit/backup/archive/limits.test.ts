@@ -9,12 +9,13 @@ import { MemberGuard } from '../../../../src/backup/archive/members';
 import { Names } from '../../../../src/backup/archive/names';
 import { MAX_POINT_BYTES } from '../../../../src/backup/points/point';
 import { type Member, TarReader } from '../../../../src/backup/archive/tar-stream';
+import type { ErrorCode } from '../../../../src/base/catalogue';
 
 const member = (name: string, type: Member['type'] = 'file'): Member => ({
   ...{ name, type, mode: 0, uid: 0, gid: 0, size: 0, mtime: '0', target: '', device: '', attributes: [] },
 });
 
-function refuses(code: string, words: RegExp): (error: unknown) => boolean {
+function refuses(code: ErrorCode, words: RegExp): (error: unknown) => boolean {
   return (error) => {
     assert.ok(error instanceof Error && hasCode(error, code), String(error));
     assert.match(error.message, words);

@@ -5,13 +5,14 @@ import type { Lane, NodeOutcome, RunEvent } from '../../../../src/engine/journal
 import type { StepName } from '../../../../src/engine/journal/plan';
 import { fold, viewOf, type RunView } from '../../../../src/engine/journal/view';
 import { planOf } from '../plans';
+import type { ErrorCode } from '../../../../src/base/catalogue';
 
 type Result = 'done' | 'failed' | 'unknown' | 'running';
-type Step = readonly [step: StepName, result: Result, lane?: Lane, code?: string];
+type Step = readonly [step: StepName, result: Result, lane?: Lane, code?: ErrorCode];
 
 function viewAfter(steps: readonly Step[], outcome: NodeOutcome, quiet = false): RunView {
   const backup = { reason: 'upgrade', paths: [], exclude: [], quiet, nodes: {} } as const;
-  const events: RunEvent[] = steps.flatMap(([step, result, lane = 'main', code = 'x']): RunEvent[] => {
+  const events: RunEvent[] = steps.flatMap(([step, result, lane = 'main', code = 'step-failed']): RunEvent[] => {
     const key = { node: 'a', step, lane, attempt: 1 };
     const begun: RunEvent = { type: 'step.started', ...key };
     const error = { code, message: '', hint: '' };

@@ -8,9 +8,10 @@ import fc from 'fast-check';
 import { ClusterliftError } from '../../../../src/base/errors';
 import type { RunEvent } from '../../../../src/engine/journal/events';
 import { Journal, parseJournal } from '../../../../src/engine/journal/journal';
+import { readCode } from '../../../../src/base/catalogue';
 
 const execFile = promisify(execFileCallback);
-const warning = (message: string): RunEvent => ({ type: 'warning', code: 'test', message });
+const warning = (message: string): RunEvent => ({ type: 'warning', code: readCode('test'), message });
 
 describe('journal', () => {
   let folder: string;

@@ -8,6 +8,7 @@ import { hasCode } from '../../../../src/base/errors';
 import { extendedJournal } from '../../../../src/engine/journal/journal';
 import { planDigest, planText, Runs } from '../../../../src/engine/journal/runs';
 import { planOf } from '../../terminal/scenes';
+import type { ErrorCode } from '../../../../src/base/catalogue';
 
 const execFile = promisify(execFileWithCallback);
 
@@ -97,7 +98,7 @@ describe('the folder of a run', () => {
     const text = planText(plan);
     const first = { type: 'run.started', run, action: 'upgrade', cluster: 'c', plan: planDigest(plan) } as const;
     const journal = extendedJournal('', 'j', [{ ...first, host: 'h', pid: 1, epoch: 1 }]);
-    const isCode = (code: string) => (error: unknown) => hasCode(error, code);
+    const isCode = (code: ErrorCode) => (error: unknown) => hasCode(error, code);
     const kept = (name: string): Promise<string> => readFile(join(home, 'runs', run, name), 'utf8');
 
     it('is there as a whole, and never overwrites one that is here', async () => {

@@ -1,6 +1,6 @@
 import { strict as assert } from 'node:assert';
 import fc from 'fast-check';
-import type { JournalEntry, Lane, NodeOutcome, RunEvent } from '../../../../src/engine/journal/events';
+import type { ErrorRecord, JournalEntry, Lane, NodeOutcome, RunEvent } from '../../../../src/engine/journal/events';
 import { runOutcome } from '../../../../src/engine/journal/outcome';
 import { STEPS } from '../../../../src/engine/journal/plan';
 import {
@@ -42,7 +42,7 @@ const finished = (node: string, outcome: 'upgraded' | 'failed' | 'unknown' | 'no
   outcome,
 });
 
-const ERROR = { code: 'attempt-lost', message: 'm', hint: 'h' };
+const ERROR: ErrorRecord = { code: 'attempt-lost', message: 'm', hint: 'h' };
 const POINT = { type: 'point', id: 'p', location: 'l' } as const;
 
 describe('the view of a run', () => {

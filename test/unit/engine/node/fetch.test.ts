@@ -7,6 +7,7 @@ import { dropFetched, fetchOnNode, type FetchedOnNode, type NodeFetch } from '..
 import { parseAddress, urlKey } from '../../../../src/package/sources/address';
 import { type Answer, HttpLab } from '../../../lab/http';
 import { underBothShells } from './shells';
+import type { ErrorCode } from '../../../../src/base/catalogue';
 
 const content = Buffer.from(Array.from({ length: 900_000 }, (_, at) => (at * 31) % 253));
 const other = Buffer.from(content.map((byte) => 255 - byte));
@@ -128,7 +129,7 @@ underBothShells('A download by a node', (place) => {
   });
 
   it('says why it is not to be had, without its query', async () => {
-    const cases: readonly [code: string, url: string, options?: Parameters<typeof get>[1]][] = [
+    const cases: readonly [code: ErrorCode, url: string, options?: Parameters<typeof get>[1]][] = [
       ['url-not-found', `${http.origin}/nothing.iso?token=geheim`],
       ['url-auth', http.serve('/closed.iso', { body: content, auth: 'me:right' }), { auth: 'me:wrong' }],
       ['url-unavailable', 'http://127.0.0.1:9/x.iso?token=geheim'],
