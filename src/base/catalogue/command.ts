@@ -115,6 +115,11 @@ export const COMMAND_ERRORS = {
     cause: 'The command was cancelled.',
     next: 'Start the command again when you are ready.',
   },
+  'cwd-missing': {
+    exit: usage,
+    cause: 'The current folder was removed or cannot be read.',
+    next: 'Change to another folder, then repeat the command.',
+  },
   'state-unwritable': {
     exit: refused,
     cause: 'The state directory of this machine cannot be written. Nothing was changed.',
