@@ -1,3 +1,4 @@
+import { advice } from '../../base/shell';
 import { ClusterliftError, ExitStatus, hasCode } from '../../base/errors';
 import { leftBy } from '../journal/application';
 import { errorRecord, type RunContext } from './context';
@@ -30,7 +31,15 @@ export async function refuseRun(ctx: RunContext, error: unknown): Promise<void> 
   await unlockAll(ctx);
   const outcome = isOld ? 'overtaken' : ctx.resumed && !hasFailed(ctx) ? 'stopped' : 'failed';
   await ctx.record({ type: 'run.finished', outcome, status: statusOf(error), nodes: nodeResults(ctx.view) });
-  throw withDown(ctx, error);
+  throw withDown(ctx, outcome === 'failed' ? closed(error) : error);
+}
+
+/** The run is over: the process ends with the status of its last line, and there is nothing to resume. */
+function closed(error: unknown): unknown {
+  if (!hasCode(error, 'node-unknown')) return error;
+  const { node = 'the node' } = error;
+  const hint = advice`Bring ${node} back, then run the same command again: it frees the lock that this run may have left there.`;
+  return new ClusterliftError({ ...error.detail(), hint, exit: statusOf(error) });
 }
 
 /** One error is told of all; an application that is down on another node (a quiet backup) must not go unsaid with its own. */

@@ -83,6 +83,7 @@ state_facts() {
   if [ -d "$S" ]; then
     emit state-exists yes
     [ "${nearest#* }" = "$(id -u)" ] || foreign=yes
+    state_link_is_ours || foreign=yes
     [ -z "$foreign" ] || emit state-foreign yes
   fi
   space "$S"

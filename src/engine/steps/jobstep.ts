@@ -7,7 +7,7 @@ import { formatDuration } from '../../base/units';
 import type { RunTask } from '../../backup/points/task';
 import type { FollowOptions, JobEnd, JobSpec, ScriptRequests } from '../../ssh/exec/jobs';
 import type { NodeConnection } from '../../ssh/connection';
-import { runJob } from '../../ssh/exec/jobs';
+import { beganBefore, followJob, runJob } from '../../ssh/exec/jobs';
 import type { RunContext } from '../control/context';
 import { directoryOf, environmentOf, type ScriptAction } from './environment';
 import { jobId, type Lane, type StepData, type StepKey } from '../journal/events';
@@ -139,18 +139,27 @@ async function toTheEnd(
   watch: JobWatch,
 ): Promise<EndOfClaimed> {
   let offset = 0;
-  return untilClaimed(ctx, step, (connection) =>
-    runJob(connection, spec, {
-      offset,
-      ...watch,
-      onOutput: (text) => {
-        tail.add(text);
-        ctx.live({ type: 'output', node: step.node, step: step.step, text });
-      },
-      onOffset: (next) => {
-        offset = next;
-      },
-    }),
+  let begun = false;
+  const options: FollowOptions = {
+    signal: watch.signal,
+    onAge: (age) => {
+      begun = true;
+      watch.onAge(age);
+    },
+    onOutput: (text) => {
+      begun = true;
+      tail.add(text);
+      ctx.live({ type: 'output', node: step.node, step: step.step, text });
+    },
+    onOffset: (next) => {
+      offset = next;
+    },
+  };
+  // What was seen running is only followed after a lost link: where its directory is gone, it must not start again.
+  return untilClaimed(ctx, step, async (connection) =>
+    begun
+      ? beganBefore(await followJob(connection, spec, { ...options, offset }))
+      : runJob(connection, spec, { ...options, offset }),
   );
 }
 

@@ -112,12 +112,12 @@ launch() {
   launch_unit "$@" || launch_detached "$@"
   uptime_now
   until_up=$((UP + 20))
-  while [ ! -d "$J/started" ] && [ "$UP" -lt "$until_up" ] && holds "$run" "$epoch"; do
+  while [ -d "$J" ] && [ ! -d "$J/started" ] && [ "$UP" -lt "$until_up" ] && holds "$run" "$epoch"; do
     pause 0.02
     uptime_now
   done
   drop_fifo
-  [ -d "$J/started" ] || fence "$run" "$epoch"
+  [ ! -d "$J" ] || [ -d "$J/started" ] || fence "$run" "$epoch"
 }
 
 start() {
@@ -125,10 +125,20 @@ start() {
   shift 5
   J=$S/jobs/$id
   read_secrets
-  [ ! -d "$J/started" ] || return 0
+  if [ -d "$J/started" ]; then
+    had=yes
+    return 0
+  fi
   fence "$run" "$epoch"
   [ -d "$J" ] || upload "$@"
+  [ ! -d "$J" ] || had=yes
   launch
+}
+
+# look: a directory that was there and is gone is that of a job that began: it is never started again.
+look() {
+  job_state "$J"
+  [ "$STATE" != absent ] || [ -z "$had" ] || STATE=dead
 }
 
 # The state first, the size of the log after it: what was written before the end is always shown.
@@ -139,7 +149,7 @@ follow() {
   while :; do
     STATE=running
     if [ -e "$J/rc" ] || [ "$looked" -le "$UP" ]; then
-      job_state "$J"
+      look
       looked=$((UP + 1))
     fi
     [ ! -s "$J/log" ] || size=$(wc -c <"$J/log") || size=0
@@ -180,11 +190,11 @@ tell() {
 state_path "$2"
 mode=$1
 shift
-size=0 RC=
+size=0 RC='' had=''
 case $mode in
   start)
     start "$@"
-    job_state "$J"
+    look
     tell
     ;;
   run)

@@ -105,7 +105,12 @@ export async function runJob(connection: NodeConnection, spec: JobSpec, options:
   const follower = new Follower(connection, options);
   const status = await follower.watch(['run', ...args, '--', ...follower.position()], stdin);
   if (status.state !== 'running') return status;
-  return follower.toTheEnd(spec.stateDir, spec.id);
+  return beganBefore(await follower.toTheEnd(spec.stateDir, spec.id));
+}
+
+/** The end of a job that was seen running: a directory that is gone was removed, and nobody knows how the job went. */
+export function beganBefore(end: JobEnd): JobEnd {
+  return end.state === 'absent' ? { state: 'unknown', reason: 'dead' } : end;
 }
 
 /** Follows a job to its end; see `runJob`. */

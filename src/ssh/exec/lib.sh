@@ -53,6 +53,17 @@ state_path() {
   # What somebody else keeps there is not ours to believe, and nothing of it may run. facts.sh only says so.
   [ ! -e "$S" ] || [ -O "$S" ] || [ "${STATE_ANY-}" = yes ] || state_of_root ||
     die state-owner "$S belongs to another user than uid $(id -u)"
+  [ "${STATE_ANY-}" = yes ] || state_link_is_ours || die state-owner "$S is a link that another user made"
+}
+
+# A link of somebody else would lead us, as root, to any directory of root.
+state_link_is_ours() {
+  [ -L "$S" ] || return 0
+  # shellcheck disable=SC2012
+  ls -ldn "$S" | {
+    read -r _ _ uid _
+    [ "$uid" = 0 ] || [ "$uid" = "$(id -u)" ]
+  }
 }
 
 state_of_root() {

@@ -166,4 +166,20 @@ describe('an upgrade that is disturbed', function () {
     assert.match(result.stderr, /succeeded/);
     await exactlyOnce(lab.nodes, BRACKET);
   });
+
+  it('a node that hangs while it is locked: refused with status 3 as the last line says, and the same command works later', async () => {
+    const { path } = await acmePackage('2.0');
+    const [n1] = lab.nodes;
+    assert.ok(n1);
+    const command = start(lab, ['upgrade', path, '--give-up', '3s']);
+    await command.waitFor((event) => event.type === 'step.started' && event['step'] === 'lock');
+    n1.suspendSshd();
+    const result = await command.done;
+    n1.resumeSshd();
+    assert.equal(result.status, 3, said(result));
+    assert.equal(result.events.at(-1)?.['status'], 3);
+    assert.match(result.stderr.replace(/\s+/g, ' '), /Bring n1 back, then run the same command again/);
+    await run(lab, ['upgrade', path], 0);
+    await exactlyOnce(lab.nodes, BRACKET);
+  });
 });

@@ -1,6 +1,6 @@
 import { strict as assert } from 'node:assert';
 import { existsSync } from 'node:fs';
-import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { lchown, mkdir, readdir, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { arch, hostname, userInfo } from 'node:os';
 import { join } from 'node:path';
 import { hasCode } from '../../../../src/base/errors';
@@ -49,6 +49,20 @@ underBothShells('The facts of a node', (place) => {
     assert.deepEqual([facts.products, facts.packages, facts.openJobs, facts.requests], [[], [], [], []]);
     assert.equal(facts.lock, undefined);
     assert.equal(existsSync(stateDir), false);
+  });
+
+  it('tell a link that another user made apart, and nothing is written where it leads', async function () {
+    if (process.getuid?.() !== 0) this.skip();
+    const { node, stateDir, root } = place();
+    const victim = join(root, 'of root');
+    await mkdir(victim, { mode: 0o755 });
+    await symlink(victim, stateDir);
+    assert.equal((await gatherFacts(node, { stateDir })).state.foreign, false);
+    await lchown(stateDir, 65534, 65534);
+    assert.equal((await gatherFacts(node, { stateDir })).state.foreign, true);
+    const take = takeLock(node, { stateDir, run: 'r1', me: self(), token: 't', user: 'ann', command: 'c' });
+    await assert.rejects(take, (error) => hasCode(error, 'state-owner'));
+    assert.deepEqual([await readdir(victim), (await stat(victim)).mode & 0o777], [[], 0o755]);
   });
 
   it('tell of the lock, open jobs, requests, products and staged packages', async () => {

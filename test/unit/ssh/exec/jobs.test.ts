@@ -46,6 +46,20 @@ underBothShells('A job', (place) => {
     assert.equal(count(root), 1);
   });
 
+  it('that removes its own directory is of unknown outcome, and is not started again', async () => {
+    const { node, root, stateDir } = place();
+    for (const [name, when] of [
+      ['at-once', ':'],
+      ['later', 'sleep 0.5'],
+    ] as const) {
+      const text = `echo x >>"$1/${name}"; ${when}; rm -rf "\${CLUSTERLIFT_OUTPUT%/*}"; sleep 0.3`;
+      const spec = job(place(), { kind: 'text', text, args: [root] }, { id: `r1.n1.${name}.1` });
+      assert.deepEqual(await runJob(node, spec), { state: 'unknown', reason: 'dead' });
+      assert.equal(await readFile(join(root, name), 'utf8'), 'x\n');
+      assert.equal(existsSync(join(stateDir, 'jobs', spec.id)), false);
+    }
+  });
+
   it('tells its age by the clock of the node, also to a later follower', async () => {
     const { node, stateDir } = place();
     const spec = job(place(), { kind: 'text', text: 'sleep 6' });
