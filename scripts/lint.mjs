@@ -4,6 +4,7 @@ import { spawn, spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { howTo, language } from './prose.mjs';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const NODE = join(ROOT, 'node_modules/node/bin/node');
@@ -32,6 +33,8 @@ const CHECKS = {
   'dead code': tool('knip/bin/knip.js', '--no-config-hints'),
   shellcheck: ['shellcheck', ['--shell=sh', ...tracked('*.sh')]],
   'lock files': lockFiles,
+  'how-to': () => howTo(ROOT, tracked('docs/how-to/*.md')),
+  language: () => language(ROOT, tracked('*.md', 'src/*.ts', 'src/*.sh', 'scripts/*')),
 };
 
 /** Files that git knows or would add. */

@@ -52,7 +52,7 @@ function coreOf(context: vscode.ExtensionContext, store: Store): Core {
   const channels = store.add(new OutputChannels(hub, clusters, engine));
   const status = store.add(new StatusCache(context.workspaceState));
   const runs = store.add(new RunsModel(launcher.stateHome));
-  // A run that goes on again is no news to the folders' watcher.
+  // The watcher of the folders does not report a run that was resumed.
   store.add(hub.onDidChange(() => void runs.refresh()));
   store.add(clusters.onDidChange(() => status.keep(clusters.files)));
   const queries = store.add(new Queries(launcher, asker, none));

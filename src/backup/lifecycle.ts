@@ -65,7 +65,7 @@ export async function checkBackup(
   const results = await mapLimit(nodes, NODES_AT_ONCE, (node) =>
     probe(node, pathsOf(node.name), locationOnNode(store.location, node.stateDir), undefined, signal),
   );
-  // In the order of the nodes, whoever answered first.
+  // In the order of the nodes, not of their answers.
   results.forEach((each, index) => {
     const node = nodes[index]?.name ?? '';
     if (each.status === 'rejected') {

@@ -9,7 +9,7 @@ import { SftpStore } from './stores/sftp';
 export interface StoreSite {
   /** `Connector.server` of the ssh room. */
   server(host: string, port: number | undefined, user: string | undefined): ConnectServer;
-  /** The password of a restic repository: from the environment, else asked for; remembered by whoever gives it. */
+  /** The password of a restic repository: from the environment, else asked for; the caller remembers it. */
   resticPassword(location: string, repository: string): Promise<string>;
 }
 

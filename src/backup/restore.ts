@@ -71,7 +71,7 @@ export async function checkRestore(
     const location = locationOnNode(store.location, node.stateDir);
     return { part, paths, found: await probe(node, paths, location, new Date(read.point.created), signal) };
   });
-  // In the order of the nodes, whoever answered first.
+  // In the order of the nodes, not of their answers.
   results.forEach((each, index) => {
     const node = nodes[index]?.name ?? '';
     if (each.status === 'rejected') {

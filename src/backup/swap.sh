@@ -224,7 +224,7 @@ new_in() {
   elif [ "$STATE" = filling ]; then
     fill "${NEW%/*}" || return 1
   elif exists "$NEW"; then
-    # Somebody made it anew meanwhile.
+    # Another process made it again meanwhile.
     clear_path || return 1
     if ! try_rename "$NEW" "./$BASE"; then
       path_is filling || return 1

@@ -76,7 +76,7 @@ export function deadlineIn(ms: number): { readonly passed: boolean } {
 
 export interface Timer {
   cancel(): void;
-  /** Counts from the beginning again; after `cancel` or the end it starts anew. */
+  /** Counts from the beginning again; after `cancel` or the end it starts again. */
   restart(): void;
   /** Alone it keeps the process no longer alive. */
   unref(): this;

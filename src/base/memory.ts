@@ -10,7 +10,7 @@ const EVERY = 1024 * 1024;
 const WHOLE = 24;
 
 /**
- * The space of young objects stays as small as it begins, so that what streams by is let go of soon: a whole image is
+ * The space of young objects stays as small as it begins, so that streamed data is released soon: a whole image is
  * staged in a quarter less memory, and in less time of the processor. To be called before anything else.
  */
 export function keepYoungSpaceSmall(): void {

@@ -15,7 +15,7 @@ export interface SignerLine {
 const KEY = /^(?:(valid-\S+) +)?(?:ssh-|ecdsa-|sk-)\S+ +(\S+)(?: +([^\r\n]*))?$/;
 const OPTION = /^(valid-after|valid-before)="?(\d{8}(?:\d{4}(?:\d{2})?)?Z?)"?$/;
 
-/** @returns undefined: it is no such line, or its options cannot be */
+/** @returns undefined: not such a line, or its options cannot be */
 export function parseSigner(text: string): SignerLine | undefined {
   const match = KEY.exec(text.trim());
   if (!match) return undefined;

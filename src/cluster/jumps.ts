@@ -24,7 +24,7 @@ export function jumpProblems(document: ConfigDocument, cluster: Path, nodes: rea
 }
 
 /**
- * A jump that is no node is an SSH host, unless it looks like a slip: `noed1` for `node1`.
+ * A jump that is not a node is an SSH host, unless it looks like a slip: `noed1` for `node1`.
  * `node4` is none: machines that differ in their number are different machines.
  */
 function misspelt(jump: string, node: string): boolean {

@@ -18,7 +18,7 @@ export interface NodeModel {
   readonly roles: readonly string[];
   /** How other nodes reach it; `host` unless said otherwise. */
   readonly address: string;
-  /** Undefined: the default of design 6, found out on the node. */
+  /** Undefined: the default of docs/on-a-node.md, found out on the node. */
   readonly stateDir: string | undefined;
 }
 

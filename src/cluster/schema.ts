@@ -3,7 +3,7 @@ import { parseSigner } from '../base/signers';
 import { LOCATION_NAME, LOCATION_URI, NAME } from './names';
 
 /**
- * The one schema of clusters.json (design 4). From it come the types, what the loader accepts and the JSON Schema of the editor
+ * The one schema of clusters.json (docs/clusters-json.md). From it come the types, what the loader accepts and the JSON Schema of the editor
  * (scripts/generate-schema.ts). What no schema can say (unknown names, circles, secrets) is in checks.ts.
  * Each rule carries its message as "must be …"; the loader puts the place in front.
  */

@@ -22,7 +22,7 @@ export interface CommandContext {
   readonly by: string;
   /** First Ctrl-C: no new node is begun. */
   readonly stop: AbortSignal;
-  /** Second Ctrl-C: this process lets go at once. */
+  /** Second Ctrl-C: this process detaches at once. */
   readonly detach: AbortSignal;
   readonly live: LiveRuns;
 }

@@ -6,7 +6,7 @@ import { RUN_COMMANDS } from './run-commands';
 import type { CommandSpec } from './spec';
 
 /**
- * The command language (design 3) as data. The parser, the help, the shell completion, the palette and the tasks all read this table;
+ * The command language (docs/commands.md) as data. The parser, the help, the shell completion, the palette and the tasks all read this table;
  * none of them knows a command by itself.
  */
 export const COMMANDS: readonly CommandSpec[] = [

@@ -19,7 +19,7 @@ export interface Tokens {
   readonly options: ReadonlyMap<OptionKey, unknown>;
   readonly help: boolean;
   readonly version: boolean;
-  /** Not thrown: whoever asks for help gets it all the same. */
+  /** Not thrown: a request for help is answered all the same. */
   readonly problems: readonly ClusterliftError[];
 }
 

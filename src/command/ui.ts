@@ -68,7 +68,7 @@ export class UserInterface {
     this.#view = entries.length > 0 ? viewOf(plan, entries) : emptyView(plan);
   }
 
-  /** Says how to come back to a run that this process lets go of. */
+  /** Says how to come back to a run that this process detaches from. */
   detached(verb: 'attach' | 'resume'): void {
     if (this.#view?.state !== 'running') return;
     const { run } = this.#view;

@@ -8,7 +8,7 @@ export interface Value<T> {
   readonly shown: string;
   /** Ends the sentence "… must be". */
   readonly expects: string;
-  /** Undefined: it is no such value. */
+  /** Undefined: not such a value. */
   read(text: string): T | undefined;
   /** What `read` reads back as the same value. */
   write(value: T): string;

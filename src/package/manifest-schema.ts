@@ -3,7 +3,7 @@ import { parseDuration, parseSize } from '../base/units';
 import { parseRange } from './version';
 
 /**
- * The schema of upgrade.json (design 5). Each rule carries its message as "must be …"; the reader puts the place in front.
+ * The schema of upgrade.json. Each rule carries its message as "must be …"; the reader puts the place in front.
  * Words that end up in file names, unit names or variables on the nodes are kept plain.
  */
 

@@ -35,7 +35,7 @@ interface Readable {
 }
 
 /**
- * Picks the package of `upgrade` without a name (design 3): of the installed product, never older than what is installed,
+ * Picks the package of `upgrade` without a name (docs/commands.md): of the installed product, never older than what is installed,
  * the newest by manifest version, then by time.
  * @param installed undefined: nothing is installed
  * @throws ClusterliftError `no-package-found`, `package-product-unclear` (nothing installed and several products),
@@ -78,7 +78,7 @@ function onlyProduct(readable: readonly Readable[]): string | undefined {
   });
 }
 
-/** The same image twice (size, digest) is no question; two different ones of one version are. */
+/** The same image twice (size, digest) is fine; two different images of one version need an answer. */
 function refuseTie(newest: readonly Readable[]): void {
   const [first] = newest;
   const other = newest.find((each) => first !== undefined && differ(first.candidate, each.candidate));

@@ -6,7 +6,7 @@ import { parseSums, SIGNATURE_FILE, SUMS_FILE, verifySums, type CheckedSums, typ
 export interface VerifyOptions {
   /** As in clusters.json; without any, nobody's signature is asked for. */
   readonly trustedSigners: readonly string[];
-  /** Keys whose signature is refused, whoever else is trusted. */
+  /** Keys whose signature is refused, even if they are trusted. */
   readonly revokedSigners: readonly string[];
   readonly requireSignature: boolean;
   /** Bytes hashed so far, of all. */

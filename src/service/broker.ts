@@ -22,7 +22,7 @@ export interface BrokerOptions {
   /** Gets `question` events. */
   readonly sink: EventSink;
   /**
-   * Milliseconds that a question waits while nobody is there; asked anew each time, because there is more patience
+   * Milliseconds that a question waits while no client is attached; read each time, because it waits longer
    * after the first change than before. 0: as unattended, at once.
    */
   readonly maxWait: () => number;

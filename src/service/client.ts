@@ -116,7 +116,7 @@ export class RunClient {
     }
   }
 
-  /** The server proves first: what is no run of ours learns nothing that it could use. */
+  /** The server proves first: another process learns nothing that it could use. */
   async #shakeHands(): Promise<void> {
     const { token } = this.control;
     const mine: Hello = { version: PROTOCOL_VERSION, nonce: randomBytes(32).toString('hex') };
@@ -174,7 +174,7 @@ export class RunClient {
     return this.#end;
   }
 
-  /** Lets go; the run goes on. */
+  /** Detaches; the run continues. */
   close(): void {
     this.#left = true;
     this.#socket.destroy();

@@ -25,7 +25,7 @@ const MOST_CONNECTIONS = 64;
 const FAREWELL_MS = 2000;
 
 /**
- * The control socket of a run: whoever can read the run's `control.json` may follow it, stop it and answer its questions.
+ * The control socket of a run. Users who can read the run's `control.json` may follow it, stop it and answer its questions.
  * A follower that is slow, or breaks, or lies, does nothing to the run.
  */
 export class ControlServer {

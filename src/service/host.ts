@@ -18,7 +18,7 @@ import { PROCESS_LOG } from './spawn';
 export interface HostedRun {
   /** Its `serve` uses the socket that is open already. */
   readonly live: LiveRuns;
-  /** Whoever started the run, else whoever is attached. */
+  /** The client that started the run, else those that are attached. */
   readonly asker: Asker;
   /** Tells people something while there is no plan yet. */
   say(lines: readonly string[]): void;
@@ -26,7 +26,7 @@ export interface HostedRun {
   sink(event: Event | JournalEntry): void;
   /** Somebody asked to stop, also before there was a run. */
   readonly stop: AbortSignal;
-  /** The process is told to end (SIGTERM): it lets go, what runs on the nodes goes on. */
+  /** The process must end (SIGTERM): it detaches, jobs on the nodes continue. */
   readonly detach: AbortSignal;
 }
 
@@ -36,7 +36,7 @@ export interface RunProcessDeps {
   execute(request: RunRequest, host: HostedRun): Promise<RunEnd>;
 }
 
-/** Milliseconds for the first message. Whoever starts a run sends it at once. */
+/** Milliseconds for the first message. The client that starts a run sends it at once. */
 const BEGIN_MS = 30_000;
 
 /**
@@ -150,7 +150,7 @@ class RunProcess {
   };
 }
 
-/** How a run ends that threw: refused before it began, or let go of. */
+/** How a run ends that threw: refused before it began, or detached. */
 export function endOfError(error: unknown): RunEnd {
   if (!(error instanceof ClusterliftError)) {
     const hint = 'This is a fault of Clusterlift: report it with the journal of the run.';

@@ -5,7 +5,7 @@ import type { Plan } from '../engine/journal/plan';
 import type { Question } from '../ssh/connection';
 
 /**
- * What is spoken on the control socket of a run (design 7): JSON-RPC 2.0 as vscode-jsonrpc frames it.
+ * What is spoken on the control socket of a run (docs/architecture.md): JSON-RPC 2.0 as vscode-jsonrpc frames it.
  * First both sides prove that they know the token of `control.json`, which itself never crosses; until then nothing else is heard.
  * `hello`, `prove` and `stop` stay as they are in every version: a client of another major version may use those only.
  */
@@ -59,7 +59,7 @@ export interface OpenQuestion {
   readonly question: Question;
 }
 
-/** What the process of a run is to do: the words of the command line, as in design 3. */
+/** What the process of a run is to do: the words of the command line. */
 export interface RunRequest {
   readonly argv: readonly string[];
   /** Where relative paths of the words are meant. */

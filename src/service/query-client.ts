@@ -43,7 +43,7 @@ export interface Shell {
 
 const KEPT_STDERR = 8192;
 
-/** The window's end of the service process: starts it on first need, and anew when it has ended. */
+/** The window's end of the service process: starts it on first need, and again when it has ended. */
 export class QueryClient {
   readonly #launcher: Omit<Launcher, 'stateHome'>;
   readonly #asker: Asker;

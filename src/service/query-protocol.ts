@@ -14,7 +14,7 @@ export interface QueryRequest {
 }
 
 export interface QueryResult {
-  /** The exit status of design 3. */
+  /** The exit status of docs/commands.md. */
   readonly status: number;
   /** What `--json` gives, an element a line. */
   readonly rows: readonly unknown[];

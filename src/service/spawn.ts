@@ -11,7 +11,7 @@ import { readControlFile } from './address';
 import { RunClient, type RunFollower } from './client';
 import type { RunRequest } from './protocol';
 
-/** Starting a process that works on one run and outlives whoever started it (design 7). */
+/** Starts a process that works on one run and outlives the one that started it. */
 
 export interface Launcher {
   /** The program that runs scripts: `process.execPath`, also when that is the editor's. */

@@ -5,7 +5,7 @@ export interface Deferred<T> {
   reject(error: Error): void;
 }
 
-/** A rejection that nobody waits for yet is no crash: whoever awaits the promise gets it. */
+/** A rejection before anything awaits the promise must not crash the process: a later `await` gets it. */
 export function deferred<T>(): Deferred<T> {
   let resolve: (value: T) => void = () => undefined;
   let reject: (error: Error) => void = () => undefined;

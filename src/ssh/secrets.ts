@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { ClusterliftError, ExitStatus, messageOf } from '../base/errors';
 import { deferred } from './deferred';
 
-/** The secrets that can come unattended (design 3), each as `NAME` or `NAME_FILE`. */
+/** The secrets that can come unattended (docs/commands.md), each as `NAME` or `NAME_FILE`. */
 const VARIABLES = {
   'ssh-password': 'CLUSTERLIFT_SSH_PASSWORD',
   'backup-password': 'CLUSTERLIFT_BACKUP_PASSWORD',

@@ -89,7 +89,7 @@ export class TerminalAsker implements Asker {
   }
 
   /**
-   * One line in raw mode; the mode is given back whatever happens. Raw before the prompt is seen: whoever answers
+   * One line in raw mode; the mode is always restored. Raw before the prompt is seen: a program that answers
    * at once (a paste, a script) would have a secret echoed by the terminal itself.
    */
   async #readLine(prompt: string, hidden: boolean, signal: AbortSignal | undefined): Promise<Typed> {

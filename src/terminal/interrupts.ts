@@ -1,5 +1,5 @@
 /**
- * Ctrl-C, as design 3 has it: the first asks the run to stop (begun nodes are finished), the second lets go of it (130),
+ * Ctrl-C: the first asks the run to stop (begun nodes are finished), the second detaches (130),
  * a third ends the process whatever hangs.
  */
 export interface InterruptEffects {
@@ -52,7 +52,7 @@ export class Interrupts {
     }
   };
 
-  /** Gives the signals back to whoever had them. */
+  /** Gives the signals back to their former handlers. */
   dispose(): void {
     for (const signal of SIGNALS) this.#source.off(signal, this.press);
   }

@@ -30,7 +30,7 @@ export interface LiveTerminalOptions {
 
 /**
  * A run on a terminal: lines worth keeping are appended and scroll away, the live block is redrawn below them.
- * Where the stream is no terminal (or TERM=dumb) everything is appended and no cursor is ever moved.
+ * Where the stream is not a terminal (or TERM=dumb) everything is appended and no cursor is ever moved.
  * A broken stream breaks the display, never the run.
  */
 export class LiveTerminal {
@@ -174,7 +174,7 @@ export class LiveTerminal {
     return view.state === 'running' ? renderLive(view, theme) : [];
   }
 
-  /** Rows that the drawn block takes now: terminals wrap drawn lines anew when they become narrower. */
+  /** Rows that the drawn block takes now: terminals wrap drawn lines again when they become narrower. */
   #height(): number {
     const columns = this.theme().columns;
     return this.#drawn.reduce((sum, each) => sum + Math.max(1, Math.ceil(cells(plain(each)) / columns)), 0);

@@ -7,7 +7,7 @@ import { run, start } from '../integration/cli/scene';
 import { both, oneMore, runs, useBackups } from './backups';
 import { FAULTS, type Fault, isMoment, linkDies, nothingLeft, powerLoss, until } from './faults';
 
-/** The rows `backup` and `verify backup` of the recovery table (design 7), through real runs. */
+/** The rows `backup` and `verify backup` of the recovery table (docs/guarantees.md), through real runs. */
 describe('recovery of a backup', function () {
   this.timeout(300_000);
   const scene = useBackups();

@@ -7,7 +7,7 @@ import { begun, outcomes, start } from '../integration/cli/scene';
 import { both, isBack, reinstall, spoil, useBackups } from './backups';
 import { FAULTS, type Fault, linkDies, powerLoss, underWayOn, until } from './faults';
 
-/** The row `restore swap` of the recovery table (design 7), through real runs, and what else a way back has that an upgrade has not. */
+/** The row `restore swap` of the recovery table (docs/guarantees.md), through real runs, and what else a way back has that an upgrade has not. */
 describe('recovery of a restore', function () {
   this.timeout(300_000);
   const scene = useBackups({

@@ -30,7 +30,7 @@ tell_point() {
 
 check() {
   place=$BASE
-  # Whoever may exchange a directory there could have us write elsewhere. The built-in one lies where only we may write.
+  # A user who may exchange a directory there could redirect what we write. The built-in one lies where only we may write.
   if [ "$BASE" != "$S/backups" ] && exposed "$BASE"; then die location-exposed "$BASE is no safe place: $LOOSE"; fi
   if [ "$1" = create ]; then
     mkdir -p "$BASE" 2>/dev/null || die backup-write "$BASE cannot be made"

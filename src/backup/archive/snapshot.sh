@@ -95,7 +95,7 @@ create() {
   restic_from "$WORK/nothing" backup --json --retry-lock 5m "$@" >"$WORK/out" 2>"$WORK/said" && rc=0 || rc=$?
   start_again || exit 65
   cat "$WORK/said" >&2
-  # 3: something could not be read. What was removed meanwhile is no failure.
+  # 3: something could not be read. A file that was removed meanwhile is not a failure.
   grep -v 'no such file or directory' "$WORK/said" | grep '"message_type":"error"' >"$WORK/serious" || :
   if [ "$rc" = 3 ] && [ ! -s "$WORK/serious" ]; then rc=0; fi
   [ "$rc" = 0 ] || restic_refuse "$rc" backup-restic "$(cat "$WORK/said")"

@@ -77,7 +77,7 @@ export class StreamCheck {
     };
   }
 
-  /** Lets go of it, whatever its state. */
+  /** Closes it in any state. */
   destroy(): void {
     this.unpacker?.destroy();
   }

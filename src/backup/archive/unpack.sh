@@ -36,7 +36,7 @@ pick_stage() {
 
 make_stage() {
   STAGE=$1/.clusterlift-$TAG.$I
-  # Written first: whoever cleans up after us must know of it.
+  # Written first: a later cleanup must know of it.
   say "$STAGE" "p$I/stage"
   rm -rf "$STAGE"
   mkdir -m 700 "$STAGE" && mkdir "$STAGE/new" "$STAGE/old"

@@ -6,7 +6,7 @@ import { formatDuration } from '../../base/units';
 import { NAME } from '../../cluster/names';
 import { canonicalJson, sha256Hex } from './canonical';
 
-/** `point.json` and `status.json`: what lies next to the data of a restore point (design 8). */
+/** `point.json` and `status.json`: what lies next to the data of a restore point (docs/backups.md). */
 
 export const POINT_SCHEMA = 1;
 /** `point.json` whose parts carry the scripts of their own nodes. Earlier programs say that it is newer, and stop. */

@@ -1,6 +1,6 @@
 import type { Point, PointStatus } from './point';
 
-/** States of restore points: `creating → complete → verified`, or `broken`; `incomplete` when a node cannot be asked (design 8). */
+/** States of restore points: `creating → complete → verified`, or `broken`; `incomplete` when a node cannot be asked (docs/backups.md). */
 
 export type PartState = 'creating' | 'complete' | 'verified' | 'broken';
 

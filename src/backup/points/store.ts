@@ -107,7 +107,7 @@ export interface Store {
     how: CheckHow,
     signal?: AbortSignal,
   ): Promise<PromiseSettledResult<LocationReport>[]>;
-  /** Takes one node's part. Repeated, it goes on with the same job, or starts anew where nothing survived. */
+  /** Takes one node's part. Repeated, it goes on with the same job, or starts again where nothing survived. */
   createPart(request: PartRequest): Promise<Part>;
   /** Puts `point.json` in place, everywhere: from then on the point is complete. May be repeated. */
   finishPoint(point: Point, nodes: readonly BackupNode[]): Promise<void>;

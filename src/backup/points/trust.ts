@@ -7,8 +7,8 @@ import type { BackupNode, ReadPoint } from './store';
 import { askNode, runOnNode } from './task';
 
 /**
- * Who vouches for a point (design 8): its digest lies in root-owned state of each node, and each node vouches for itself
- * only. Whoever can write to a backup server, or is root on one node, must not become root on the others.
+ * Who vouches for a point (docs/backups.md): its digest lies in root-owned state of each node, and each node vouches for itself
+ * only. A user who can write to a backup server, or is root on one node, must not become root on the others.
  */
 export interface Trust {
   /** `known`: every node that was asked vouches for itself. */

@@ -184,7 +184,7 @@ export class SftpServer {
     });
   }
 
-  /** Removes a file; one that is not there is no error. */
+  /** Removes a file; a missing file is not an error. */
   async remove(path: string): Promise<void> {
     const { call, sftp } = await this.session();
     await call(`removing ${path}`, (done) => sftp.unlink(path, done as (error?: Error | null) => void)).catch(
@@ -194,7 +194,7 @@ export class SftpServer {
     );
   }
 
-  /** Removes an empty directory; one that is not there, or not empty, is no error. */
+  /** Removes an empty directory; a missing one, or one that is not empty, is not an error. */
   async removeDirectory(path: string): Promise<void> {
     const { call, sftp } = await this.session();
     await call(`removing ${path}`, (done) => sftp.rmdir(path, done as (error?: Error | null) => void)).catch(

@@ -14,7 +14,7 @@ export interface ConfirmedChanges {
 }
 
 /**
- * Names what clusters.json says otherwise since the run began, and asks about each change; `--yes` is no answer to that.
+ * Names what clusters.json says otherwise since the run began, and asks about each change; `--yes` does not answer that.
  * @throws ClusterliftError `node-gone`, `node-moved`, `primary-changed`, `primary-gone` (status 3) without an answer
  */
 export async function confirmChanges(

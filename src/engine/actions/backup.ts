@@ -108,7 +108,7 @@ async function makePoint(ctx: RunContext, making: Making): Promise<ReadPoint | u
   const parts = await whileWanted(ctx, names, making, 'backup', (name) => takePart(ctx, making, name, throttle));
   if (!parts) return undefined;
   const point = await pointOf(ctx, backup, making.pkg, id, parts);
-  // From here on it is a point: whoever was taken over meanwhile completes none.
+  // From here on it is a point. A process that was taken over does not complete one.
   await onAll(ctx, names, (name) => stillOurs(ctx, name));
   const nodes = names.map((name) => backupNode(ctx, name));
   const sha256 = await retryOnServer(ctx, () => completePoint(store, point, nodes));

@@ -14,7 +14,7 @@ import { stepOf, type NodeView } from '../journal/view';
 /**
  * Runs the cluster's provision script once, on the primary, when the manifest always wants it or a node asked for it
  * (in this run, or in an earlier one whose request is still kept). Fulfilled requests are then cleared on every node.
- * @throws ClusterliftError of the provision step, or `primary-left-out`, which is no node's failure
+ * @throws ClusterliftError of the provision step, or `primary-left-out`, which is not the failure of a node
  */
 export async function provisionIfAsked(ctx: RunContext, packages: RunPackage): Promise<void> {
   const pkg = packageOn(packages, ctx.plan.primary);

@@ -90,7 +90,7 @@ async function readPoint(ctx: RunContext, node?: string): Promise<ReadPoint> {
 }
 
 /**
- * Stages all parts on their nodes, and reports how old each is. A node that is away or still busy is no reason to leave the others
+ * Stages all parts on their nodes, and reports how old each is. A node that is away or still busy does not stop the others
  * as they are: it is asked again in its turn. Once a node is on its way back, the others follow it as far as each can.
  * @throws ClusterliftError why a part cannot be used; what was staged is removed again
  */

@@ -14,7 +14,7 @@ import { proveVersion } from '../steps/version';
 
 /**
  * Brings one node through `stop → upgrade → start → reboot? → version → health` and closes its part of the run.
- * Begun, it goes on to its end: only letting go of the whole run (detach, taken over) makes it throw.
+ * Begun, it goes on to its end: it throws only when the whole run is detached or taken over.
  */
 export async function upgradeNode(ctx: RunContext, pkg: RunPackage, node: string): Promise<void> {
   try {

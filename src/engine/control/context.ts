@@ -21,7 +21,7 @@ export interface RunServices {
   openStore(location: BackupLocation): Store;
   readonly asker: Asker;
   readonly sink: EventSink;
-  /** Aborts when we are told to let go at once: nothing on the nodes is touched by that. */
+  /** Aborts on a request to detach at once. This touches nothing on the nodes. */
   readonly detach: AbortSignal;
   /** Is that run over, as far as this machine knows? Then whatever it left locked may be freed. */
   isClosed(run: string): Promise<boolean>;
@@ -70,7 +70,7 @@ export class RunContext {
   readonly #lost = new Set<string>();
   /**
    * The locks that this process has: none before it took it, while it takes it, and from the moment on when it gives it
-   * back. What the journal says of an earlier process is no lock of ours: it may have been released.
+   * back. A lock in the journal of an earlier process is not ours: it may have been released.
    */
   readonly held = new Map<string, Fence>();
   /** Steps of other nodes are kept out while a jump node reboots. */

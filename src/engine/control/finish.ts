@@ -52,7 +52,7 @@ function withDown(ctx: RunContext, error: unknown): unknown {
   return new ClusterliftError({ ...error.detail(), message });
 }
 
-/** What keeps a resumed run from beginning, such as a node that is away, is no end of it: it can be resumed again. */
+/** A resumed run that cannot begin, because a node is away, has not ended: it can be resumed again. */
 function hasFailed(ctx: RunContext): boolean {
   return Object.values(ctx.view.nodes).some(({ steps }) =>
     steps.some(({ step, state }) => state === 'failed' && step !== 'lock'),

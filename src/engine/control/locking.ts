@@ -14,7 +14,7 @@ export interface Locker<H> {
   giveBack(node: string): Promise<void>;
   /** Does the holder still take locks, so that this one may become free? */
   isUndecided(holder: H): boolean;
-  /** The error of whoever comes too late. */
+  /** The error of a process that comes too late. */
   refused(node: string, holder: H): Error;
   /** Waits a moment before the next look. */
   pause(): Promise<void>;
@@ -24,8 +24,8 @@ export interface Locker<H> {
  * Takes the locks of all nodes, or none. Of several who want some of the same nodes, one gets all of its own.
  *
  * The first node by name decides between those who want the same nodes; the others are taken at once, without waiting
- * for anybody. On a conflict there everything is given back, and taken again one by one in the order of names: whoever
- * waits then holds only names before the one that it waits for, so nobody waits in a circle, and only a holder that has
+ * for anybody. On a conflict there everything is given back, and taken again one by one in the order of names. A run
+ * that waits then holds only names before the one that it waits for, so there is no deadlock, and only a holder that has
  * all of its locks sends anybody away.
  * @throws what `refused` makes, or `take` throws; then nothing that was taken here is kept
  */

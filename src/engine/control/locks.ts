@@ -17,7 +17,7 @@ import { vouchedFor } from './holders';
 const MAX_AWAY = 60_000;
 /** The work is done: a node that does not answer so long keeps a lock that goes stale. Milliseconds. */
 const UNLOCK_MAX_AWAY = 20_000;
-/** Milliseconds between heartbeats; a lock is stale after twelve of them (design 6). */
+/** Milliseconds between heartbeats; a lock is stale after twelve of them (docs/on-a-node.md). */
 const HEARTBEAT = 10_000;
 /** Before a lock is looked at again whose holder may give it back. Milliseconds, more or less. */
 const AGAIN = 500;

@@ -12,7 +12,7 @@ const EVERY = 3000;
 const LAST_ROUND = 10_000;
 
 /**
- * Copies plan and journal to every node while the run is on. A copy that lags is no harm: whoever takes over asks the
+ * Copies plan and journal to every node while the run is on. A copy may lag: a run that takes over asks the
  * node's jobs, which know best. A copy that cannot be written stops nothing but the first one of a run that uses a restore
  * point (`markPoint`).
  */
@@ -29,7 +29,7 @@ export function keepMirrors(ctx: RunContext): { stop: () => Promise<void> } {
       stateDir: ctx.node(name).stateDir,
       run: ctx.plan.run,
       epoch: ctx.epoch,
-      // As it lies here, byte for byte: whoever adopts the run compares the copies.
+      // As it is here, byte for byte: the machine that adopts the run compares the copies.
       plan: offset === 0 ? await readFile(join(ctx.folder, 'plan.json'), 'utf8') : undefined,
       offset,
       journal,

@@ -19,7 +19,7 @@ export async function closeOlder(runs: Runs, later: RunView): Promise<void> {
     try {
       await close(owned, later);
     } catch {
-      // Its journal cannot be written: that is no matter of the run that went well.
+      // Its journal cannot be written. The run that succeeded does not fail for that.
     } finally {
       await owned.release();
     }

@@ -3,7 +3,7 @@ import { jobId, type JournalEntry, type RunEvent, type StepKey } from './events'
 import { readableJournal } from './journal';
 
 /**
- * The journal of a run from the copies of its nodes. A copy may lag behind, and a node may have written its own one anew.
+ * The journal of a run from the copies of its nodes. A copy may lag behind, and a node may have replaced its own.
  * Facts are what all copies say: the lines that they begin with alike. Of the lines after them, only what makes us more
  * careful counts: a step that may have begun counts as begun, and the node is asked about it. Results, decisions and
  * the commit count for nothing: the node is asked again.
@@ -29,7 +29,7 @@ export interface MergedJournal {
 
 type Begun = Extract<RunEvent, { type: 'step.started' }>;
 
-/** Done again by whoever goes on: that they began says nothing. */
+/** A resumed run does them again, so their beginning says nothing. */
 const ALWAYS_AGAIN: ReadonlySet<string> = new Set(['lock', 'unlock']);
 /** Epochs beyond the last common one: one for each resume since. A node could tell any number. */
 const MOST_RESUMES = 1000;

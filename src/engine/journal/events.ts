@@ -197,7 +197,7 @@ export type JournalEntry = RunEvent & { readonly seq: number; readonly time: str
 /** Where events go: renderers, the control socket, the node logs. It must not throw. */
 export type EventSink = (event: Event | JournalEntry) => void;
 
-/** The name of a job on the node: `<run>.<node>.<step>.<attempt>` (design 6). */
+/** The name of a job on the node: `<run>.<node>.<step>.<attempt>` (docs/on-a-node.md). */
 export function jobId(run: string, node: string, step: StepName, lane: Lane, attempt: number): string {
   const safe = node.replace(/[^A-Za-z0-9_-]/g, '_');
   return `${run}.${safe}.${lane === 'main' ? '' : `${lane}-`}${step}.${String(attempt)}`;

@@ -6,7 +6,7 @@ import type { EventSink } from './events';
 /** Most bytes of one node's log; a script that prints for ever must not fill the disk of the person who upgrades. */
 const MAX_LOG = 256 * 1024 * 1024;
 
-/** Path of a node's log in the folder of a run. Names come from a checked file; what is no file name becomes `_`. */
+/** Path of a node's log in the folder of a run. Names come from a checked file; a character that a file name cannot have becomes `_`. */
 function nodeLogPath(folder: string, node: string): string {
   return join(folder, `${node.replace(/[^\w.-]/g, '_')}.log`);
 }

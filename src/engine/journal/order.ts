@@ -37,7 +37,7 @@ export function batchesOf(names: readonly string[], mode: Mode, batch?: readonly
   return batches;
 }
 
-/** A batch of at least one node, whatever the entry says: a run that never ends is no answer to a bad value. */
+/** A batch of at least one node, whatever the entry says: a bad value must not make a run that never ends. */
 function batchSize(entry: string, total: number): number {
   const size = share(entry, total);
   return Number.isNaN(size) ? 1 : Math.max(1, size);
@@ -64,12 +64,12 @@ export interface Budget {
 export interface Allowance {
   readonly startMore: boolean;
   readonly exceeded: boolean;
-  /** Failures that are borne, as a number of nodes. */
+  /** Failures that are tolerated, as a number of nodes. */
   readonly allowed: number;
 }
 
 /**
- * The failure budget over the whole run (design 7). It is exceeded when more than `maxFailures` nodes have failed.
+ * The failure budget over the whole run (docs/guarantees.md). It is exceeded when more than `maxFailures` nodes have failed.
  * A node of unknown outcome is not a failure, but it may become one: it counts when the question is whether to start more.
  */
 export function budgetAllows({ maxFailures, total, failed, unknown }: Budget): Allowance {

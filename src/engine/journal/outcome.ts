@@ -34,7 +34,7 @@ export function tally(view: RunView): { total: number; good: number; failed: num
   };
 }
 
-/** How the run ended, with its exit status (design 3): unknown beats failed, and nothing beats the truth about one node. */
+/** How the run ended, with its exit status (docs/commands.md): unknown beats failed, and nothing beats the truth about one node. */
 export function runOutcome(view: RunView): { outcome: RunOutcome; status: ExitStatus } {
   const { total, good, failed, unknown } = tally(view);
   if (unknown > 0) return { outcome: 'unknown', status: ExitStatus.unknown };

@@ -187,7 +187,7 @@ export class Runs {
     const all = await Promise.all(
       names.sort().map((run) =>
         this.read(run).catch((error: unknown): UnreadableRun | undefined =>
-          // A folder without a plan is no run: nothing was begun.
+          // A folder without a plan is not a run: nothing began.
           hasCode(error, 'run-unknown') ? undefined : { run, folder: this.folder(run), problem: error },
         ),
       ),

@@ -1,6 +1,6 @@
 # shellcheck shell=sh disable=SC2154
 # Downloads a package on this node as the login user, into ~/.cache/clusterlift/incoming/url-<key>/image.iso. The download
-# belongs to whoever asked for it: it ends when nobody listens any more, and goes on from what is there the next time.
+# belongs to the process that asked for it. It ends with the connection, and continues from what is there the next time.
 #
 # get KEY TOKEN PINNED   stdin: three lines, none of them ever in an argument or a file: the URL; `user:password` as a value
 #                        in quotes of curl's configuration, maybe empty; the URL with both in it, for wget.
@@ -195,7 +195,7 @@ look() {
   fi
 }
 
-# judge: what one request came to. Sets KIND: whole, again (a passing trouble), anew, or why not.
+# judge: what one request came to. Sets KIND: whole, again (a passing failure), `anew` (from the beginning), or the reason of a failure.
 judge() {
   [ -z "$KIND" ] || return 0
   if [ "$FROM" != 0 ] && { [ "$STATUS" = 200 ] || [ -e "$D/other" ]; }; then

@@ -15,7 +15,7 @@ export interface NodeFetch {
   readonly address: Address;
   /** The digest of the whole is known, so whatever is pieced together is compared with it. */
   readonly pinned: boolean;
-  /** A place of its own, that no later download goes on with: for whoever only looks. */
+  /** A place of its own, that no later download continues: for a query. */
   readonly aside: boolean;
   readonly signal: AbortSignal;
   /** `total` is undefined as long as nobody said how much there is. */

@@ -1,7 +1,7 @@
 # shellcheck shell=sh disable=SC2154
 # Who holds the lock, for lock.sh and facts.sh.
 
-# Seconds since boot where there is /proc: a clock that is set anew makes no lock stale.
+# Seconds since boot where there is /proc: setting the clock does not make a lock stale.
 now() {
   WALL=$(date +%s)
   { read -r UP _ </proc/uptime; } 2>/dev/null || UP=$WALL

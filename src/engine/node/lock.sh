@@ -160,7 +160,7 @@ take() {
   die lock-busy "others took the lock in $S before us $attempt times"
 }
 
-# sweep N: claims long past. The one before stays, for whoever looks at it right now.
+# sweep N: claims long past. The one before stays for a process that is reading it.
 sweep() {
   for swept in "$S"/lock/e*; do
     swept_n=${swept##*/e}

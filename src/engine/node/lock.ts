@@ -12,7 +12,7 @@ import { otherName } from './twins';
 const text = `${reporting}\n${locking}`;
 
 /**
- * The lock of a node (design 6). On the node a claim is one atomic rename, numbered by its epoch; the highest counts.
+ * The lock of a node (docs/on-a-node.md). On the node a claim is one atomic rename, numbered by its epoch; the highest counts.
  * Every changing command names run and epoch, and refuses itself when they are not the holder's (code `fenced`).
  */
 

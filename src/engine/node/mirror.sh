@@ -6,7 +6,7 @@
 # read STATE RUN
 # used STATE            the restore points that open runs name, and the run that holds the lock
 
-# A run that was taken over is written by the later epoch only, whoever holds the lock by now.
+# Only the later epoch writes a run that was taken over, even if another run holds the lock now.
 own_mirror() {
   last=0
   { read -r last <"$R/epoch"; } 2>/dev/null || :

@@ -4,7 +4,7 @@ import { ask } from '../../ssh/exec/script';
 import { checkedRun } from './lock';
 import text from './prune.sh';
 
-/** How much is kept of what nobody needs any more (design 7). */
+/** How much is kept of what nobody needs any more (docs/on-a-node.md). */
 const KEPT_IMAGES = 2;
 const KEPT_RUNS = 20;
 

@@ -33,7 +33,7 @@ const IDLE = 30;
 
 /**
  * Has a node fetch the rest of a file from another node, which may still be getting it itself. A way for bytes and no more:
- * whoever calls proves the digest.
+ * the caller proves the digest.
  * @throws ClusterliftError `relay-failed`, `relay-login`, `link-lost` and others of `exec`: how much came is then not known
  */
 export async function fetchFromNode(

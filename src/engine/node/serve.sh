@@ -1,6 +1,6 @@
 # shellcheck shell=sh
 # Gives a file that may still be growing to the next node: on stdout, from an offset, until stdin ends. It holds the file
-# open, so it may be renamed or removed meanwhile. Whoever reads knows when it has enough.
+# open, so it may be renamed or removed meanwhile. The reader knows when it has enough.
 # $1 offset, then the paths where the file may be, in this order
 set -u
 offset=$1

@@ -23,7 +23,7 @@ incoming() {
   (umask 077 && mkdir -p "$dir") || die stage-space "cannot make $dir"
   chmod 700 "$dir"
   part=$dir/$1.part
-  # Whatever stands there and is no file of ours is not appended to.
+  # Only a file of ours is appended to.
   if [ -L "$part" ] || { [ -e "$part" ] && [ ! -f "$part" ]; }; then rm -rf "$part"; fi
   [ ! -f "$part" ] || sync_path "$part"
   size_of "$part"
@@ -71,7 +71,7 @@ finish() {
   fi
   if [ -n "$6" ]; then
     if [ ! -f "$6" ] || [ -L "$6" ]; then die stage-source "$6 is no regular file"; fi
-    # Only what was copied here is looked at and used: whoever changes the source later changes nothing.
+    # Only what was copied here is looked at and used: a later change of the source has no effect.
     head -c "$3" <"$6" >"$part" || die stage-source "$6 could not be copied"
   fi
   size_of "$part"

@@ -38,7 +38,7 @@ export async function beginStage(connection: NodeConnection, target: StageTarget
   return { complete: false, path: entries.required('path'), offset: entries.number('offset') };
 }
 
-/** Where the login user's bytes land with `become`: `~/.cache/clusterlift/incoming` (design 6). */
+/** Where the login user's bytes land with `become`: `~/.cache/clusterlift/incoming` (docs/on-a-node.md). */
 export async function incomingPlace(
   connection: NodeConnection,
   target: StageTarget,

@@ -42,7 +42,7 @@ export async function reportBroken(
   const verdicts = { [node]: { result: 'broken', reason: message } } as const;
   const keep = (): Promise<unknown> =>
     retryOnServer(ctx, () => recordVerdicts(store, read, nodes, verdicts, ctx.services.by, new Date(wallClock())));
-  // The journal has it; what cannot be written beside the point is found again by whoever uses it.
+  // The journal has it; a verdict that cannot be written beside the point is found again at the next use.
   await keep().catch(() => undefined);
   ctx.signal.throwIfAborted();
 }

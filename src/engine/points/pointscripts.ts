@@ -35,7 +35,7 @@ function ownScripts(point: Point, own: OwnPackage): Scripts {
   return scripts;
 }
 
-/** A point keeps no modes; what is no program is not run. */
+/** A point keeps no modes; a file that is not a program is not run. */
 function fileOf(path: string, base64: string): ScriptFile {
   return { path, mode: 0o755, content: Buffer.from(base64, 'base64') };
 }

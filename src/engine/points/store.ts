@@ -81,7 +81,7 @@ async function whileServerReturns<T>(
     const startedAt = monotonic();
     const result = await work();
     if ('value' in result) return result.value;
-    // A server that held for a while and went away again is away anew.
+    // A server that was back for a while and is away again gets the whole time again.
     awaySince = monotonic() - startedAt > SERVER_MAX_AWAY ? monotonic() : (awaySince ?? monotonic());
     if (monotonic() + wait - awaySince > maxAway) throw lostServer(result.server, exit);
     await sleep(wait, ctx.signal);

@@ -25,7 +25,7 @@ export interface Newest {
 
 /**
  * Chooses the newest image in the package directories of the primary. Reads what each says about itself, without
- * fetching any of them. Whoever can write there decides what runs on all nodes, so that may only be the login user or root.
+ * fetching any of them. A writer there decides what runs on all nodes, so only the login user or root may write.
  * @throws ClusterliftError of `chooseNewest`, `package-writable`
  */
 export async function newestOn(connection: NodeConnection, request: NewestRequest): Promise<Newest> {

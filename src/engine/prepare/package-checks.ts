@@ -83,7 +83,7 @@ function otherProduct(pkg: CheckedPackage, facts: NodeFacts, node: string): Find
   ];
 }
 
-/** The image twice and its files (design 6), where they are not there yet. */
+/** The image twice and its files (docs/on-a-node.md), where they are not there yet. */
 function spaceFindings(pkg: CheckedPackage, facts: NodeFacts, node: string): Finding[] {
   const staged = facts.packages.find((each) => each.sha256 === pkg.sha256);
   const whole = staged?.size === pkg.size;

@@ -182,7 +182,7 @@ async function fromUrlOnPrimary(request: PackageRequest, url: string): Promise<R
     if (lookOnly) await drop();
     return ready;
   } catch (error) {
-    // What is no good now is none the next time either; a lost link says nothing about it.
+    // A bad package stays bad; a lost connection says nothing about it.
     if (lookOnly || (error instanceof ClusterliftError && error.exit === ExitStatus.refused)) await drop();
     throw error;
   }

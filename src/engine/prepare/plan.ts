@@ -79,7 +79,7 @@ function planNode(input: UpgradePlanInput, model: NodeModel, probe: NodeProbe | 
   };
 }
 
-/** A node is passed over only if its version is the target, it is healthy, and its last recorded upgrade ended well (design 5). */
+/** A node is passed over only if its version is the target, it is healthy, and its last recorded upgrade ended well. */
 function isAtTarget(
   probe: NodeProbe | undefined,
   pkg: { readonly product: string; readonly version: string },

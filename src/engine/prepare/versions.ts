@@ -46,7 +46,7 @@ async function withVersion(request: VersionsRequest, probe: NodeProbe, pkg: Scri
   const { cluster, action, signal } = request;
   const { model, facts } = probe;
   const files = facts?.products.find((each) => each.product === pkg.product)?.files;
-  // A state directory of somebody else is no word of the node.
+  // A state directory of another user does not speak for the node.
   if (files === undefined || facts?.state.foreign) return probe;
   const { scripts, timeouts } = pkg.manifest;
   const [result] = await runScripts(request.connect(model), {

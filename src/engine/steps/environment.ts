@@ -4,7 +4,7 @@ import type { Lane } from '../journal/events';
 import type { Plan, PlanMember } from '../journal/plan';
 import type { RunPackage } from '../control/runpackage';
 
-/** Why a script of the package runs (design 5, `CLUSTERLIFT_ACTION`). */
+/** Why a script of the package runs (`CLUSTERLIFT_ACTION`). */
 export type ScriptAction = 'upgrade' | 'restore' | 'provision' | 'check' | 'backup' | 'status';
 
 export interface ScriptSituation {
@@ -21,7 +21,7 @@ export interface ScriptSituation {
   readonly to: string | undefined;
 }
 
-/** The variables of design 5 that every script of a package gets. None of them is secret. */
+/** The variables that every script of a package gets. None of them is secret. */
 export function scriptEnvironment(situation: ScriptSituation): Record<string, string> {
   const { action, cluster, run, primary, node, members, directory, from, to } = situation;
   return {

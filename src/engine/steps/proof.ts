@@ -9,7 +9,7 @@ import { readVersion } from './version';
 
 /**
  * Did an upgrade whose job was cut off come to its end after all? Only if all three say so: the record that the job itself
- * wrote after the script, the version, and health (design 7, "node dies"). Anything else is for a person to decide.
+ * wrote after the script, the version, and health (docs/guarantees.md, "the node restarts"). Anything else is for a person to decide.
  */
 export async function upgradeIsProven(ctx: RunContext, pkg: RunPackage, node: string): Promise<boolean> {
   try {

@@ -11,7 +11,7 @@ export interface Act {
   readonly node: string;
   readonly step: StepName;
   readonly lane?: Lane;
-  /** Written with the intent, for whoever has to find out later how far it came. */
+  /** Written with the intent, to find out later how far it came. */
   readonly intent?: StepData;
   /**
    * Does it, or finds out that it is done: the same attempt is run again after an interruption.

@@ -59,7 +59,7 @@ export async function openIso(reader: RandomReader): Promise<IsoImage> {
   return new IsoImage(reader, primary, plain);
 }
 
-/** A read-only view of an image; see `openIso`. Whoever opened the reader closes it. */
+/** A read-only view of an image; see `openIso`. The caller that opened the reader closes it. */
 export class IsoImage {
   readonly volumeId: string;
   /** Bytes of the volume; the file may be longer, never shorter. */

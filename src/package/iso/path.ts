@@ -10,7 +10,7 @@ const MOST_DEPTH = 128;
 // eslint-disable-next-line no-control-regex -- control characters are the subject here
 const CONTROL = /[\u0000-\u001f\u007f]/;
 
-/** Puts a name below a directory. Refuses what is no single, ordinary name. */
+/** Puts a name below a directory. Refuses everything but a single, ordinary name. */
 export function childPath(parent: string, name: string): string {
   const bad = name === '' || name === '.' || name === '..' || name.includes('/') || CONTROL.test(name);
   if (bad || Buffer.byteLength(name) > MOST_NAME) throw unsafePath(`“${line(name, 80)}” in “/${line(parent, 80)}”`);

@@ -47,7 +47,7 @@ export function downloadError(error: unknown, url: URL): ClusterliftError {
   });
 }
 
-/** A status that is no answer. */
+/** A status that refuses. */
 export function refusedStatus(url: URL, status: number): ClusterliftError {
   const where = redactUrl(url);
   if (status === 401 || status === 403) {

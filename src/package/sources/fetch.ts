@@ -14,7 +14,7 @@ import { peekUrl } from './peek';
 import { TransientError } from './errors';
 
 export interface FetchOptions extends DownloadOptions {
-  /** Look at the package before fetching it, where the server allows it: what is no package is refused at once. */
+  /** Look at the package before fetching it, where the server allows it: anything else is refused at once. */
   readonly inspect?: InspectOptions | undefined;
 }
 

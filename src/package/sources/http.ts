@@ -19,7 +19,7 @@ export interface HttpAnswer {
   readonly body: Body;
   /** After redirects. */
   readonly url: URL;
-  /** A hop was plain http: whoever sits on the way could have changed something. */
+  /** A hop was plain http: the data could have been changed on the way. */
   readonly insecure: boolean;
 }
 

@@ -36,7 +36,7 @@ export class PartFile {
     private readonly boot: string,
   ) {}
 
-  /** Opens what an earlier session left, and hashes it; without a side file that fits, it begins anew. */
+  /** Opens what an earlier session left, and hashes it; without a matching side file, it starts again. */
   static async open(path: string, signal?: AbortSignal): Promise<PartFile> {
     await makeDirectory(dirname(path));
     const boot = await readFile('/proc/sys/kernel/random/boot_id', 'utf8').catch(() => '');

@@ -14,7 +14,7 @@ export interface Peeked {
 }
 
 /**
- * Looks at a package before it is downloaded, so that gigabytes are not fetched to find out that it is no package.
+ * Looks at a package before it is downloaded, so that gigabytes are not fetched to find out that it is not a package.
  * @returns undefined when only the download can tell: the server knows no ranges, or is not available at the moment
  * @throws ClusterliftError of `inspectPackage`, and of the server where asking again is of no use
  */

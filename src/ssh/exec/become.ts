@@ -145,7 +145,7 @@ export class Runner {
   private noPassword(): ClusterliftError {
     const { node, user } = this.identity;
     const wrong = this.passwords.refused;
-    // The next command begins anew: meanwhile somebody may have mended the rules.
+    // The next command starts again: the rules may have been fixed meanwhile.
     this.passwords.reset();
     this.needsPassword = false;
     return wrong

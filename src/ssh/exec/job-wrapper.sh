@@ -1,5 +1,5 @@
 # shellcheck shell=sh disable=SC2154
-# What a job is, on the node: claims its directory, runs the script once, tells how it ended. It outlives whoever started it.
+# What a job is, on the node: claims its directory, runs the script once, reports how it ended. It outlives the connection that started it.
 #
 # run STATE ID RUN EPOCH FIFO   claims, checks the fence, runs the script, writes rc
 # script STATE ID               becomes the script; only ever started by `run`
@@ -39,7 +39,7 @@ claim_job() {
   sync_path "$mine/pid" "$mine/boot_id" "$mine"
 }
 
-# Nothing ran, so whoever holds the lock may start the job again.
+# Nothing ran, so the holder of the lock may start the job again.
 unclaim() {
   echo 'Clusterlift: not started, because the lock was taken over'
   mv "$J/started" "$mine"
@@ -63,7 +63,7 @@ spec() {
   done <"$J/spec"
 }
 
-# mark_change RUN EPOCH: whoever made a plan before this change sees by it that the plan is old.
+# mark_change RUN EPOCH: a plan that was made before this change is recognized as old by it.
 mark_change() {
   spec changes
   [ -n "$VALUE" ] || return 0
@@ -82,7 +82,7 @@ begin_record() {
   sync_path "$S/installed/$product" "$S/installed"
 }
 
-# end_record STATE: before rc, so that whoever sees rc sees the record, too.
+# end_record STATE: before rc, so that the record is there when rc is.
 end_record() {
   [ -n "$product" ] || return 0
   sed -e "s/^\"state\":\"[a-z-]*\"/\"state\":\"$1\"/" -e "s/^\"time\":[0-9]*/\"time\":$(date +%s)/" "$record" | put "$record"
@@ -124,7 +124,7 @@ become_script() {
   pid_start $$
   printf '%s %s\n' $$ "$START" >"$J/child.new"
   mv -f "$J/child.new" "$J/child"
-  # Whoever looked between the death of our parent and this line has seen nobody alive: then nothing may start.
+  # A look between the end of our parent and this line finds no living process: then nothing may start.
   lives "$J/started/pid" || exit 125
   plain_environment
   export CLUSTERLIFT_OUTPUT="$J/output"

@@ -10,7 +10,7 @@ import starting from './lib-script.sh';
 import { broken, compose, execute } from './script';
 
 /**
- * Jobs: commands that run detached on a node, exactly once, and survive the connection (design 6).
+ * Jobs: commands that run detached on a node, exactly once, and survive the connection (docs/on-a-node.md).
  * Starting may be repeated: the job claims its directory with one rename, and only the claimant runs.
  */
 

@@ -14,7 +14,7 @@ export interface Pipe {
   readonly stderr: Readable;
   /** Settles when the process ended and both outputs were read; rejects when its outcome cannot be known any more. */
   readonly ended: Promise<Ending>;
-  /** Lets go of it at once: closes the channel. The process may live on. */
+  /** Detaches at once: closes the channel. The process may live on. */
   abandon(): void;
 }
 
@@ -116,7 +116,7 @@ class Session {
     });
   }
 
-  // Once the payload is sent, the script may begin at any time: a slow node is no reason to call it not started.
+  // Once the payload is sent, the script may begin at any time: a slow node does not mean that it did not start.
   private silence(): Error {
     const noise = this.err.noise();
     if (this.stage === 'asking') return new NotStarted('silent', noise, null);
@@ -198,7 +198,7 @@ class Session {
     });
   }
 
-  // Writes stdin with back-pressure. A script that ends without reading all of it is no error.
+  // Writes stdin with back-pressure. A script that ends without reading all of it is not an error.
   private async feed(source: string | Uint8Array | AsyncIterable<Uint8Array>): Promise<void> {
     const { stdin } = this.pipe;
     if (typeof source === 'string' || source instanceof Uint8Array) {

@@ -74,7 +74,7 @@ export class Connector {
   }
 
   /**
-   * A server that is no node (a backup server), reached and verified as ssh would: ssh_config, jump hosts, host keys.
+   * A server that is not a node (a backup server), reached and verified as ssh would: ssh_config, jump hosts, host keys.
    * @returns connects on each use that finds no living connection
    * @throws ClusterliftError as `connect`
    */

@@ -38,7 +38,7 @@ export class Link {
     return [...(this.via?.oldAlgorithms ?? []), ...own];
   }
 
-  /** A living connection. Whoever waits may give up; the last one who does ends the attempt, and its questions. */
+  /** A living connection. A caller that waits may give up; the last one ends the attempt, and its questions. */
   async connect(signal?: AbortSignal): Promise<Transport> {
     const what = `connecting to ${this.target.node}`;
     if (signal?.aborted === true) throw abortReason(signal, what);
@@ -73,7 +73,7 @@ export class Link {
     this.transport = undefined;
   }
 
-  // Whoever comes next starts afresh.
+  // The next caller starts again.
   private abandon(attempt: NonNullable<Link['dialling']>): void {
     if (this.dialling === attempt) this.dialling = undefined;
     attempt.abort.abort(cancelled(`connecting to ${this.target.node}`));

@@ -1,6 +1,6 @@
 import { type Deferred, deferred } from '../deferred';
 
-/** A bounded number of channels: whoever comes later waits in line. */
+/** A bounded number of channels: later callers wait in line. */
 export class Slots {
   private used = 0;
   private readonly waiting: Deferred<undefined>[] = [];

@@ -55,7 +55,7 @@ export class ClustersModel extends Store {
         if (event.affectsConfiguration('clusterlift.configFile')) again();
       }),
     );
-    // Files are not watched from the first moment on, nor on every file system: whoever comes back sees what is there.
+    // Files are not watched from the first moment on, nor on every file system: a window that comes back reads them again.
     this.add(vscode.window.onDidChangeWindowState(({ focused }) => focused && this.#later()));
     this.add(
       vscode.workspace.onDidSaveTextDocument(({ uri }) => {

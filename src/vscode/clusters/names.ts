@@ -8,7 +8,7 @@ export interface Named {
   readonly file: string;
 }
 
-/** The names as shown: the same name twice shows as `folder/name` (design 9). */
+/** The names as shown: the same name twice shows as `folder/name`. */
 export function labelsOf(clusters: readonly Named[], own = 'user'): string[] {
   const twice = (label: string, labels: readonly string[]): boolean =>
     labels.filter((each) => each === label).length > 1;

@@ -26,7 +26,7 @@ export async function start(
     openTerminal(terminal, { kind: 'command', command, cwd: cwdOf(ref) }, formatCommand(command).slice(0, 60), ended);
 }
 
-/** A terminal that is no task. */
+/** A terminal that does not belong to a task. */
 export function openTerminal(deps: TerminalDeps, job: TerminalJob, name: string, ended?: () => void): void {
   const pty = new RunTerminal(job, deps, { stays: true, ended });
   vscode.window.createTerminal({ name, pty, isTransient: true }).show();

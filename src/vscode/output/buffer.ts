@@ -2,7 +2,7 @@ import { plain } from '../../base/text';
 
 /**
  * Text on its way into an output channel: control characters are gone, and however much comes, only so much is handed on
- * at a time and kept in all (design 9). What was left out is counted in lines.
+ * at a time and kept in all. What was left out is counted in lines.
  */
 export class OutputBuffer {
   #waiting = '';

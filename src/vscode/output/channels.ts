@@ -16,7 +16,7 @@ const { l10n } = vscode;
 const BATCH_MS = 100;
 /** Bytes of a log that a new channel begins with. */
 const SHOWN = 2 * 1024 * 1024;
-/** UTF-16 units appended after which a channel begins anew: the editor keeps all that it was given. */
+/** UTF-16 units appended after which a channel is cleared: the editor keeps all that it was given. */
 const MOST_IN_CHANNEL = 4 * 1024 * 1024;
 const MOST_CHANNELS = 30;
 const SMALL_CLUSTER = 20;

@@ -152,7 +152,7 @@ class RollBackPanel extends Store {
     }
   }
 
-  /** Asks what a point would do, once somebody stays with it; what was asked before is let go. */
+  /** Asks what a point would do, once somebody stays with it; an earlier request is dropped. */
   async #query(ref: ClusterRef, key: PointKey): Promise<void> {
     this.#asking?.abort();
     if (!vscode.workspace.isTrusted || this.#previews.get(keyText(key))?.kind === 'ready') return;

@@ -18,7 +18,7 @@ export interface EndedRun {
   readonly record: RunRecord;
 }
 
-/** The runs in the folders of this machine, whoever started them. Looks at local files only and starts no process. */
+/** The runs in the folders of this machine, started by any client. Looks at local files only and starts no process. */
 export class RunsModel extends Store {
   readonly #changed = this.add(new vscode.EventEmitter<void>());
   readonly onDidChange = this.#changed.event;

@@ -109,7 +109,7 @@ export class RunTerminal extends Store implements vscode.Pseudoterminal {
     this.#screen.resize(size);
   }
 
-  /** The terminal is gone, and that cannot be refused: let go, the run goes on. */
+  /** The terminal is gone, and that cannot be refused: detach. The run continues. */
   close(): void {
     if (!this.#done) this.#letGo();
     this.#abort.abort();

@@ -5,7 +5,7 @@ import { line } from '../../base/text';
  * and becomes neither an icon nor a link (a link of a notification may run a command).
  */
 
-/** For labels of quick picks and the status bar: `$(name)` stays text. What is no name of an icon would keep its backslash. */
+/** For labels of quick picks and the status bar: `$(name)` stays text. Other text would keep its backslash. */
 export function asLabel(text: string, max = 200): string {
   return line(text, max).replace(/\$\((?=[A-Za-z0-9-]+(?:~[A-Za-z]+)?\))/g, '\\$(');
 }

@@ -36,7 +36,7 @@ export class SecretStore extends Store {
     return kept;
   }
 
-  /** Would an answer that was given once be given again without a person? True also for what is no secret. */
+  /** Would an answer that was given once be given again without a person? True also for other answers. */
   async again(question: Question): Promise<boolean> {
     if (question.kind === 'otp') return false;
     const name = purposeOf(question)?.key;

@@ -1,9 +1,9 @@
-/** Anything that has to be let go of. */
+/** Anything that has to be released. */
 export interface Disposable {
   dispose(): unknown;
 }
 
-/** Keeps disposables together; what is added after the end is let go of at once. */
+/** Keeps disposables together; one that is added after the end is disposed of at once. */
 export class Store implements Disposable {
   readonly #things = new Set<Disposable>();
   #disposed = false;

@@ -92,7 +92,7 @@ export function commandOf(definition: Rec): Command {
 
 /**
  * The definition that means the same as a command, as the editor may keep it: without the secrets of a URL, and without a
- * name that was typed once, which is no standing answer. Undefined where tasks.json has no word for the command.
+ * name that was typed once, which does not count for later runs. Undefined where tasks.json has no word for the command.
  */
 export function definitionOf(command: Command): TaskDefinition | undefined {
   const { options } = command;

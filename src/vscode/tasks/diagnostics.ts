@@ -21,7 +21,7 @@ const PROPERTIES: Readonly<Record<string, readonly string[]>> = {
 
 /**
  * What was refused of a task of tasks.json and can be mended there, until the file is edited or the task does well. How
- * nodes fail is no matter of the file.
+ * nodes fail is not a matter of the file.
  */
 export class TaskDiagnostics extends Store {
   readonly #collection = this.add(vscode.languages.createDiagnosticCollection('clusterlift.tasks'));
@@ -33,7 +33,7 @@ export class TaskDiagnostics extends Store {
         if (contentChanges.length > 0) this.#collection.delete(document.uri);
       }),
     );
-    // Whoever writes the file may do it outside of this window.
+    // The file may be written outside of this window.
     this.add(
       vscode.workspace.onDidChangeConfiguration((event) => {
         if (event.affectsConfiguration('tasks')) this.#collection.clear();

@@ -173,7 +173,7 @@ export class PackagePicker {
     return aboutOf(row);
   }
 
-  /** What an upgrade would take now. A primary that does not answer is no reason to ask for another package. */
+  /** What an upgrade would take now. A primary that does not answer does not change the choice of package. */
   async #newest(ref: ClusterRef, signal: AbortSignal): Promise<string> {
     const options = { nodes: [ref.cluster.primary], dryRun: true } as const;
     const argv = argvFor({ kind: 'upgrade', options }, ref);

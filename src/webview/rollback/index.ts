@@ -58,7 +58,7 @@ function matches(point: PagePoint): boolean {
   return text.toLowerCase().includes(kept.filter.trim().toLowerCase());
 }
 
-/** Draws everything anew, but the field that is being typed into stays. */
+/** Draws everything again, but keeps the field that is being typed into. */
 function draw(): void {
   if (!state) return;
   const { words, cluster } = state;

@@ -10,7 +10,7 @@ import { needsLab, outcomes, run } from './scene';
 const LOWER = '/usr/share/common-licenses';
 const STATE = '/srv/state/clusterlift';
 
-/** By design 8 never swapped. */
+/** Never swapped (docs/backups.md). */
 const REFUSED: Readonly<Record<string, string>> = {
   ...Object.fromEntries(
     ['/etc', '/usr', '/var', '/home', '/root', '/boot', '/opt', '/proc/1', '/dev/shm/x'].map((path) => [

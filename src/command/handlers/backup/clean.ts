@@ -89,7 +89,7 @@ function pointsIn(record: unknown): string[] {
   return found;
 }
 
-/** Whoever holds a lock may be using any point, unless its plan says which. */
+/** The holder of a lock may be using any point, unless its plan says which. */
 function demandReadable(node: string, { held, runs }: PointUse, here: readonly string[]): void {
   if (held === undefined || here.includes(held) || runs.some(({ run, whole }) => run === held && whole)) return;
   const run = isRunName(held) ? held : line(held, 80);
