@@ -31,7 +31,9 @@ export interface RunHost extends Omit<RunServices, 'isClosed'> {
 }
 
 /**
- * Executes a plan. Its package is an image for an upgrade, and scripts for a provision or a backup. It ends with the run's last line, or when this process detaches (on request, taken over, journal not writable).
+ * Executes a plan. It ends with the run's last line, or when this process detaches (on request, taken over, journal not
+ * writable).
+ * @param pkg an image for an upgrade, scripts for a provision or a backup
  * @throws the reason of a refusal before the first change; that of the detach signal
  */
 export async function startRun(host: RunHost, plan: Plan, pkg: RunPackage | undefined): Promise<RunView> {

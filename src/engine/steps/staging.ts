@@ -257,7 +257,7 @@ function targetOf(ctx: RunContext, image: Image, node: string): StageTarget {
   };
 }
 
-/** The image twice and its files (design 6), and what the package itself needs. */
+/** The image twice and its files (docs/on-a-node.md), and what the package itself needs. */
 async function spaceFor(image: Image, source: SharedContent): Promise<number> {
   const { unpack: plan } = await source.content();
   return 2 * image.size + plan.bytes + image.manifest.needs.disk;
