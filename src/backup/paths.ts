@@ -1,4 +1,4 @@
-/** Which paths may be backed up and swapped back (design 8, "refused at plan time"). Pure. */
+/** Which paths may be backed up and swapped back (docs/backups.md, "refused at plan time"). Pure. */
 import type { ErrorCode, ReadCode } from '../base/catalogue';
 
 /** A finding of the checks, in the shape that the engine's report takes. */

@@ -31,7 +31,7 @@ const FIRM = codeSet(
   'backup-write',
   'backup-read',
 );
-/** What may be swapped at all is no matter of taste (design 8), nor is a location that does not work or a point that is broken. */
+/** Never overridden: paths that must not be swapped (docs/backups.md), a location that does not work, a broken point, and the like. */
 const FIRM_KINDS = /^(path|server|restic|point|tar|zstd)-/;
 
 /** Findings of any kind as results of the checks. */
