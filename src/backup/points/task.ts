@@ -1,9 +1,9 @@
-import { readCode } from '../../base/catalogue';
 import { ClusterliftError, ExitStatus } from '../../base/errors';
 import { lastLines, line } from '../../base/text';
 import type { NodeConnection } from '../../ssh/connection';
 import { ask, compose, type Entries, execute, type NodeScript } from '../../ssh/exec/script';
-import { adviceFor } from './advice';
+import { refusal } from '../../ssh/exec/refusals';
+import { ADVICE } from './advice';
 
 /** Work for a node that must survive us: the caller runs it as a job and journals it. */
 export interface NodeTask {
@@ -42,7 +42,7 @@ export function checkEnd(node: string, end: TaskEnd): void {
   // The last word counts: a backup that failed may end in an application that does not start.
   const said = [...end.log.matchAll(/^CLUSTERLIFT-ERROR ([a-z0-9-]+) (.*)$/gm)].at(-1);
   const log = lastLines(end.log.replace(/^CLUSTERLIFT-ERROR .*$/gm, ''));
-  if (said?.[1] !== undefined) throw refused(node, said[1], line(said[2] ?? ''), log);
+  if (said?.[1] !== undefined) throw refusal(node, said[1], line(said[2] ?? ''), ADVICE, log);
   throw new ClusterliftError({
     code: 'backup-job-failed',
     message: `A job of the backup on ${node} ended with ${end.rc}: ${log.at(-1) ?? 'it said nothing'}`,
@@ -57,31 +57,16 @@ export function checkEnd(node: string, end: TaskEnd): void {
 export async function askNode(
   connection: NodeConnection,
   scripts: readonly string[],
-  rest: Omit<NodeScript, 'text'>,
+  rest: Omit<NodeScript, 'text' | 'advice'>,
 ): Promise<Entries> {
-  return ask(connection, { ...rest, text: scripts.join('\n') }).catch((error: unknown) => {
-    throw advised(error);
-  });
+  return ask(connection, { ...rest, text: scripts.join('\n'), advice: ADVICE });
 }
 
 /** As `execute` of the ssh room, with the advice of this one. */
 export async function runOnNode(
   connection: NodeConnection,
   scripts: readonly string[],
-  rest: Omit<NodeScript, 'text'>,
+  rest: Omit<NodeScript, 'text' | 'advice'>,
 ): Promise<{ readonly stdout: string; readonly stderr: string }> {
-  return execute(connection, { ...rest, text: scripts.join('\n') }).catch((error: unknown) => {
-    throw advised(error);
-  });
-}
-
-function advised(error: unknown): unknown {
-  if (!(error instanceof ClusterliftError)) return error;
-  const advice = adviceFor(error.code);
-  return advice ? new ClusterliftError({ ...error.detail(), ...advice }) : error;
-}
-
-function refused(node: string, code: string, text: string, log: readonly string[]): ClusterliftError {
-  const { hint, exit } = adviceFor(code) ?? { hint: 'Look at the node.', exit: ExitStatus.failed };
-  return new ClusterliftError({ code: readCode(code), message: `${node}: ${text}`, hint, exit, node, log });
+  return execute(connection, { ...rest, text: scripts.join('\n'), advice: ADVICE });
 }

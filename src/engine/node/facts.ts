@@ -11,7 +11,8 @@ import type {
   TarFacts,
 } from '../../cluster/facts';
 import type { NodeConnection } from '../../ssh/connection';
-import { ask, broken, type Entries } from '../../ssh/exec/script';
+import { broken, type Entries } from '../../ssh/exec/script';
+import { ask } from './ask';
 import { heldOf, type HeldLock } from './lock';
 import gathering from './facts.sh';
 import reporting from './lock-report.sh';

@@ -6,7 +6,8 @@ import { ClusterliftError, ExitStatus, hasCode } from '../../base/errors';
 import { redactUrl, urlKey, type Address } from '../../package/sources/address';
 import { changedContent, failure, refusedStatus, tooManyRedirects } from '../../package/sources/errors';
 import type { NodeConnection } from '../../ssh/connection';
-import { ask, broken, execute } from '../../ssh/exec/script';
+import { broken } from '../../ssh/exec/script';
+import { ask, execute } from './ask';
 import { linkLost } from '../../ssh/errors';
 import text from './fetch.sh';
 

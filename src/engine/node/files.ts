@@ -2,7 +2,7 @@ import type { NodeConnection } from '../../ssh/connection';
 import { epochArgument, type Fence } from '../../ssh/fence';
 import writing from '../../ssh/exec/write-file.sh';
 import starting from '../../ssh/exec/lib-script.sh';
-import { ask } from '../../ssh/exec/script';
+import { ask } from './ask';
 import { fileLine, type ScriptFile } from '../../ssh/exec/quick-script';
 import text from './files.sh';
 

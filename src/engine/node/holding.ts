@@ -1,5 +1,6 @@
 import type { NodeConnection } from '../../ssh/connection';
-import { ask, type Entries } from '../../ssh/exec/script';
+import type { Entries } from '../../ssh/exec/script';
+import { ask } from './ask';
 import { checkedRun, heldOf, isRunName, type HeldLock } from './lock';
 import reporting from './lock-report.sh';
 import text from './holding.sh';

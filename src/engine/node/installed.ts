@@ -1,5 +1,5 @@
 import type { NodeConnection } from '../../ssh/connection';
-import { ask } from '../../ssh/exec/script';
+import { ask } from './ask';
 import type { ScriptFile } from '../../ssh/exec/quick-script';
 import text from './installed.sh';
 

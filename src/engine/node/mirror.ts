@@ -1,6 +1,6 @@
 import { POINT_ID } from '../../backup/points/point';
 import type { NodeConnection } from '../../ssh/connection';
-import { ask } from '../../ssh/exec/script';
+import { ask } from './ask';
 import { checkedRun } from './lock';
 import mirroring from './mirror.sh';
 import whole from './whole.sh';

@@ -1,6 +1,7 @@
 import { line } from '../../base/text';
 import type { NodeConnection } from '../../ssh/connection';
-import { ask, broken, type Entries } from '../../ssh/exec/script';
+import { broken, type Entries } from '../../ssh/exec/script';
+import { ask } from './ask';
 import text from './packages.sh';
 
 /** A file that may be a package, on a node. The path is foreign text. */

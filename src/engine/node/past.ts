@@ -1,6 +1,6 @@
 import type { NodeFacts } from '../../cluster/facts';
 import type { NodeConnection } from '../../ssh/connection';
-import { ask } from '../../ssh/exec/script';
+import { ask } from './ask';
 import { changedBy, groups, productOf } from './facts';
 import text from './past.sh';
 

@@ -1,6 +1,6 @@
 import type { NodeConnection } from '../../ssh/connection';
 import { epochArgument, type Fence } from '../../ssh/fence';
-import { ask } from '../../ssh/exec/script';
+import { ask } from './ask';
 import { checkedRun } from './lock';
 import text from './prune.sh';
 

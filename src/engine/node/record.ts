@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { escapeText } from '../../package/unpack-plan';
 import type { NodeConnection } from '../../ssh/connection';
 import { epochArgument, type Fence } from '../../ssh/fence';
-import { ask } from '../../ssh/exec/script';
+import { ask } from './ask';
 import noting from './record-has.sh';
 import text from './record.sh';
 

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { bootstrapCommand, payload } from '../../ssh/exec/command';
 import type { Peer, PeerLogin } from '../../ssh/connection';
 import { compose, failureOf } from '../../ssh/exec/script';
+import { ADVICE } from './ask';
 import text from './relay.sh';
 import serving from './serve.sh';
 
@@ -66,7 +67,7 @@ export async function fetchFromNode(
       },
       login,
     );
-    if (result.code !== 0) throw failureOf(connection.node, result);
+    if (result.code !== 0) throw failureOf(connection.node, result, ADVICE);
   } finally {
     release();
   }

@@ -1,6 +1,6 @@
 import type { NodeConnection } from '../../ssh/connection';
 import { epochArgument, type Fence } from '../../ssh/fence';
-import { ask } from '../../ssh/exec/script';
+import { ask } from './ask';
 import text from './requests.sh';
 
 /** What a script may ask for that is kept on its node until somebody fulfilled it, across runs. */

@@ -1,6 +1,6 @@
 import type { NodeConnection } from '../../ssh/connection';
 import { epochArgument, type Fence } from '../../ssh/fence';
-import { ask } from '../../ssh/exec/script';
+import { ask } from './ask';
 import hashing from './digest.sh';
 import staging from './stage.sh';
 

@@ -3,7 +3,8 @@ import { ClusterliftError, ExitStatus } from '../../base/errors';
 import { line } from '../../base/text';
 import type { NodeConnection } from '../../ssh/connection';
 import { deferred } from '../../ssh/deferred';
-import { execute, parseEntries, type Entries } from '../../ssh/exec/script';
+import { parseEntries, type Entries } from '../../ssh/exec/script';
+import { execute } from './ask';
 import nearest from './nearest.sh';
 import script from './twins.sh';
 

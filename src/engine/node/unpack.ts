@@ -3,7 +3,7 @@ import { planLines, escapeText, type UnpackPlan } from '../../package/unpack-pla
 import type { ExtraFile } from '../../package/recipe';
 import type { NodeConnection } from '../../ssh/connection';
 import { epochArgument } from '../../ssh/fence';
-import { ask } from '../../ssh/exec/script';
+import { ask } from './ask';
 import type { StageTarget } from './stage';
 import hashing from './digest.sh';
 import unpacking from './unpack.sh';

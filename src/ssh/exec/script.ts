@@ -2,13 +2,15 @@ import { ClusterliftError, ExitStatus } from '../../base/errors';
 import { lastLines, line } from '../../base/text';
 import type { ExecRequest, ExecResult, NodeConnection } from '../connection';
 import library from './lib.sh';
-import { refusal } from './refusals';
+import { type Advice, refusal } from './refusals';
 
 /** A script of ours for a node. The common library (lib.sh) is put before its text. */
 export interface NodeScript extends Pick<ExecRequest, 'args' | 'as' | 'stdin' | 'onStdout' | 'signal' | 'maxOutput'> {
   readonly text: string;
   /** Milliseconds; default one minute. */
   readonly timeout?: number;
+  /** What to do when it refuses. */
+  readonly advice?: Advice;
 }
 
 const MINUTE = 60_000;
@@ -32,9 +34,9 @@ export async function ask(connection: NodeConnection, script: NodeScript): Promi
 
 /** Runs one of our scripts; its stdout is the caller's affair. Anything but status 0 throws, as in `ask`. */
 export async function execute(connection: NodeConnection, script: NodeScript): Promise<ExecResult> {
-  const { text, timeout, ...request } = script;
+  const { text, timeout, advice, ...request } = script;
   const result = await connection.exec({ ...request, script: compose(text), timeout: timeout ?? MINUTE });
-  if (result.code !== 0) throw failureOf(connection.node, result);
+  if (result.code !== 0) throw failureOf(connection.node, result, advice);
   return result;
 }
 
@@ -43,9 +45,9 @@ export function compose(...texts: readonly string[]): string {
   return [library, ...texts].join('\n').replace(/^[ \t]*#.*\n/gm, '');
 }
 
-export function failureOf(node: string, result: ExecResult): ClusterliftError {
+export function failureOf(node: string, result: ExecResult, advice?: Advice): ClusterliftError {
   const said = /^CLUSTERLIFT-ERROR ([a-z0-9-]+) (.*)$/m.exec(result.stderr);
-  if (said?.[1] !== undefined) return refusal(node, said[1], line(said[2] ?? ''));
+  if (said?.[1] !== undefined) return refusal(node, said[1], line(said[2] ?? ''), advice);
   const how =
     result.code === null ? `was ended by ${result.signal ?? 'a signal'}` : `ended with ${String(result.code)}`;
   return new ClusterliftError({
