@@ -6,8 +6,10 @@ state_path "$1"
 fence "$2" "$3"
 D=$S/installed/$4
 record=$D/record.json
+# As the text of a replacement of sed.
+has=$(printf '%s' "$5" | sed 's|[\\/&]|\\&|g')
 if [ -f "$record" ] && grep -qxF "\"run\":\"$2\"," "$record" && ! grep -qx '"state":"done",' "$record"; then
-  sed -e 's/^"state":"[a-z-]*"/"state":"failed"/' -e "s/^\"time\":[0-9]*,.*/\"time\":$(date +%s),\"has\":$5,/" "$record" | put "$record"
+  sed -e 's/^"state":"[a-z-]*"/"state":"failed"/' -e "s/^\"time\":[0-9]*,.*/\"time\":$(date +%s),\"has\":$has,/" "$record" | put "$record"
   sync_path "$D"
 fi
 emit noted yes

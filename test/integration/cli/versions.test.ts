@@ -97,7 +97,9 @@ describe('the version of a node after a failure', function () {
     lab = await acmeCluster([{}, {}]);
     const { path } = await acmePackage('2.0', { manifest: { provision: 'always' } });
     await setKnob(lab.node('n1'), 'provision', 'fail', 4);
-    const result = await run(lab, ['upgrade', path], 1);
+    // One failure is within the budget, so nothing is rolled back.
+    const budget = ['backup', 'localbackup', '--max-failures', '1', '--on-failure', 'rollback'];
+    const result = await run(lab, ['upgrade', path, ...budget], 1);
     assert.deepEqual(outcomes(result), { n1: 'failed', n2: 'upgraded' });
     assert.deepEqual(rowOf(result, 'n1'), ['1.0', '(2.0)', '2.0'], said(result));
     assert.equal(result.finished?.nodes['n1']?.version, '2.0');
