@@ -75,6 +75,11 @@ export function hasCode(error: unknown, code: ErrorCode): error is ClusterliftEr
   return error instanceof ClusterliftError && error.code === code;
 }
 
+/** The message with its code at the end, so that it can be looked up in docs/errors.md. */
+export function withCode({ message, code }: Pick<ErrorDetail, 'message' | 'code'>): string {
+  return `${message} [${code}]`;
+}
+
 /** The message of anything that was thrown. */
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);

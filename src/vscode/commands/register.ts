@@ -1,5 +1,5 @@
 import * as vscode from 'vscode';
-import { ClusterliftError, ExitStatus, messageOf } from '../../base/errors';
+import { ClusterliftError, ExitStatus, messageOf, withCode } from '../../base/errors';
 import type { OutputChannels } from '../output/channels';
 import { backupCommands } from './backups';
 import { clusterCommands } from './clusters';
@@ -16,8 +16,8 @@ export const HANDLERS: Handlers = { ...clusterCommands, ...backupCommands, ...ru
 export function reportError(error: unknown, channels: OutputChannels): void {
   const ours = error instanceof ClusterliftError;
   if (ours && (error.exit === ExitStatus.interrupted || error.code === 'cancelled')) return;
-  channels.engine.error(ours ? `${error.code}: ${error.message}` : messageOf(error));
-  const text = ours ? `${error.message}. ${error.hint}` : messageOf(error);
+  channels.engine.error(ours ? withCode(error) : messageOf(error));
+  const text = ours ? `${error.message}. ${error.hint} [${error.code}]` : messageOf(error);
   const show = l10n.t('Show Log');
   void tell.error(text, show).then((choice) => {
     if (choice === show) channels.engine.show();

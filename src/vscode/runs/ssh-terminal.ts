@@ -1,5 +1,5 @@
 import * as vscode from 'vscode';
-import { ClusterliftError, messageOf } from '../../base/errors';
+import { ClusterliftError, messageOf, withCode } from '../../base/errors';
 import { line } from '../../base/text';
 import type { Shell } from '../../service/query-client';
 import type { ShellEnd } from '../../service/shell-protocol';
@@ -60,7 +60,7 @@ export class SshTerminal extends Store implements vscode.Pseudoterminal {
       if (this.disposed) shell.close();
       this.#over(await shell.ended);
     } catch (error) {
-      this.#failed(error instanceof ClusterliftError ? [error.message, error.hint] : [messageOf(error)]);
+      this.#failed(error instanceof ClusterliftError ? [withCode(error), error.hint] : [messageOf(error)]);
     }
   }
 
@@ -84,7 +84,7 @@ export class SshTerminal extends Store implements vscode.Pseudoterminal {
   /** A shell that was left closes its terminal; whatever else happened is there to be read first. */
   #over({ status, error }: ShellEnd): void {
     if (this.disposed) return;
-    if (error) this.#failed([error.message, error.hint]);
+    if (error) this.#failed([withCode(error), error.hint]);
     else if (status === null) this.#failed([l10n.t('The connection to {0} was lost.', this.node)]);
     else this.#close.fire(status);
   }

@@ -1,4 +1,5 @@
 import { l10n } from 'vscode';
+import { withCode } from '../../base/errors';
 import { line } from '../../base/text';
 import { formatDuration } from '../../base/units';
 import type { RunRecord } from '../../engine/journal/runs';
@@ -16,7 +17,8 @@ export function endSentence(record: Ended): string {
   if (state === 'finished' && view.outcome === 'succeeded') return successSentence(record);
   const subject = runSubject(plan);
   const failed = failedNode(view);
-  const why = failed?.error === undefined ? undefined : line(failed.error.message, 200);
+  const why =
+    failed?.error === undefined ? undefined : withCode({ ...failed.error, message: line(failed.error.message, 200) });
   if (state === 'finished' && failed && why !== undefined) {
     if (view.outcome === 'failed') return l10n.t('{0} failed on {1}: {2}', subject, failed.name, why);
     if (view.outcome === 'rolled-back')

@@ -1,4 +1,5 @@
 import * as vscode from 'vscode';
+import { withCode } from '../../base/errors';
 import { line } from '../../base/text';
 import { formatDuration } from '../../base/units';
 import type { RunRecord } from '../../engine/journal/runs';
@@ -150,7 +151,7 @@ export class RunsTree extends Store implements vscode.TreeDataProvider<RunItem> 
       name,
       said,
       ...node.messages.map((each) => line(each)),
-      node.error && line(node.error.message),
+      node.error && line(withCode(node.error)),
       node.error && line(node.error.hint),
     ]);
     item.accessibilityInformation = {
@@ -168,7 +169,7 @@ export class RunsTree extends Store implements vscode.TreeDataProvider<RunItem> 
     item.contextValue = 'runStep';
     item.iconPath = new vscode.ThemeIcon(step?.state === 'unknown' ? 'question' : 'debug-breakpoint-unverified');
     item.tooltip = tooltip([
-      message,
+      step?.error && line(withCode(step.error), 300),
       step?.error && line(step.error.hint),
       ...(step?.error?.log ?? []).map((each) => line(each)),
     ]);

@@ -4,7 +4,7 @@ import { join, resolve } from 'node:path';
 import * as ts from 'typescript';
 import { errorsPage } from '../../../scripts/errors-page';
 import { codeSet, entryOf, ERROR_TABLES, exitOf, readCode } from '../../../src/base/catalogue';
-import { ClusterliftError, ExitStatus } from '../../../src/base/errors';
+import { ClusterliftError, ExitStatus, withCode } from '../../../src/base/errors';
 
 const ROOT = resolve(__dirname, '../../..');
 const CODES = Object.values(ERROR_TABLES).flatMap((table) => Object.keys(table));
@@ -90,6 +90,10 @@ describe('the catalogue of errors', () => {
     assert.equal(new ClusterliftError({ ...error, exit: ExitStatus.unknown }).exit, ExitStatus.unknown);
     assert.equal(exitOf('job-running'), ExitStatus.refused);
     assert.equal(exitOf('task-nodes'), ExitStatus.usage);
+  });
+
+  it('ends a message with its code', () => {
+    assert.equal(withCode({ code: 'disk-full', message: 'No space' }), 'No space [disk-full]');
   });
 
   it('shows a code of another version as it is', () => {

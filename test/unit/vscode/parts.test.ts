@@ -117,14 +117,17 @@ describe('Parts of the editor that need no editor', () => {
     assert.equal(end('finished', good), 'staging was upgraded to 24.2.0 (3 nodes, 1m22s)');
     assert.equal(end('finished', good, 'backup'), 'staging was backed up (3 nodes, 1m22s)');
     assert.equal(end('finished', { outcome: 'succeeded' }, 'restore'), 'staging was restored (3 nodes)');
-    const nodes = { n1: { name: 'n1' }, n3: { name: 'n3', error: { message: 'no space' } } };
-    assert.equal(end('finished', { outcome: 'failed', nodes }), 'Upgrade of staging failed on n3: no space');
+    const nodes = { n1: { name: 'n1' }, n3: { name: 'n3', error: { code: 'disk-full', message: 'no space' } } };
+    assert.equal(
+      end('finished', { outcome: 'failed', nodes }),
+      'Upgrade of staging failed on n3: no space [disk-full]',
+    );
     assert.equal(
       end('finished', { outcome: 'rolled-back', nodes }),
-      'Upgrade of staging failed on n3 and was rolled back: no space',
+      'Upgrade of staging failed on n3 and was rolled back: no space [disk-full]',
     );
     assert.equal(end('finished', { outcome: 'stopped' }), 'Upgrade of staging was stopped');
-    assert.equal(end('undecided', { nodes }), 'Upgrade of staging needs your decision – n3: no space');
+    assert.equal(end('undecided', { nodes }), 'Upgrade of staging needs your decision – n3: no space [disk-full]');
     assert.equal(end('interrupted', {}, 'provision'), 'Provisioning of staging was interrupted');
   });
 
