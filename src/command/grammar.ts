@@ -18,8 +18,8 @@ export const COMMANDS: readonly CommandSpec[] = [
 
 /** First words that are no command by themselves. */
 export const GROUPS: Readonly<Record<string, string>> = {
-  backup: 'Backup locations, restore points, and the way back.',
-  package: 'Upgrade packages.',
+  backup: 'Manage backup locations and restore points.',
+  package: 'Work with upgrade packages.',
 };
 
 export function commandSpec(kind: CommandKind): CommandSpec {

@@ -35,7 +35,7 @@ function overview(width: number): string {
     ['Commands:', ...table(rows, width)],
     [
       ...wrap(
-        'The cluster comes from the nearest .vscode/clusters.json, else from your own file; --config names another one, --cluster chooses where a file has several.',
+        'Clusters are read from the nearest .vscode/clusters.json, or else from your own file. Use --config to name another file, and --cluster to choose a cluster if the file has several.',
         width,
       ),
     ],
@@ -43,7 +43,7 @@ function overview(width: number): string {
     [
       'Secrets without a terminal:',
       ...table(SECRETS, width),
-      ...wrap('Each also as …_FILE: the path of a file with it.', width, INDENT),
+      ...wrap('Each also as …_FILE: the path of a file that contains the secret.', width, INDENT),
     ],
     ...examples(commandNamed('upgrade'), width),
     wrap('More: clusterlift help <command>', width),
@@ -94,11 +94,11 @@ function examples(spec: CommandSpec | undefined, width: number): string[][] {
 
 /** Design 3. */
 const EXIT_STATUSES: readonly Row[] = [
-  ['0', 'every node verified at the target'],
-  ['1', 'the run failed, also when it was rolled back'],
+  ['0', 'all nodes verified at the target version'],
+  ['1', 'the run failed, even if it was rolled back'],
   ['2', 'wrong usage or configuration'],
-  ['3', 'refused by a check, before any change'],
-  ['4', 'an outcome is unknown, or a person must decide'],
+  ['3', 'refused by a check; nothing was changed'],
+  ['4', 'an outcome is unknown, or your decision is needed'],
   ['5', 'locked by another run'],
   ['130', 'interrupted'],
 ];

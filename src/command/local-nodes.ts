@@ -26,7 +26,7 @@ export async function allowLocalNodes(
   if (await readFile(path).then(Boolean, () => false)) return;
   await ui.confirm(
     [
-      `${line(cluster.file)} was found here and not named. It makes this machine a node, so its programs may run here:`,
+      `${line(cluster.file)} was found in this folder and not given with --config. It makes this machine a node, so its programs may run here:`,
       ...local.map(({ name, stateDir }) => `${line(name)}: state directory ${line(stateDir ?? 'of this user')}`),
       'Continue?',
     ].join('\n'),

@@ -7,7 +7,7 @@ export const OWN_COMMANDS: readonly CommandSpec[] = [
   {
     kind: 'help',
     name: 'help',
-    summary: 'Explain the commands, or one of them.',
+    summary: 'Show help for all commands, or for one.',
     about: [],
     words: [place('topic', values.text('<command>', 'a command'), 'A command, such as upgrade or backup add.', false)],
     options: [],

@@ -5,9 +5,9 @@ export const RUN_COMMANDS: readonly CommandSpec[] = [
   {
     kind: 'runs',
     name: 'runs',
-    summary: 'List the runs, or show one.',
+    summary: 'List all runs, or show one.',
     about: [],
-    words: [runWord('Id of a run; the beginning is enough where it is the only one.')],
+    words: [runWord('ID of a run. The first characters are enough if they are unique.')],
     options: RUN,
     changes: false,
     examples: [{ line: 'runs', about: 'newest last' }],
@@ -15,11 +15,11 @@ export const RUN_COMMANDS: readonly CommandSpec[] = [
   {
     kind: 'runs-abandon',
     name: 'runs abandon',
-    summary: 'Close a run that will not be resumed.',
+    summary: 'Close a run so that it cannot be resumed.',
     about: [
-      'What it needed may be removed from then on. Nothing is changed on the nodes; their locks are freed unless a job still lives.',
+      'Files that the run needed may be removed afterwards. Nothing changes on the nodes. Their locks are released unless a job is still running.',
     ],
-    words: [runWord('Id of the run.', true)],
+    words: [runWord('ID of the run.', true)],
     options: [...RUN, 'acceptNewHostKeys'],
     changes: true,
     examples: [{ line: 'runs abandon 20261122T201755Z-staging-4f2a', about: '' }],
@@ -27,9 +27,9 @@ export const RUN_COMMANDS: readonly CommandSpec[] = [
   {
     kind: 'attach',
     name: 'attach',
-    summary: 'Follow a run that goes on elsewhere.',
-    about: ['Also answers its questions.'],
-    words: [runWord('Id of the run. Without it: the only one that is going on.')],
+    summary: 'Follow a run that was started elsewhere.',
+    about: ['You can also answer its questions.'],
+    words: [runWord('ID of the run. Default: the only run in progress.')],
     options: RUN,
     changes: false,
     examples: [{ line: 'attach', about: '' }],
@@ -37,11 +37,11 @@ export const RUN_COMMANDS: readonly CommandSpec[] = [
   {
     kind: 'resume',
     name: 'resume',
-    summary: 'Go on with a run that was interrupted.',
+    summary: 'Resume an interrupted run.',
     about: [
-      'Every step is looked at on its node first; nothing is blindly repeated. Where the outcome of a step cannot be found out, a person decides: here by answering, or with --decide.',
+      'Checks the state of every step on its node first, and never repeats a step blindly. If the outcome of a step cannot be determined, you decide: answer the question, or use --decide.',
     ],
-    words: [runWord('Id of the run. Without it: the only one that can be resumed.')],
+    words: [runWord('ID of the run. Default: the only run that can be resumed.')],
     options: [
       'cluster',
       'config',
@@ -64,9 +64,9 @@ export const RUN_COMMANDS: readonly CommandSpec[] = [
   {
     kind: 'stop',
     name: 'stop',
-    summary: 'Begin no further node; those begun are finished.',
+    summary: 'Stop a run: finish the nodes in progress, start no other node.',
     about: [],
-    words: [runWord('Id of the run. Without it: the only one that is going on.')],
+    words: [runWord('ID of the run. Default: the only run in progress.')],
     options: RUN,
     changes: true,
     examples: [{ line: 'stop', about: '' }],
@@ -74,8 +74,8 @@ export const RUN_COMMANDS: readonly CommandSpec[] = [
   {
     kind: 'unlock',
     name: 'unlock',
-    summary: 'Free the lock that a dead run left on the nodes.',
-    about: ['Refused while a job of that run lives or may live. Resuming the run is nearly always the better way.'],
+    summary: 'Release a lock that a dead run left on the nodes.',
+    about: ['Refused while a job of that run is running or may be running. In most cases, resume the run instead.'],
     words: [],
     options: [...NET, 'reason', 'override', 'confirm'],
     needs: ['reason'],

@@ -37,7 +37,7 @@ export async function openSite(ctx: CommandContext, options: Options): Promise<S
   const cluster = chooseCluster(file, options.cluster);
   if (found.by === 'found') await allowLocalNodes(ctx, cluster);
   const nodes = selectNodes(cluster, options);
-  ctx.ui.busy(`looking at ${cluster.name}`);
+  ctx.ui.busy(`checking ${cluster.name}`);
   return {
     file,
     cluster,

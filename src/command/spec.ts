@@ -56,7 +56,7 @@ export const MODE: WordSpec = {
   form: 'choice',
   key: 'mode',
   choices: [
-    { word: 'serial', about: 'one node after the other, by role; the next only when the last is healthy' },
+    { word: 'serial', about: 'one node after the other, in role order; each must be healthy before the next starts' },
     { word: 'fast', about: 'all nodes at once (the default)' },
   ],
 };

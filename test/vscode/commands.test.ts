@@ -230,7 +230,7 @@ describe('Each command', function () {
   works(['backupRemove'], 'the location is gone from clusters.json, its restore points are not', async () => {
     await choose(await command('backupRemove'), 'Which backup location?', 'vault');
     await press(/Remove the backup location vault/, 'Remove');
-    assert.match(await ends(), /Its restore points stay where they are/);
+    assert.match(await ends(), /Its restore points are kept/);
     assert.deepEqual((await configured()).backupLocations ?? {}, {});
     assert.notEqual((await lab.node('n1').must('find /srv/vault -type f')).trim(), '');
   });
@@ -304,7 +304,7 @@ describe('Each command', function () {
     const pick = await command('unlock');
     await answer(pick, 'Reason (recorded)', 'the laptop was stolen');
     await press(/Release the lock on lab/, 'Unlock');
-    assert.match(await ends(), /--reason 'the laptop was stolen'[^]*Freed: n1, n2\./);
+    assert.match(await ends(), /--reason 'the laptop was stolen'[^]*Released: n1, n2\./);
     await run(lab, ['upgrade', path], 0);
     assert.deepEqual(await versions(), ['5.0', '5.0']);
   });

@@ -107,7 +107,7 @@ describe('Tasks and packages', function () {
       const dialog = await until('the plan', () => workbench.dialog(), 60_000);
       assert.match(dialog.text, /live is a production cluster\. Upgrade 2 nodes to 2\.0 without a backup\?/);
       // No upgrade of ours left a record there, and no script of the package has run yet.
-      assert.match(dialog.text, /n2: not known to be installed → 2\.0\nn1: not known to be installed → 2\.0/);
+      assert.match(dialog.text, /n2: unknown → 2\.0\nn1: unknown → 2\.0/);
     };
     const typeLive = async (): Promise<void> => {
       await workbench.dialogButton('Continue…');
@@ -138,7 +138,7 @@ describe('Tasks and packages', function () {
     await pick.type('live');
     await pick.accept();
     const again = await until('the changed plan', () => workbench.dialog(), 60_000);
-    assert.match(again.text, /another plan for live[^]*n2: 1\.0 → 2\.0 \(before: not known to be installed → 2\.0\)/);
+    assert.match(again.text, /changed the plan for live[^]*n2: 1\.0 → 2\.0 \(before: unknown → 2\.0\)/);
     assert.deepEqual(await runs(), [], 'nothing has begun');
     await workbench.screenshots('production-task-3-changed');
     await typeLive();

@@ -14,7 +14,7 @@ export function adoptionQuestion(plan: Plan, entries: readonly JournalEntry[], u
   const what = `${ACTION_NOUN[plan.action].toLowerCase()} of ${cluster}`;
   return [
     ...(production ? [`${cluster} is a production cluster.`] : []),
-    `Go on with run ${run}, the ${what} that was started on ${line(started?.host ?? '', 80)}?`,
+    `Continue run ${run}, the ${what} that was started on ${line(started?.host ?? '', 80)}?`,
     ...(pack ? [`Package: ${line(`${pack.product} ${pack.version}`, 200)}, ${sourceWords(pack.source)}`] : []),
     ...nodes
       .slice(0, NAMED)
@@ -26,5 +26,5 @@ export function adoptionQuestion(plan: Plan, entries: readonly JournalEntry[], u
 }
 
 export function notAsked(nodes: readonly string[]): string {
-  return `Not asked: ${nodes.join(', ')}. Nothing is done there before the node keeps the same plan.`;
+  return `Not queried: ${nodes.join(', ')}. Nothing is done on a node until it has the same plan.`;
 }

@@ -61,13 +61,13 @@ export async function abandon(ctx: CommandContext, run: string, options: Options
   const record = await ctx.runs.read(run);
   if (!isResumable(record.view) && !record.problem) throw closed(run);
   await ctx.ui.confirm(
-    `Close run ${run} of ${record.plan.cluster}? Its nodes stay as they are, and it cannot be gone on with.`,
+    `Close run ${run} of ${record.plan.cluster}? Its nodes are not changed, and you will not be able to resume it.`,
   );
-  const reason = options.reason ?? 'abandoned by a person';
+  const reason = options.reason ?? 'no reason given';
   if (record.problem) await ctx.runs.closeDamaged(run, reason, ctx.by);
   else await abandonRun(ctx.runs, run, reason, ctx.by);
   ctx.ui.say(
-    advice`Run ${run} is closed. Look at the nodes with: \`clusterlift status --cluster ${record.plan.cluster}\``,
+    advice`Run ${run} is closed. Check the nodes with: \`clusterlift status --cluster ${record.plan.cluster}\``,
   );
   return ExitStatus.ok;
 }
@@ -76,7 +76,7 @@ export async function abandon(ctx: CommandContext, run: string, options: Options
 export async function stopRun(ctx: CommandContext, run: string | undefined): Promise<ExitStatus> {
   const record = await pickRun(ctx.runs, run, 'stop', (each) => each.state === 'live');
   if (record.state !== 'live' || !(await ctx.live.stop(record, ctx.by))) throw notLive(record);
-  ctx.ui.say(`Run ${record.run} stops: no further node is begun, begun nodes are brought to their end.`);
+  ctx.ui.say(`Stopping run ${record.run}. Nodes in progress will finish. No other node will be started.`);
   return ExitStatus.ok;
 }
 

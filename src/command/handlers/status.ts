@@ -43,7 +43,7 @@ async function statusOf(ctx: CommandContext, site: Site, node: NodeModel): Promi
     version:
       versionFrom === 'script' ? (version ?? null) : versionFrom === 'record' ? recordedVersion(record) : undefined,
     health: health ? (health.rc === 0 ? 'healthy' : 'unhealthy') : 'not-asked',
-    lastRun: `${record.run} (${record.state === 'done' ? 'ended well' : record.state})`,
+    lastRun: `${record.run} (${record.state === 'done' ? 'succeeded' : record.state})`,
   };
 }
 
@@ -60,9 +60,9 @@ function foreignState({ name }: NodeModel, { state }: GatheredFacts): Clusterlif
 
 function noteOf(facts: GatheredFacts): string | undefined {
   const notes = [
-    ...facts.requests.map((request) => `waits for a ${request.kind}`),
+    ...facts.requests.map((request) => `${request.kind} pending`),
     ...(facts.lock && !facts.lock.runClosed ? [`locked by ${facts.lock.owner.run}`] : []),
-    ...facts.openJobs.filter((job) => job.state === 'running').map((job) => `job ${job.id} runs`),
+    ...facts.openJobs.filter((job) => job.state === 'running').map((job) => `job ${job.id} is running`),
   ];
   return notes.length > 0 ? line(notes.join('; '), 200) : undefined;
 }

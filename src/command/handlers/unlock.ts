@@ -1,5 +1,6 @@
 import { ClusterliftError, ExitStatus } from '../../base/errors';
 import { breakLock, lockedBy, showLock } from '../../engine/node/lock';
+import { plural } from '../../terminal/report';
 import type { Options } from '../command';
 import type { CommandContext } from '../context';
 import { openSite } from '../site';
@@ -17,19 +18,19 @@ export async function unlock(ctx: CommandContext, options: Options & { readonly 
       return ExitStatus.ok;
     }
     for (const { node, lock } of locked) {
-      const jobs = lock.jobsAlive.length > 0 ? `; jobs that still run: ${lock.jobsAlive.join(', ')}` : '';
+      const jobs = lock.jobsAlive.length > 0 ? `; jobs still running: ${lock.jobsAlive.join(', ')}` : '';
       ctx.ui.say(`${lockedBy(node.name, lock.owner)}${jobs}`);
       if (lock.jobsAlive.length > 0) throw jobsAlive(node.name, lock.jobsAlive);
     }
     await ctx.ui.confirm(
-      `Free ${String(locked.length)} locks of ${site.cluster.name}? A run that still works there will be refused by its nodes.`,
+      `Release ${plural(locked.length, 'lock', 'locks')} of ${site.cluster.name}? If a run is still working there, its nodes will refuse it.`,
       site.cluster.production ? site.cluster.name : undefined,
     );
     for (const { node, lock } of locked)
       await breakLock(site.connect(node), node.stateDir, lock, { reason: options.reason, by: ctx.by });
     ctx.ui.list(
       locked.map(({ node, lock }) => ({ node: node.name, run: lock.owner.run, freed: true, reason: options.reason })),
-      () => [`Freed: ${locked.map(({ node }) => node.name).join(', ')}.`],
+      () => [`Released: ${locked.map(({ node }) => node.name).join(', ')}.`],
     );
     return ExitStatus.ok;
   } finally {

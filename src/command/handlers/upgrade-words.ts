@@ -6,7 +6,7 @@ import { wordOf } from '../../terminal/words';
 const NAMED = 12;
 const NOT_THERE = 'not installed';
 /** Nothing is recorded, and the package's own script was not asked. */
-const NOT_KNOWN = 'not known to be installed';
+const NOT_KNOWN = 'unknown';
 
 /** What a person says yes to: nodes, versions, and whether there is a way back. */
 export function question({ plan, asked }: Pick<PreparedUpgrade, 'plan' | 'asked'>): string {
@@ -20,7 +20,7 @@ export function question({ plan, asked }: Pick<PreparedUpgrade, 'plan' | 'asked'
     plan.production
       ? `${plan.cluster} is a production cluster. Upgrade ${nodes} to ${to}${without}?`
       : `Upgrade ${nodes} of ${plan.cluster} to ${to}${without}?`,
-    ...(word === undefined ? [] : [`The package is taken on ${word}.`]),
+    ...(word === undefined ? [] : [`The package is provided by ${word}.`]),
     ...named(changing.map(({ name, from }) => `${name}: ${from ?? unknown} → ${to}`)),
   ].join('\n');
 }
@@ -50,7 +50,7 @@ export function keyOf({ code, level, node, path, message }: CheckResult): string
 }
 
 function stateOf({ action, from, to }: PlanNode, nothing: string): string {
-  return action === 'skip' ? `nothing to do, has ${from ?? '?'}` : `${from ?? nothing} → ${to ?? '?'}`;
+  return action === 'skip' ? `no change, already at ${from ?? '?'}` : `${from ?? nothing} → ${to ?? '?'}`;
 }
 
 function orderOf({ batches }: Plan): string {

@@ -59,7 +59,10 @@ async function agreed(ctx: CommandContext, prepared: PreparedUpgrade, ask = fals
   demandUnblocked(ctx, after.plan);
   const changes = changesOf(plan, after.plan);
   if (changes.length === 0 || nothingToDo(after.plan)) return after;
-  const text = [`The scripts of the package show another plan for ${plan.cluster}. Go on with it?`, ...changes];
+  const text = [
+    `The scripts of the package changed the plan for ${plan.cluster}. Continue with the new plan?`,
+    ...changes,
+  ];
   await ctx.ui.confirm(text.join('\n'), plan.cluster);
   return after;
 }
@@ -86,7 +89,7 @@ export async function check(ctx: CommandContext, given: string | undefined, opti
     const blocks = blocksOf(checks);
     const status = endUnrun(ctx, prepared.plan);
     if (blocks.length > 0) return status;
-    const rest = prepared.asked ? '' : ', as far as it was asked';
+    const rest = prepared.asked ? '' : ', as far as it was checked';
     ctx.ui.say(`${site.cluster.name} is ready for ${prepared.package.product} ${prepared.package.version}${rest}.`);
     return status;
   } finally {
@@ -135,7 +138,7 @@ export function planOptions(
 
 function tell(ctx: CommandContext, { plan, package: pkg }: PreparedUpgrade, ask = false): void {
   const word = wordOf(plan.package);
-  if (pkg.reason !== undefined) ctx.ui.say(`${pkg.reason}${word === undefined ? '' : `. It is taken on ${word}`}`);
+  if (pkg.reason !== undefined) ctx.ui.say(`${pkg.reason}${word === undefined ? '' : `. It is provided by ${word}`}`);
   if (ask) ctx.ui.plan(plan);
   else ctx.ui.report(plan.checks);
 }

@@ -168,7 +168,7 @@ describe('a run that is taken from the nodes', function () {
     await n2.stopSshd();
     const away = await start(lab, ['resume', '--from-nodes', '--yes'], elsewhere(lab)).done;
     assert.notEqual(away.status, 0, said(away));
-    assert.match(away.stderr, /Not asked: n2/);
+    assert.match(away.stderr, /Not queried: n2/);
     await n2.startSshd();
     const resumed = await start(lab, ['resume'], elsewhere(lab)).done;
     assert.match(resumed.stderr + resumed.stdout, /plan-differs/);

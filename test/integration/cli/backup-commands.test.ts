@@ -109,7 +109,7 @@ describe('the backup commands', function () {
       });
       const [status] = (await once(child, 'close')) as [number];
       assert.equal(status, 0, shown);
-      assert.match(shown, /Added asked: restic:\/var\/backups\/asked.*; the repository was made/s);
+      assert.match(shown, /Added asked: restic:\/var\/backups\/asked.*; the repository was created/s);
       assert.doesNotMatch(shown + (await readFile(file(), 'utf8')), /4711/);
       const env = { CLUSTERLIFT_RESTIC_PASSWORD: SECRET };
       assert.deepEqual(await pointsOf(scene, 'asked', { env }), []);

@@ -61,7 +61,7 @@ describe('a run in a process of its own, on real nodes', function () {
     const { id, question } = await asked[0].promise;
     assert.ok(question.kind === 'confirm' && question.typeName !== undefined);
     assert.match(lines.join('\n'), /no-backup/);
-    assert.match(question.text, /n1: not known to be installed → 2\.0/);
+    assert.match(question.text, /n1: unknown → 2\.0/);
     assert.ok(await window.answer(id, 'yes'));
     const again = await asked[1].promise;
     assert.match(again.question.kind === 'confirm' ? again.question.text : '', /n1: 1\.0 → 2\.0/);

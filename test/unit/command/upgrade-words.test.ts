@@ -14,13 +14,13 @@ describe('what a second plan changes', () => {
     assert.deepEqual(changesOf(plan, { ...plan, run: 'another', created: 'later' }), []);
     const fresh = withNode(plan, 'n1', { from: undefined });
     assert.deepEqual(changesOf(fresh, fresh), [], 'nothing known, nothing found');
-    assert.deepEqual(changesOf(fresh, plan), ['n1: 1.0 → 2.0 (before: not known to be installed → 2.0)']);
+    assert.deepEqual(changesOf(fresh, plan), ['n1: 1.0 → 2.0 (before: unknown → 2.0)']);
   });
 
   it('is named node by node: version, nothing to do, steps; and the order', () => {
     assert.deepEqual(changesOf(plan, withNode(plan, 'n2', { from: '1.7' })), ['n2: 1.7 → 2.0 (before: 1.0 → 2.0)']);
     assert.deepEqual(changesOf(plan, withNode(plan, 'n1', { from: '2.0', action: 'skip' })), [
-      'n1: nothing to do, has 2.0 (before: 1.0 → 2.0)',
+      'n1: no change, already at 2.0 (before: 1.0 → 2.0)',
     ]);
     assert.deepEqual(changesOf(plan, withNode(plan, 'n1', { steps: ['lock', 'reboot'] })), ['n1: lock, reboot']);
     assert.deepEqual(changesOf(plan, { ...plan, batches: [['n2'], ['n1']] }), ['Order: n2; then n1']);

@@ -133,9 +133,9 @@ describe('the live terminal', () => {
     const screen = new Screen();
     let now = START;
     const live = new LiveTerminal({ stream: screen, env: { LANG: 'C.UTF-8' }, view: () => undefined, now: () => now });
-    live.busy('looking at staging');
+    live.busy('checking staging');
     await until(() => screen.text.length === 1);
-    assert.match(screen.text[0] ?? '', /^. looking at staging…$/);
+    assert.match(screen.text[0] ?? '', /^. checking staging…$/);
     now += 2000;
     live.sink({
       type: 'progress',

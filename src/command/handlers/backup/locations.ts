@@ -29,7 +29,7 @@ export async function addLocation(
     const free = frees.length > 0 ? Math.min(...frees) : undefined;
     const created = reports.some((each) => each.created);
     ctx.ui.list([{ name, uri, free, created }], () => [
-      `Added ${name}: ${uri}${free === undefined ? '' : `, ${formatSize(free)} free`}${created ? '; the repository was made' : ''}.`,
+      `Added ${name}: ${uri}${free === undefined ? '' : `, ${formatSize(free)} free`}${created ? '; the repository was created' : ''}.`,
       advice`Back up to it with: \`clusterlift backup create ${name}\``,
     ]);
     return ExitStatus.ok;
@@ -44,7 +44,7 @@ export async function removeLocation(ctx: CommandContext, name: string, options:
   try {
     await edit.removeLocation(site.file.path, name);
     ctx.ui.list([{ name, removed: true }], () => [
-      `Removed ${name} from ${site.file.path}. Its restore points stay where they are.`,
+      `Removed ${name} from ${site.file.path}. Its restore points are kept.`,
     ]);
     return ExitStatus.ok;
   } finally {

@@ -78,7 +78,7 @@ export async function verifyPoint(ctx: CommandContext, id: string, options: Opti
       ),
       `Restore point ${id} is ${describeState(state)}.`,
       ...foreign.map(
-        (node) => advice`${node} does not know it: a restore there needs \`--override foreign-point=${node}\`.`,
+        (node) => advice`${node} has no record of it. A restore there needs \`--override foreign-point=${node}\`.`,
       ),
     ]);
     if (unknown.length > 0) return ExitStatus.unknown;

@@ -34,7 +34,9 @@ export async function createPoint(
       signal: AbortSignal.any([ctx.stop, ctx.detach]),
       connect: (node) => site.connect(node),
     });
-    const what = plan.backup?.quiet ? 'Its application is stopped meanwhile.' : 'Its application goes on meanwhile.';
+    const what = plan.backup?.quiet
+      ? 'Its application is stopped during the backup.'
+      : 'Its application keeps running.';
     const lead = cluster.production ? `${cluster.name} is a production cluster. ` : '';
     const question = `${lead}Back ${cluster.name} up to ${location}? ${what}`;
     return await execute(ctx, site, { plan, pkg, options, question, always: false });
@@ -97,8 +99,8 @@ function question(plan: Plan): string {
 
 /** What becomes of what was written since the point was made. */
 function keptWords({ undo, nodes }: Plan): string {
-  if (!undo) return 'What was written since is lost.';
-  const kept = `What was written since is put into restore point ${undo.id} first`;
+  if (!undo) return 'Changes made since then will be lost.';
+  const kept = `Changes made since then are saved in restore point ${undo.id} first`;
   const lost = nodes.map(({ name }) => name).filter((name) => !Object.hasOwn(undo.backup.nodes, name));
-  return lost.length === 0 ? `${kept}.` : `${kept}, but is lost on ${lost.join(', ')}.`;
+  return lost.length === 0 ? `${kept}.` : `${kept}, but will be lost on ${lost.join(', ')}.`;
 }
