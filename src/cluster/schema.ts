@@ -32,10 +32,14 @@ const listError = { error: 'must be a list' };
 const objectError = { error: 'must be an object' };
 const flag = (description: string): z.ZodBoolean => z.boolean({ error: 'must be true or false' }).describe(description);
 
-const user = text(USER, 'must be a user name', 'Login user. Without it: what ~/.ssh/config says, else your own name.');
+const user = text(
+  USER,
+  'must be a user name',
+  'Login user. Default: the user from ~/.ssh/config, or else your own name.',
+);
 const become = z
   .enum(['none', 'sudo', 'doas'], { error: 'must be "none", "sudo" or "doas"' })
-  .describe('How the login user becomes root. "none": it does not, or is root already.');
+  .describe('How the login user becomes root. "none": it does not become root, or is root already.');
 const jumpRule = 'must be a node of the cluster, an SSH host (user@host:port), or "none"';
 const stateDir = text(
   ABSOLUTE,
@@ -47,11 +51,11 @@ const role = text(NAME, NAME_RULE, 'A role.');
 const node = z
   .strictObject(
     {
-      name: text(NAME, NAME_RULE, 'Name of the node; unique in its cluster.'),
+      name: text(NAME, NAME_RULE, 'Name of the node. It must be unique in the cluster.'),
       host: text(
         HOST,
         'must be a host name or an IP address',
-        'Host name, IP address or alias of ~/.ssh/config. Default: the name.',
+        'Host name, IP address or alias from ~/.ssh/config. Default: the name.',
       ).optional(),
       connection: z
         .enum(['ssh', 'local'], { error: 'must be "ssh" or "local"' })
@@ -61,28 +65,28 @@ const node = z
         .int({ error: 'must be a port from 1 to 65535' })
         .min(1, { error: 'must be a port from 1 to 65535' })
         .max(65535, { error: 'must be a port from 1 to 65535' })
-        .describe('SSH port. Without it: what ~/.ssh/config says, else 22.')
+        .describe('SSH port. Default: the port from ~/.ssh/config, or else 22.')
         .optional(),
       user: user.optional(),
       become: become.optional(),
       jump: text(
         JUMP,
         jumpRule,
-        'Reach this node through that node or SSH host; "none": not through the jump of the cluster. Beats that jump.',
+        'Reach this node through that node or SSH host. Overrides the jump host of the cluster. "none": no jump host.',
       ).optional(),
       identityFile: text(
         NO_CONTROLS,
         'must be the path of a private key',
-        'Private key file; its passphrase is asked for, never written here.',
+        'Private key file. You are asked for its passphrase. Do not write it here.',
       ).optional(),
       roles: z
         .array(role, listError)
-        .describe('Labels such as database, application, webproxy; a serial run goes by them.')
+        .describe('Labels such as database, application or webproxy. They define the order of a serial run.')
         .optional(),
       address: text(
         HOST,
         'must be a host name or an IP address',
-        'How the other nodes reach this one. Default: the host.',
+        'Address at which the other nodes reach this node. Default: the host.',
       ).optional(),
       stateDir: stateDir.optional(),
     },
@@ -98,35 +102,37 @@ const batch = z
     listError,
   )
   .min(1, { error: 'must have at least one entry' })
-  .describe('Sizes of the batches, one after the other; the last one repeats: ["1", "25%", "100%"].');
+  .describe('Batch sizes, in order, such as ["1", "25%", "100%"]. The last size repeats.');
 
 const upgrade = z
   .strictObject(
     {
       mode: z
         .enum(['serial', 'fast'], { error: 'must be "serial" or "fast"' })
-        .describe('"fast": all nodes at once (default). "serial": one after the other, by role.')
+        .describe('"fast": all nodes at once (default). "serial": one node after the other, in role order.')
         .optional(),
       backup: text(
         NAME,
         'must be the name of a backup location, or "none"',
-        'Location of the backup before each upgrade, or "none" (default): there is no way back.',
+        'Location of the backup before each upgrade, or "none" (default): you will not be able to roll back.',
       ).optional(),
       backupMaxAge: text(
         DURATION,
         'must be a duration such as "15m" or "2h"',
-        'A node whose part of the backup is older when its turn comes is backed up once more before it is stopped. Default: 15m.',
+        'Maximum age of the backup of a node when the node is stopped. An older backup is made again first. Default: 15m.',
       ).optional(),
       batch: batch.optional(),
       maxFailures: z
         .union([z.int().min(0), z.string().regex(FAILURES)], {
           error: 'must be a number or a percentage such as "25%"',
         })
-        .describe('Stop when more nodes than this have failed. A number, or a percentage (rounded down). Default: 0.')
+        .describe(
+          'Stop starting nodes once more than this many have failed: a number or a percentage (rounded down). Default: 0.',
+        )
         .optional(),
       onFailure: z
         .enum(['stop', 'continue', 'rollback'], { error: 'must be "stop", "continue" or "rollback"' })
-        .describe('What happens when more nodes than allowed have failed. Default: stop. "rollback" needs a backup.')
+        .describe('What to do when more nodes than allowed have failed. Default: stop. "rollback" needs a backup.')
         .optional(),
       health: z
         .strictObject(
@@ -134,7 +140,7 @@ const upgrade = z
             stable: text(
               DURATION,
               'must be a duration such as "10s" or "1m30s"',
-              'How long a node must stay healthy; "0s": one pass.',
+              'How long a node must stay healthy. "0s": it is checked once.',
             ).optional(),
           },
           objectError,
@@ -153,7 +159,7 @@ const upgrade = z
           listError,
         )
         .describe(
-          'SSH public keys whose signature on a package is accepted. With valid-after="20260101",valid-before="20270101" in front, a key counts only in between.',
+          'SSH public keys of trusted package signers. Write valid-after="20260101",valid-before="20270101" in front of a key to limit when it is valid.',
         )
         .optional(),
       revokedSigners: z
@@ -165,13 +171,13 @@ const upgrade = z
           ),
           listError,
         )
-        .describe('Keys that count no more, also where they are trusted: a package signed by one is refused.')
+        .describe('Revoked keys. A package signed by one is refused, even if the key is also trusted.')
         .optional(),
       requireSignature: flag('Refuse packages without a signature of a trusted signer. Default: false.').optional(),
     },
     objectError,
   )
-  .describe('Defaults of the upgrade command; the command line beats them.');
+  .describe('Defaults of the upgrade command. Options on the command line override them.');
 
 const backup = z
   .strictObject(
@@ -179,15 +185,15 @@ const backup = z
       paths: z
         .array(text(ABSOLUTE, 'must be an absolute path without "." or ".."', 'An absolute path.'), listError)
         .min(1, { error: 'must have at least one entry' })
-        .describe('What a backup holds, on each node. Beats the paths of the package.'),
+        .describe('Paths to back up on each node. Overrides the paths of the package.'),
       exclude: z
         .array(text(NO_CONTROLS, 'must be a pattern', 'A pattern such as *.log.'), listError)
-        .describe('Patterns that a backup leaves out.')
+        .describe('Patterns of files to exclude from backups.')
         .optional(),
     },
     objectError,
   )
-  .describe('What a backup holds.');
+  .describe('What to back up.');
 
 const command = (description: string): z.ZodString =>
   z.string({ error: 'must be a command' }).min(1, { error: 'must be a command' }).describe(description);
@@ -195,7 +201,7 @@ const recipe = z
   .strictObject(
     {
       run: command('Command that upgrades a node, run in the unpacked image.'),
-      version: command('Command that prints the installed version; nothing: not installed.'),
+      version: command('Command that prints the installed version. If it prints nothing, nothing is installed.'),
     },
     objectError,
   )
@@ -206,18 +212,18 @@ const cluster = z
     {
       nodes: z
         .array(node, listError)
-        .describe('The nodes. Their order is the order of a serial run where roles do not say otherwise.'),
+        .describe('The nodes. A serial run follows this order unless roles define another one.'),
       user: user.optional(),
       become: become.optional(),
       jump: text(JUMP, jumpRule, 'Reach the nodes through this node or SSH host.').optional(),
       primary: text(
         NAME,
         'must be the name of a node',
-        'The node that cluster-level steps run on. Default: the first.',
+        'The node on which cluster-level steps run. Default: the first node.',
       ).optional(),
       roleOrder: z
         .array(role, listError)
-        .describe('Order of the roles in a serial run. Beats the one of the package; unlisted roles come last.')
+        .describe('Order of the roles in a serial run. Overrides the order of the package. Unlisted roles come last.')
         .optional(),
       packageDirs: z
         .array(
@@ -225,10 +231,12 @@ const cluster = z
           listError,
         )
         .min(1, { error: 'must have at least one entry' })
-        .describe('Where packages lie on the primary. Default: ~ and ~/media.')
+        .describe('Package directories on the primary. Default: ~ and ~/media.')
         .optional(),
       stateDir: stateDir.optional(),
-      production: flag('A production cluster: its name is typed before anything changes. Default: false.').optional(),
+      production: flag(
+        'A production cluster: you must type its name before anything changes. Default: false.',
+      ).optional(),
       upgrade: upgrade.optional(),
       backup: backup.optional(),
       recipe: recipe.optional(),
@@ -251,16 +259,16 @@ export const clustersSchema = z
           text(
             LOCATION_URI,
             'must be file:///path, sftp://user@host[:port]/path or restic:repository',
-            'file:///path (on each node), sftp://user@host[:port]/path, or restic:repository. Never with a password.',
+            'file:///path (on each node), sftp://user@host[:port]/path, or restic:repository. Do not include a password.',
           ),
           objectError,
         )
-        .describe('Backup locations by name. "localbackup" (a directory on each node itself) is always there.')
+        .describe('Backup locations by name. "localbackup" (a directory on each node) is always available.')
         .optional(),
     },
     objectError,
   )
-  .describe('Clusters of Clusterlift and the places for their backups.');
+  .describe('The clusters and backup locations of Clusterlift.');
 
 export type ClustersJson = z.output<typeof clustersSchema>;
 export type ClusterJson = z.output<typeof cluster>;

@@ -86,6 +86,10 @@ function labelOf(choice: string): string {
       return l10n.t('Mark as Done');
     case 'failed':
       return l10n.t('Mark as Failed');
+    case 'roll back':
+      return l10n.t('Roll Back');
+    case 'leave':
+      return l10n.t('Leave as It Is');
     default:
       return asLabel(choice);
   }

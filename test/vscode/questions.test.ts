@@ -103,7 +103,7 @@ describe('A question of a run', function () {
     );
     // What happened is told whole, in rows that are not cut off.
     const told = items.slice(0, -3).map(({ label }) => label);
-    assert.match(told.join(' '), /^The job upgrade on n1 was cut off by a restart .* or has it failed\?$/);
+    assert.match(told.join(' '), /^The job upgrade on n1 was cut off by a restart .* or did it fail\?$/);
     assert.ok(
       told.every((row) => row.length <= 80),
       told.join('\n'),

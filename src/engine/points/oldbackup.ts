@@ -30,7 +30,7 @@ export async function mayGoBack(ctx: RunContext, pkg: RunPackage, node: string):
   if (!isTooOld(ctx, node, age)) return true;
   const taken = partStep(view, isRenewed(ctx, node))?.startedAt ?? '';
   const what = `the backup of ${node} is of ${ageWords(taken, age)}, and the run was interrupted since`;
-  const text = `${what}. What ${node} wrote after that would be lost. Is it to be rolled back to it, or left as it is?`;
+  const text = `${what}. Changes made on ${node} after that would be lost. Roll it back to this backup, or leave it as it is?`;
   const answer = await ctx.services.asker.ask({ kind: 'decide', node, text, choices: [BACK, LEAVE] }, ctx.signal);
   if (answer === BACK) {
     await ctx.record({ type: 'override', code: `${OLD_BACKUP}=${node}`, by: ctx.services.by });

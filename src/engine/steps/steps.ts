@@ -94,7 +94,7 @@ async function afterLoss(
   if (act.repeatable) return 'retry';
   const { node, step, lane, attempt, error } = lost;
   const choices = ['done', 'retry', 'failed'] as const;
-  const text = `${error.message}. Look at ${node}: was ${step} done, is it to be tried again, or has it failed?`;
+  const text = `${error.message}. Check ${node}: did ${step} complete, should it run again, or did it fail?`;
   const answer = await ctx.services.asker.ask({ kind: 'decide', node, text, choices }, ctx.signal);
   const choice = choices.find((each) => each === answer);
   if (choice === undefined) return undefined;

@@ -69,7 +69,7 @@ export class PackagePicker {
         ? []
         : [
             {
-              label: `$(warning) ${hasCode(refused, 'no-package-found') ? l10n.t('No package found') : l10n.t('This package cannot be used')}`,
+              label: `$(warning) ${hasCode(refused, 'no-package-found') ? l10n.t('No usable package found in {0} on {1}', ref?.cluster.packageDirs.join(', ') ?? '?', ref?.cluster.primary ?? '?') : l10n.t('This package cannot be used')}`,
               detail: asLabel(messageOf(refused), 500),
             },
           ]),
