@@ -47,7 +47,7 @@ function texts(): string[] {
 const SHOWN = /^(label|description|detail|placeholder|placeHolder|prompt|title|message|hint|tooltip|text|name|badge)$/;
 /** Names, examples and selectors, the same in every language; and the log, which is as the command line writes it. */
 const SAME =
-  /^(Loaded and activated in|point|tbody tr|Clusterlift(: )?|clusterlift.*|https?:.*|sftp:.*|staging|nightly|10\.0\..*|fast|serial|none|localbackup|backup create)$/;
+  /^(Loaded and activated in|point|tbody tr|Clusterlift(: )?|clusterlift.*|https?:.*|sftp:.*|staging|nightly|10\.0\..*|fast|serial|none|localbackup|backup create|roll back)$/;
 
 /** Texts for people that do not go through `l10n.t`: two words in a row, or any word where it is shown as it is. */
 function untranslated(file: string): string[] {
