@@ -57,6 +57,7 @@ async function main(argv: readonly string[]): Promise<ExitStatus> {
       by: `${userInfo().username}@${hostname()}`,
       stop: interrupts.stop,
       detach: interrupts.detach,
+      signal: AbortSignal.any([interrupts.stop, interrupts.detach]),
     });
   } catch (error) {
     status = interrupts.stop.aborted && !(error instanceof ClusterliftError) ? ExitStatus.interrupted : statusOf(error);

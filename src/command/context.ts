@@ -24,6 +24,8 @@ export interface CommandContext {
   readonly stop: AbortSignal;
   /** Second Ctrl-C: this process detaches at once. */
   readonly detach: AbortSignal;
+  /** Either of the two: for all that comes before the first change. */
+  readonly signal: AbortSignal;
   readonly live: LiveRuns;
 }
 

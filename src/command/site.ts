@@ -46,6 +46,16 @@ export async function openSite(ctx: CommandContext, options: Options): Promise<S
   };
 }
 
+/** Opens the site of a command, and closes its connections however the work ends. @throws as `openSite` */
+export async function withSite<R>(ctx: CommandContext, options: Options, work: (site: Site) => Promise<R>): Promise<R> {
+  const site = await openSite(ctx, options);
+  try {
+    return await work(site);
+  } finally {
+    await site.close();
+  }
+}
+
 /** Nodes for looking at locations; a state directory that is not named is found on the node itself. */
 export function stateless(site: Pick<Site, 'connect'>, nodes: readonly NodeModel[]): BackupNode[] {
   return nodes.map((node) => ({ name: node.name, connection: site.connect(node), stateDir: node.stateDir ?? '' }));

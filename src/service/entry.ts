@@ -130,6 +130,7 @@ async function run(command: Command, request: QueryRequest, world: World, option
     asker,
     stop,
     detach,
+    signal: AbortSignal.any([stop, detach]),
   });
   await ui.end(status);
   return status;

@@ -19,7 +19,7 @@ import { isResumable, viewOf } from '../../engine/journal/view';
 import { demandCopy, demandSameRun, digestOf, planDiffers } from '../../engine/control/holders';
 import type { Options } from '../command';
 import type { CommandContext } from '../context';
-import { openSite, type Site } from '../site';
+import { withSite, type Site } from '../site';
 import { adoptionQuestion, notAsked } from './adoption';
 import { reopenRequest } from './host';
 import { runClosed } from './pick-run';
@@ -45,8 +45,7 @@ interface Asked {
  */
 export async function adoptFromNodes(ctx: CommandContext, name: string | undefined, options: Options): Promise<string> {
   if (name !== undefined) await ctx.runs.mayAdopt(checkedRun(name));
-  const site = await openSite(ctx, options);
-  try {
+  return withSite(ctx, options, async (site) => {
     const run = name ?? (await onlyRun(site));
     await ctx.runs.mayAdopt(run);
     const asked = await askAll(site, run);
@@ -72,9 +71,7 @@ export async function adoptFromNodes(ctx: CommandContext, name: string | undefin
       adoptedJournal(ctx, site, journal, { unasked, places }, reinstalledOf(plan, asked)),
     );
     return run;
-  } finally {
-    await site.close();
-  }
+  });
 }
 
 async function askAll(site: Site, run: string): Promise<Asked> {

@@ -25,7 +25,7 @@ export function reopenRequest(ctx: CommandContext, site: Pick<Site, 'connect'>):
     cache: packageCache(ctx),
     urlAuth: ctx.secrets.get('url-auth'),
     sink: ctx.ui.sink,
-    signal: AbortSignal.any([ctx.stop, ctx.detach]),
+    signal: ctx.signal,
     connect: (node) => site.connect(node.model),
   };
 }

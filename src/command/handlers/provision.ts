@@ -5,15 +5,14 @@ import type { Options } from '../command';
 import type { CommandContext } from '../context';
 import { formatRun } from '../format';
 import { resolveUpgrade } from '../resolve';
-import { openSite } from '../site';
-import { execute } from './execute';
+import { withSite } from '../site';
+import { askAndExecute } from './execute';
 import { planOptions } from './upgrade';
 
 /** `provision [serial|fast]`: the cluster's provision script on the primary, then health of all nodes. */
 export async function provision(ctx: CommandContext, mode: Mode | undefined, options: Options): Promise<ExitStatus> {
   ctx.ui.expectRun();
-  const site = await openSite(ctx, options);
-  try {
+  return withSite(ctx, options, async (site) => {
     const { cluster, nodes } = site;
     const words = mode === undefined ? {} : { mode };
     const resolved = resolveUpgrade(
@@ -27,14 +26,12 @@ export async function provision(ctx: CommandContext, mode: Mode | undefined, opt
       options: planOptions(resolved, cluster.upgrade),
       overrides: options.override ?? [],
       command: formatRun({ kind: 'provision', ...words, options }),
-      signal: AbortSignal.any([ctx.stop, ctx.detach]),
+      signal: ctx.signal,
       connect: (node) => site.connect(node),
     });
     const question = cluster.production
       ? `${cluster.name} is a production cluster. Provision it?`
       : `Provision ${cluster.name}?`;
-    return await execute(ctx, site, { plan, pkg, options, question, always: false });
-  } finally {
-    await site.close();
-  }
+    return await askAndExecute(ctx, site, { plan, pkg, options, question, always: false });
+  });
 }

@@ -8,13 +8,12 @@ import { askInstalled } from '../../engine/prepare/ask-installed';
 import { ClusterliftError } from '../../base/errors';
 import type { Options } from '../command';
 import type { CommandContext } from '../context';
-import { openSite, type Site } from '../site';
+import { withSite, type Site } from '../site';
 import { renderStatus, type StatusRow } from '../../terminal/status';
 
 /** `status`: version, health and last run of each node, asked with what the last upgrade left there. */
 export async function status(ctx: CommandContext, options: Options): Promise<ExitStatus> {
-  const site = await openSite(ctx, options);
-  try {
+  return withSite(ctx, options, async (site) => {
     const results = await mapLimit(site.nodes, 20, (node) => statusOf(ctx, site, node));
     ctx.detach.throwIfAborted();
     const rows = site.nodes.map((node, index) => {
@@ -23,14 +22,12 @@ export async function status(ctx: CommandContext, options: Options): Promise<Exi
     });
     ctx.ui.list(rows, (theme) => renderStatus(rows, theme));
     return rows.some((row) => row.health === 'unreachable') ? ExitStatus.refused : ExitStatus.ok;
-  } finally {
-    await site.close();
-  }
+  });
 }
 
 async function statusOf(ctx: CommandContext, site: Site, node: NodeModel): Promise<StatusRow> {
   const connection = site.connect(node);
-  const signal = AbortSignal.any([ctx.stop, ctx.detach]);
+  const { signal } = ctx;
   const facts = await gatherFacts(connection, { stateDir: node.stateDir, signal });
   if (facts.state.foreign) throw foreignState(node, facts);
   const base = { node: node.name, roles: node.roles, note: noteOf(facts) };

@@ -3,12 +3,11 @@ import { breakLock, lockedBy, showLock } from '../../engine/node/lock';
 import { plural } from '../../terminal/report';
 import type { Options } from '../command';
 import type { CommandContext } from '../context';
-import { openSite } from '../site';
+import { withSite } from '../site';
 
 /** `unlock --reason TEXT`: frees the locks of a holder that is gone, after showing whose they are. */
 export async function unlock(ctx: CommandContext, options: Options & { readonly reason: string }): Promise<ExitStatus> {
-  const site = await openSite(ctx, options);
-  try {
+  return withSite(ctx, options, async (site) => {
     const held = await Promise.all(
       site.nodes.map(async (node) => ({ node, lock: await showLock(site.connect(node), node.stateDir) })),
     );
@@ -33,9 +32,7 @@ export async function unlock(ctx: CommandContext, options: Options & { readonly 
       () => [`Released: ${locked.map(({ node }) => node.name).join(', ')}.`],
     );
     return ExitStatus.ok;
-  } finally {
-    await site.close();
-  }
+  });
 }
 
 function jobsAlive(node: string, jobs: readonly string[]): ClusterliftError {

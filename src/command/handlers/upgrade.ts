@@ -1,42 +1,34 @@
-import { ClusterliftError, ExitStatus } from '../../base/errors';
+import type { ExitStatus } from '../../base/errors';
 import type { UpgradeDefaults } from '../../cluster/model';
 import { findLocation } from '../../backup/points/location';
-import type { NodeResult } from '../../engine/journal/events';
-import { startRun } from '../../engine/run';
-import type { Plan, PlanOptions } from '../../engine/journal/plan';
+import type { PlanOptions } from '../../engine/journal/plan';
 import { blocksOf } from '../../engine/prepare/findings';
 import { prepareUpgrade, type PreparedUpgrade } from '../../engine/prepare/upgrade';
 import type { Options, UpgradeCommand } from '../command';
 import type { CommandContext } from '../context';
 import { formatRun } from '../format';
 import { isConfirmed, resolveUpgrade, type ResolvedUpgrade } from '../resolve';
-import { openSite, packageCache, type Site } from '../site';
+import { withSite, packageCache, type Site } from '../site';
 import { wordOf } from '../../terminal/words';
-import { runHost } from './host';
+import { execute } from './execute';
+import { demandUnblocked, endUnrun } from './unrun';
 import { changesOf, keyOf, nothingToDo, question } from './upgrade-words';
 
 /** `upgrade`: prepare, report, confirm, run. */
 export async function upgrade(ctx: CommandContext, command: UpgradeCommand): Promise<ExitStatus> {
   ctx.ui.expectRun();
-  const site = await openSite(ctx, command.options);
-  try {
+  return withSite(ctx, command.options, async (site) => {
     const resolved = resolveUpgrade(command, site.cluster, site.file);
     const prepared = await prepare(ctx, site, command, resolved, resolved.dryRun);
-    tell(ctx, prepared, command.options.ask);
-    if (resolved.dryRun) {
-      ctx.ui.plan(prepared.plan);
-      return endUnrun(ctx, prepared.plan);
-    }
-    demandUnblocked(ctx, prepared.plan);
-    const { plan } = await agreed(ctx, prepared, command.options.ask);
-    if (nothingToDo(plan)) return sayNothingToDo(ctx, plan);
-    ctx.ui.begin(plan);
-    const view = await startRun(runHost(ctx, site), plan, prepared.package);
-    ctx.ui.summary(view, ctx.runs.folder(plan.run));
-    return view.exit ?? ExitStatus.unknown;
-  } finally {
-    await site.close();
-  }
+    const { ask } = command.options;
+    tell(ctx, prepared, ask);
+    return execute(ctx, site, {
+      plan: prepared.plan,
+      pkg: prepared.package,
+      dryRun: resolved.dryRun,
+      agree: async () => (await agreed(ctx, prepared, ask)).plan,
+    });
+  });
 }
 
 /**
@@ -67,19 +59,10 @@ async function agreed(ctx: CommandContext, prepared: PreparedUpgrade, ask = fals
   return after;
 }
 
-/** @throws ClusterliftError of the first block that stands */
-function demandUnblocked(ctx: CommandContext, plan: Plan): void {
-  const blocks = blocksOf(plan.checks);
-  if (blocks.length === 0) return;
-  endUnrun(ctx, plan);
-  throw refused(blocks, plan.cluster);
-}
-
 /** `check`: the report only; no lock, and nothing is written but a temporary directory that is removed at once. */
 export async function check(ctx: CommandContext, given: string | undefined, options: Options): Promise<ExitStatus> {
   ctx.ui.expectRun();
-  const site = await openSite(ctx, options);
-  try {
+  return withSite(ctx, options, async (site) => {
     const command: UpgradeCommand = { kind: 'upgrade', ...(given === undefined ? {} : { package: given }), options };
     const resolved = resolveUpgrade(command, site.cluster, site.file);
     const prepared = await prepare(ctx, site, command, resolved, true);
@@ -92,9 +75,7 @@ export async function check(ctx: CommandContext, given: string | undefined, opti
     const rest = prepared.asked ? '' : ', as far as it was checked';
     ctx.ui.say(`${site.cluster.name} is ready for ${prepared.package.product} ${prepared.package.version}${rest}.`);
     return status;
-  } finally {
-    await site.close();
-  }
+  });
 }
 
 async function prepare(
@@ -122,7 +103,7 @@ async function prepare(
     consent: isConfirmed(command, cluster) || !cluster.production,
     lookOnly,
     sink: ctx.ui.sink,
-    signal: AbortSignal.any([ctx.stop, ctx.detach]),
+    signal: ctx.signal,
     connect: (node) => site.connect(node),
   });
 }
@@ -141,42 +122,4 @@ function tell(ctx: CommandContext, { plan, package: pkg }: PreparedUpgrade, ask 
   if (pkg.reason !== undefined) ctx.ui.say(`${pkg.reason}${word === undefined ? '' : `. It is provided by ${word}`}`);
   if (ask) ctx.ui.plan(plan);
   else ctx.ui.report(plan.checks);
-}
-
-function sayNothingToDo(ctx: CommandContext, plan: Plan): ExitStatus {
-  const target = `${plan.package?.product ?? ''} ${plan.package?.version ?? ''}`;
-  ctx.ui.say(
-    `Nothing to do: all ${String(plan.nodes.length)} nodes of ${plan.cluster} have ${target} and are healthy.`,
-  );
-  return endUnrun(ctx, plan);
-}
-
-/** How it ended where no run was made of the plan. */
-export function endUnrun(ctx: CommandContext, plan: Plan): ExitStatus {
-  const blocks = blocksOf(plan.checks);
-  const status = blocks.length > 0 ? refusal(blocks) : ExitStatus.ok;
-  const nodes = plan.nodes.map(({ name, action, from }): [string, NodeResult] => [
-    name,
-    { outcome: action === 'skip' ? 'unchanged' : 'not-started', from: from ?? null, to: from ?? null },
-  ]);
-  const outcome = status === ExitStatus.ok ? 'succeeded' : 'refused';
-  ctx.ui.result({ outcome, status, nodes: Object.fromEntries(nodes) });
-  return status;
-}
-
-/** Only locks in the way: status 5; anything else that blocks: 3. */
-export function refusal(blocks: readonly { code: string }[]): ExitStatus {
-  return blocks.every((each) => each.code === 'locked') ? ExitStatus.locked : ExitStatus.refused;
-}
-
-export function refused(blocks: Plan['checks'], cluster: string): ClusterliftError {
-  const [first] = blocks;
-  const only = blocks.length === 1 && first;
-  return new ClusterliftError({
-    code: only ? first.code : 'checks-failed',
-    message: only ? first.message : `${String(blocks.length)} checks block the run on ${cluster}; nothing was changed`,
-    hint: only ? first.fix : 'Mend what the report names, then run the same command again.',
-    exit: refusal(blocks),
-    node: only ? first.node : undefined,
-  });
 }

@@ -10,7 +10,7 @@ import { type PointUse, pointsUsed } from '../../../engine/node/mirror';
 import { isResumable } from '../../../engine/journal/view';
 import type { Options } from '../../command';
 import type { CommandContext } from '../../context';
-import { openSite, stateless, type Site } from '../../site';
+import { withSite, stateless, type Site } from '../../site';
 import { renderClean } from '../../../terminal/backup';
 
 /** `backup clean <location> keep <n>`: for this cluster. What is in use is asked again after the confirmation. */
@@ -20,10 +20,9 @@ export async function cleanPoints(
   keep: number,
   options: Options,
 ): Promise<ExitStatus> {
-  const site = await openSite(ctx, options);
-  try {
+  return withSite(ctx, options, async (site) => {
     const { cluster } = site;
-    const signal = AbortSignal.any([ctx.stop, ctx.detach]);
+    const { signal } = ctx;
     const store = site.openStore(findLocation(name, site.file.locations));
     const nodes = stateless(site, cluster.nodes);
     const inUse = (): Promise<PointsInUse> => pointsInUse(ctx, site, signal);
@@ -44,9 +43,7 @@ export async function cleanPoints(
     ];
     ctx.ui.list(rows, (theme) => renderClean(plan, { dryRun, location: name }, theme));
     return ExitStatus.ok;
-  } finally {
-    await site.close();
-  }
+  });
 }
 
 /**

@@ -7,7 +7,7 @@ import * as edit from '../../../cluster/edit';
 import type { BackupLocation } from '../../../cluster/model';
 import type { Options } from '../../command';
 import type { CommandContext } from '../../context';
-import { openSite, stateless } from '../../site';
+import { withSite, stateless } from '../../site';
 import { renderLocations } from '../../../terminal/backup';
 
 /** `backup add <name> <uri>`: checks that the place can be reached and written from everywhere, then writes it down. */
@@ -19,10 +19,9 @@ export async function addLocation(
   checkLocationName(name);
   // Before anything is asked or connected: what is wrong with the address shows without it.
   parseLocation({ name, uri });
-  const site = await openSite(ctx, options);
-  try {
+  return withSite(ctx, options, async (site) => {
     edit.checkNewLocation(site.file, name);
-    const signal = AbortSignal.any([ctx.stop, ctx.detach]);
+    const { signal } = ctx;
     const reports = await checkNewLocation({ name, uri }, site.stores, stateless(site, site.nodes), signal);
     await edit.addLocation(site.file.path, name, uri);
     const frees = reports.flatMap(({ free }) => (free === undefined ? [] : [free]));
@@ -33,35 +32,27 @@ export async function addLocation(
       advice`Back up to it with: \`clusterlift backup create ${name}\``,
     ]);
     return ExitStatus.ok;
-  } finally {
-    await site.close();
-  }
+  });
 }
 
 /** `backup remove <name>`: only from clusters.json; what lies there stays. */
 export async function removeLocation(ctx: CommandContext, name: string, options: Options): Promise<ExitStatus> {
-  const site = await openSite(ctx, options);
-  try {
+  return withSite(ctx, options, async (site) => {
     await edit.removeLocation(site.file.path, name);
     ctx.ui.list([{ name, removed: true }], () => [
       `Removed ${name} from ${site.file.path}. Its restore points are kept.`,
     ]);
     return ExitStatus.ok;
-  } finally {
-    await site.close();
-  }
+  });
 }
 
 /** `backup list`: all locations with reachability, free space and number of points. */
 export async function listLocations(ctx: CommandContext, options: Options): Promise<ExitStatus> {
-  const site = await openSite(ctx, options);
-  try {
-    const signal = AbortSignal.any([ctx.stop, ctx.detach]);
+  return withSite(ctx, options, async (site) => {
+    const { signal } = ctx;
     const found = await lookAtLocations(site.file.locations, site.stores, stateless(site, site.nodes), signal);
     const rows = found.map((each) => ({ ...each, reachable: each.problems.length === 0 }));
     ctx.ui.list(rows, (theme) => renderLocations(rows, theme));
     return ExitStatus.ok;
-  } finally {
-    await site.close();
-  }
+  });
 }

@@ -8,21 +8,18 @@ import type { ListedPoint, ReadPoint, Store } from '../../../backup/points/store
 import { readPointId } from '../../../backup/points/point';
 import type { Options } from '../../command';
 import type { CommandContext } from '../../context';
-import { openSite, stateless, type Site } from '../../site';
+import { withSite, stateless, type Site } from '../../site';
 import { renderPoints, type PointRow } from '../../../terminal/backup';
 
 /** `backup list <location>`: its restore points, oldest first. */
 export async function listPoints(ctx: CommandContext, name: string, options: Options): Promise<ExitStatus> {
-  const site = await openSite(ctx, options);
-  try {
+  return withSite(ctx, options, async (site) => {
     const store = site.openStore(findLocation(name, site.file.locations));
-    const points = await store.listPoints(stateless(site, site.nodes), AbortSignal.any([ctx.stop, ctx.detach]));
+    const points = await store.listPoints(stateless(site, site.nodes), ctx.signal);
     const rows = points.map((point) => rowOf(point, name));
     ctx.ui.list(rows, (theme) => renderPoints(rows, name, theme));
     return ExitStatus.ok;
-  } finally {
-    await site.close();
-  }
+  });
 }
 
 function rowOf({ id, cluster, created, state, point, status, bytes }: ListedPoint, location: string): PointRow {
@@ -54,9 +51,8 @@ function rowOf({ id, cluster, created, state, point, status, bytes }: ListedPoin
 
 /** `backup verify <point>`: reads every part back, or those of `--nodes`, and keeps the verdict with the point. Status 3 when one is broken. */
 export async function verifyPoint(ctx: CommandContext, id: string, options: Options): Promise<ExitStatus> {
-  const site = await openSite(ctx, clusterOf(id, options));
-  try {
-    const signal = AbortSignal.any([ctx.stop, ctx.detach]);
+  return withSite(ctx, clusterOf(id, options), async (site) => {
+    const { signal } = ctx;
     const { store } = await findPoint(ctx, site, id, options.location);
     ctx.ui.busy(`reading ${id} back`);
     const only = options.nodes ? site.nodes.map(({ name }) => name) : undefined;
@@ -84,9 +80,7 @@ export async function verifyPoint(ctx: CommandContext, id: string, options: Opti
     if (unknown.length > 0) return ExitStatus.unknown;
     const good = only ? rows.every(({ result }) => result === 'verified') : state.kind === 'verified';
     return good ? ExitStatus.ok : ExitStatus.refused;
-  } finally {
-    await site.close();
-  }
+  });
 }
 
 /** The digest that a run on this machine wrote down when it made the point. */
@@ -118,7 +112,7 @@ export async function findPoint(
 ): Promise<{ readonly store: Store; readonly read: ReadPoint }> {
   const { locations } = site.file;
   const nodes = stateless(site, site.cluster.nodes);
-  const signal = AbortSignal.any([ctx.stop, ctx.detach]);
+  const { signal } = ctx;
   const named = location === undefined ? undefined : findLocation(location, locations);
   const candidates = named ? [named] : [localBackup(), ...locations.map(({ name }) => findLocation(name, locations))];
   const away: string[] = [];

@@ -9,8 +9,8 @@ import type { Command, Options } from '../../command';
 import type { CommandContext } from '../../context';
 import { formatRun } from '../../format';
 import { GIVE_UP } from '../../resolve';
-import { openSite } from '../../site';
-import { execute } from '../execute';
+import { withSite } from '../../site';
+import { askAndExecute } from '../execute';
 import { clusterOf, findPoint, journaledDigest } from './points';
 
 /** `backup create <location>`: a restore point of the cluster, verified, as a run like any other. */
@@ -20,8 +20,7 @@ export async function createPoint(
 ): Promise<ExitStatus> {
   const { options, location } = command;
   ctx.ui.expectRun();
-  const site = await openSite(ctx, options);
-  try {
+  return withSite(ctx, options, async (site) => {
     const { cluster, nodes } = site;
     const { plan, package: pkg } = await prepareBackup({
       cluster,
@@ -31,7 +30,7 @@ export async function createPoint(
       overrides: options.override ?? [],
       command: formatRun(command),
       dryRun: options.dryRun ?? false,
-      signal: AbortSignal.any([ctx.stop, ctx.detach]),
+      signal: ctx.signal,
       connect: (node) => site.connect(node),
     });
     const what = plan.backup?.quiet
@@ -39,10 +38,8 @@ export async function createPoint(
       : 'Its application keeps running.';
     const lead = cluster.production ? `${cluster.name} is a production cluster. ` : '';
     const question = `${lead}Back ${cluster.name} up to ${location}? ${what}`;
-    return await execute(ctx, site, { plan, pkg, options, question, always: false });
-  } finally {
-    await site.close();
-  }
+    return await askAndExecute(ctx, site, { plan, pkg, options, question, always: false });
+  });
 }
 
 /** `backup restore <point>`: plan and checks, a confirmation, then the run. */
@@ -52,8 +49,7 @@ export async function restorePoint(
 ): Promise<ExitStatus> {
   const { options, point: id } = command;
   ctx.ui.expectRun();
-  const site = await openSite(ctx, clusterOf(id, options));
-  try {
+  return withSite(ctx, clusterOf(id, options), async (site) => {
     const { cluster } = site;
     const { store, read } = await findPoint(ctx, site, id, options.location);
     const plan = await prepareRestore({
@@ -66,13 +62,11 @@ export async function restorePoint(
       overrides: options.override ?? [],
       command: formatRun({ ...command, options: { ...options, location: store.location.name } }),
       dryRun: options.dryRun ?? false,
-      signal: AbortSignal.any([ctx.stop, ctx.detach]),
+      signal: ctx.signal,
       connect: (node) => site.connect(node),
     });
-    return await execute(ctx, site, { plan, pkg: undefined, options, question: question(plan), always: true });
-  } finally {
-    await site.close();
-  }
+    return await askAndExecute(ctx, site, { plan, pkg: undefined, options, question: question(plan), always: true });
+  });
 }
 
 function planOptions({ giveUp, limitRate }: Options, backup: string): PlanOptions {
