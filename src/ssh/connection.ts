@@ -55,7 +55,7 @@ export interface ExecRequest {
   readonly args?: readonly string[];
   /** With the node's `become` (default), or as the login user. Without `become` both are the same. */
   readonly as?: 'root' | 'login';
-  /** What the script finds on its stdin after it has started; ended afterwards. */
+  /** What the script finds on its stdin after it has started; ended afterwards. With it, the script has a shell of its own. */
   readonly stdin?: string | Uint8Array | AsyncIterable<Uint8Array>;
   /** Gets stdout as it comes; then `ExecResult.stdout` is empty. It is awaited: a slow reader slows the node down. */
   readonly onStdout?: (chunk: Buffer) => void | Promise<void>;

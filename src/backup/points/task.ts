@@ -1,7 +1,8 @@
 import { ClusterliftError, ExitStatus } from '../../base/errors';
 import { lastLines, line } from '../../base/text';
 import type { NodeConnection } from '../../ssh/connection';
-import { ask, compose, type Entries, execute, type NodeScript } from '../../ssh/exec/script';
+import { compose } from '../../ssh/exec/library';
+import { ask, type Entries, execute, type NodeScript } from '../../ssh/exec/script';
 import { refusal } from '../../ssh/exec/refusals';
 import { ADVICE } from './advice';
 

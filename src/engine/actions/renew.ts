@@ -1,7 +1,7 @@
 import { newPointId } from '../../backup/points/point';
 import { wallClock } from '../../base/clock';
 import { formatDuration } from '../../base/units';
-import { Slots } from '../../ssh/reach/slots';
+import { Slots } from '../../ssh/slots';
 import { ageOfPart, isTooOld, maxAge, partOfNode } from '../points/age';
 import { makeVerified } from './backup';
 import { errorRecord, type RunContext } from '../control/context';

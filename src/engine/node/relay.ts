@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { bootstrapCommand, payload } from '../../ssh/exec/command';
 import type { Peer, PeerLogin } from '../../ssh/connection';
-import { compose, failureOf } from '../../ssh/exec/script';
+import { compose } from '../../ssh/exec/library';
+import { failureOf } from '../../ssh/exec/script';
 import { ADVICE } from './ask';
 import text from './relay.sh';
 import serving from './serve.sh';

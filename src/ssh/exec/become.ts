@@ -8,7 +8,8 @@ import type { Asker, ExecRequest, ExecResult, Question, SecretTarget } from '../
 import { PasswordSource } from '../password';
 import type { Secrets } from '../secrets';
 import { abortReason } from '../errors';
-import { NotStarted, converse, type Pipe } from './session';
+import { NotStarted } from './session';
+import { Shells, type Opener } from './shells';
 import { deferred } from '../deferred';
 
 /** Whose commands run, and how they become root. */
@@ -23,9 +24,6 @@ export interface Identity {
   readonly target?: () => SecretTarget | undefined;
 }
 
-/** Starts the bootstrap on the node. */
-export type Opener = (elevation: Elevation, signal: AbortSignal | undefined) => Promise<Pipe>;
-
 /** What sudo says when `-n` forbids it to ask (sudo, sudo-rs). */
 const PASSWORD_NEEDED = /password is required|interactive authentication is required|terminal is required/i;
 const PASSWORD_WRONG = /incorrect (password|authentication)|try again|authentication failure|no password was provided/i;
@@ -37,16 +35,23 @@ export class Runner {
   private needsPassword = false;
   private readonly passwords: PasswordSource;
   private gate: Promise<unknown> = Promise.resolve();
+  private readonly shells: Shells;
 
   constructor(
     private readonly identity: Identity,
     private readonly asker: Asker,
     secrets: Secrets,
-    private readonly open: Opener,
+    open: Opener,
   ) {
     const { node, user, purpose, target } = identity;
+    this.shells = new Shells(node, open);
     const question = (retry: boolean): Question => ({ kind: 'become-password', node, user, retry, target: target?.() });
     this.passwords = new PasswordSource({ given: 'become-password', purpose, question }, secrets);
+  }
+
+  /** Ends the shells that wait for a request. */
+  close(): void {
+    this.shells.close();
   }
 
   /** @throws ClusterliftError `become-refused`, `become-password-wrong`, `become-password-missing`, `script-not-started` and those of `converse` */
@@ -55,7 +60,7 @@ export class Runner {
     const kind = request.as === 'login' || user === 'root' ? 'none' : become;
     try {
       if (kind === 'sudo') return await this.sudo(request);
-      return await this.attempt(request, { kind }, undefined, () => undefined);
+      return await this.shells.run(request, { elevation: { kind }, password: undefined, onReady: () => undefined });
     } catch (error) {
       if (error instanceof NotStarted) throw explain(error, this.identity, kind);
       // Whatever a wait was interrupted with.
@@ -126,20 +131,11 @@ export class Runner {
   }
 
   private attemptSudo(request: ExecRequest, password: string | undefined, onReady: () => void): Promise<ExecResult> {
-    if (password === undefined) return this.attempt(request, { kind: 'sudo' }, undefined, onReady);
+    if (password === undefined)
+      return this.shells.run(request, { elevation: { kind: 'sudo' }, password: undefined, onReady });
     const prompt = `clusterlift-password-${randomBytes(6).toString('hex')}:`;
-    return this.attempt(request, { kind: 'sudo-password', prompt }, { prompt, value: password }, onReady);
-  }
-
-  private async attempt(
-    request: ExecRequest,
-    elevation: Elevation,
-    password: { prompt: string; value: string } | undefined,
-    onReady: () => void,
-  ): Promise<ExecResult> {
-    const mark = `clusterlift-${randomBytes(12).toString('hex')}`;
-    const pipe = await this.open(elevation, request.signal);
-    return converse(pipe, request, { node: this.identity.node, mark, password, onReady });
+    const elevation: Elevation = { kind: 'sudo-password', prompt };
+    return this.shells.run(request, { elevation, password: { prompt, value: password }, onReady });
   }
 
   private noPassword(): ClusterliftError {

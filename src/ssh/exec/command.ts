@@ -53,7 +53,19 @@ export function bootstrapCommand(elevation: Elevation): string {
  * @throws ClusterliftError `argument-nul` when an argument or the script holds a NUL: no shell can keep it
  */
 export function payload(script: string, args: readonly string[], mark: string): Buffer {
-  if (script.includes('\0') || args.some((arg) => arg.includes('\0'))) {
+  refuseNul(script, ...args);
+  const set = `unset l; set -- ${args.map(quote).join(' ')}\n`;
+  return Buffer.from(`${escape(`${set}${ready(mark)}${script}`)}\n`, 'latin1');
+}
+
+/** Prints the mark on both outputs. */
+export function ready(mark: string): string {
+  return `printf '%s\\n' ${mark}; printf '%s\\n' ${mark} >&2\n`;
+}
+
+/** @throws ClusterliftError `argument-nul` */
+export function refuseNul(...texts: readonly string[]): void {
+  if (texts.some((text) => text.includes('\0'))) {
     throw new ClusterliftError({
       code: 'argument-nul',
       message: 'a value for a node contains a NUL character, which no shell can pass on',
@@ -61,9 +73,6 @@ export function payload(script: string, args: readonly string[], mark: string): 
       exit: ExitStatus.usage,
     });
   }
-  const set = `unset l; set -- ${args.map(quote).join(' ')}\n`;
-  const ready = `printf '%s\\n' ${mark}; printf '%s\\n' ${mark} >&2\n`;
-  return Buffer.from(`${escape(set + ready + script)}\n`, 'latin1');
 }
 
 // For `printf %b`: backslash doubled, newline as \n, everything else that is not printable ASCII as \0ooo.

@@ -7,7 +7,8 @@ import { epochArgument, type Fence } from '../fence';
 import wrapper from './job-wrapper.sh';
 import text from './job.sh';
 import starting from './lib-script.sh';
-import { broken, compose, execute } from './script';
+import { compose } from './library';
+import { broken, execute } from './script';
 
 /**
  * Jobs: commands that run detached on a node, exactly once, and survive the connection (docs/on-a-node.md).

@@ -1,7 +1,7 @@
 import { ClusterliftError, ExitStatus } from '../../base/errors';
 import { lastLines, line } from '../../base/text';
 import type { ExecRequest, ExecResult, NodeConnection } from '../connection';
-import library from './lib.sh';
+import { compose } from './library';
 import { type Advice, refusal } from './refusals';
 
 /** A script of ours for a node. The common library (lib.sh) is put before its text. */
@@ -38,11 +38,6 @@ export async function execute(connection: NodeConnection, script: NodeScript): P
   const result = await connection.exec({ ...request, script: compose(text), timeout: timeout ?? MINUTE });
   if (result.code !== 0) throw failureOf(connection.node, result, advice);
   return result;
-}
-
-/** The text as it is sent: the library and the script, without lines that hold only a comment. */
-export function compose(...texts: readonly string[]): string {
-  return [library, ...texts].join('\n').replace(/^[ \t]*#.*\n/gm, '');
 }
 
 export function failureOf(node: string, result: ExecResult, advice?: Advice): ClusterliftError {

@@ -2,7 +2,7 @@ import type { Readable, Writable } from 'node:stream';
 import { after, type Timer } from '../../base/clock';
 import { ClusterliftError, ExitStatus } from '../../base/errors';
 import { lastLines } from '../../base/text';
-import { BOOT_MARK, payload } from './command';
+import { BOOT_MARK } from './command';
 import type { ExecRequest, ExecResult } from '../connection';
 import { abortReason } from '../errors';
 import { deferred } from '../deferred';
@@ -16,6 +16,8 @@ export interface Pipe {
   readonly ended: Promise<Ending>;
   /** Detaches at once: closes the channel. The process may live on. */
   abandon(): void;
+  /** While it rests, it does not keep our own process alive. */
+  rest?(rests: boolean): void;
 }
 
 export interface Ending {
@@ -26,8 +28,12 @@ export interface Ending {
 /** How the bootstrap became root, as far as the conversation is concerned. */
 export interface Conversation {
   readonly node: string;
-  /** Random; printed by the payload on both outputs. */
+  /** Random; printed on both outputs when the script begins. */
   readonly mark: string;
+  /** Random; printed on both outputs when the script ended, on stdout with its status. Absent: its shell ends with it. */
+  readonly endMark?: string;
+  /** Sent once the shell reads its stdin. */
+  readonly opening: Buffer;
   /** sudo's prompt and what to answer. */
   readonly password: { readonly prompt: string; readonly value: string } | undefined;
   /** The script has begun. */
@@ -82,8 +88,8 @@ class Session {
   ) {
     const limit = request.maxOutput ?? DEFAULT_MAX_OUTPUT;
     const mark = `${conversation.mark}\n`;
-    this.out = new Output(mark, limit, request.onStdout);
-    this.err = new Output(mark, limit, undefined);
+    this.out = new Output(mark, conversation.endMark, limit, request.onStdout);
+    this.err = new Output(mark, conversation.endMark, limit, undefined);
     if (conversation.password) this.stage = 'asking';
   }
 
@@ -94,19 +100,31 @@ class Session {
     };
     signal?.addEventListener('abort', onAbort, { once: true });
     this.arm(START_DEADLINE, () => this.silence());
-    // A node that ends the process early breaks our pipe; the ending says what happened.
-    this.pipe.stdin.on('error', () => undefined);
+    const followed = [new Followed(this.pipe.stdout), new Followed(this.pipe.stderr)] as const;
     try {
-      const outputs = [this.follow(this.pipe.stdout, this.out), this.follow(this.pipe.stderr, this.err)];
-      if (this.stage === 'starting') this.sendPayload();
-      const ending = await Promise.race([this.pipe.ended, this.failure.promise]);
-      await Promise.race([Promise.all(outputs), this.failure.promise]);
+      const outputs = Promise.all([this.follow(followed[0], this.out), this.follow(followed[1], this.err)]);
+      if (this.stage === 'starting') this.sendOpening();
+      const ending = await Promise.race([this.endOfShell(outputs), this.endOfScript(outputs), this.failure.promise]);
       if (this.stage !== 'running') throw new NotStarted('ended', this.noise(), ending.code);
       return { ...ending, stdout: this.out.text(), stderr: this.err.text() };
     } finally {
       this.timer?.cancel();
       signal?.removeEventListener('abort', onAbort);
+      for (const each of followed) each.release();
     }
+  }
+
+  private async endOfShell(outputs: Promise<unknown>): Promise<Ending> {
+    const ending = await this.pipe.ended;
+    await outputs;
+    return ending;
+  }
+
+  // In a shell that serves the next request afterwards.
+  private async endOfScript(outputs: Promise<unknown>): Promise<Ending> {
+    await outputs;
+    if (!this.err.over || this.out.status === undefined) return new Promise(() => undefined);
+    return { code: this.out.status, signal: undefined };
   }
 
   private arm(ms: number, error: () => Error): void {
@@ -127,8 +145,8 @@ class Session {
     return `${this.err.noise()}\n${this.out.noise()}`.trim();
   }
 
-  // Reads one output; a consumer's promise stops the flow until it settles.
-  private follow(stream: Readable, output: Output): Promise<void> {
+  // Reads one output to its end; a consumer's promise stops the flow until it settles.
+  private follow({ stream, on }: Followed, output: Output): Promise<void> {
     const done = deferred<undefined>();
     let busy: Promise<void> | undefined;
     const fail = (error: unknown): void => {
@@ -139,23 +157,25 @@ class Session {
         done.resolve(undefined);
       });
     };
-    stream.on('data', (chunk: Buffer) => {
+    on('data', (chunk) => {
       try {
         const wait = output.take(chunk);
         if (this.stage !== 'running') this.progress();
         if (output.kept > output.limit) fail(this.tooLong(output.limit));
-        if (!wait) return;
-        stream.pause();
-        busy = wait.then(() => {
-          stream.resume();
-        }, fail);
+        if (wait) {
+          stream.pause();
+          busy = wait.then(() => {
+            stream.resume();
+          }, fail);
+        }
+        if (output.over) finish();
       } catch (error) {
         fail(error);
       }
     });
-    stream.on('end', finish);
-    stream.on('close', finish);
-    stream.on('error', finish); // the ending tells
+    on('end', finish);
+    on('close', finish);
+    on('error', finish); // the ending tells
     return done.promise;
   }
 
@@ -169,7 +189,7 @@ class Session {
     const noise = this.err.noise();
     if (password && noise.includes(BOOT_MARK)) {
       this.stage = 'starting';
-      this.sendPayload();
+      this.sendOpening();
       return;
     }
     const prompts = password ? noise.split(password.prompt).length - 1 : 0;
@@ -181,10 +201,10 @@ class Session {
     }
   }
 
-  private sendPayload(): void {
-    const { script, args, stdin } = this.request;
-    this.pipe.stdin.write(payload(script, args ?? [], this.conversation.mark));
-    if (stdin === undefined) this.pipe.stdin.end();
+  private sendOpening(): void {
+    const { opening, endMark } = this.conversation;
+    this.pipe.stdin.write(opening);
+    if (this.request.stdin === undefined && endMark === undefined) this.pipe.stdin.end();
   }
 
   private begin(): void {
@@ -268,21 +288,47 @@ function timedOut(node: string, timeout: number, stderr: string): ClusterliftErr
   });
 }
 
-/** One output: noise until the mark, then the script's own bytes. */
+/** A stream and our listeners, which are taken off again: the next request reads it next. */
+class Followed {
+  private readonly listeners: [string, (chunk: Buffer) => void][] = [];
+
+  constructor(readonly stream: Readable) {}
+
+  readonly on = (event: string, listener: (chunk: Buffer) => void): void => {
+    this.listeners.push([event, listener]);
+    this.stream.on(event, listener);
+  };
+
+  /** Lines that come until the next request belong to none. */
+  release(): void {
+    for (const [event, listener] of this.listeners) this.stream.off(event, listener);
+    this.stream.resume();
+  }
+}
+
+/** One output: noise until the mark, then the script's own bytes, up to the mark of its end where there is one. */
 class Output {
   marked = false;
   kept = 0;
+  /** The mark of the end came. */
+  over = false;
+  /** What stands behind that mark. */
+  status: number | undefined;
   private readonly chunks: Buffer[] = [];
   private before = Buffer.alloc(0);
+  /** May be the beginning of the mark of the end. */
+  private held: Buffer = Buffer.alloc(0);
 
   constructor(
     private readonly mark: string,
+    private readonly endMark: string | undefined,
     readonly limit: number,
     private readonly consumer: ExecRequest['onStdout'],
   ) {}
 
   take(chunk: Buffer): Promise<void> | undefined {
-    if (this.marked) return this.keep(chunk);
+    if (this.over) return undefined;
+    if (this.marked) return this.own(chunk);
     this.before = Buffer.concat([this.before, chunk]);
     const at = this.before.indexOf(this.mark);
     if (at < 0) {
@@ -292,7 +338,25 @@ class Output {
     this.marked = true;
     const rest = this.before.subarray(at + this.mark.length);
     this.before = this.before.subarray(0, at);
-    return rest.length > 0 ? this.keep(rest) : undefined;
+    return rest.length > 0 ? this.own(rest) : undefined;
+  }
+
+  private own(chunk: Buffer): Promise<void> | undefined {
+    if (this.endMark === undefined) return this.keep(chunk);
+    const bytes = this.held.length > 0 ? Buffer.concat([this.held, chunk]) : chunk;
+    const at = bytes.indexOf(this.endMark);
+    const upTo = at < 0 ? bytes.length - beginningAtEnd(bytes, this.endMark) : at;
+    this.held = bytes.subarray(upTo);
+    if (at >= 0) this.end(this.held.toString('latin1', this.endMark.length, this.endMark.length + 8));
+    return upTo > 0 ? this.keep(bytes.subarray(0, upTo)) : undefined;
+  }
+
+  /** @param text what stands behind the mark so far: a line, on stdout with the status */
+  private end(text: string): void {
+    const line = /^ ?(\d{0,3})\n/.exec(text);
+    if (!line) return;
+    this.over = true;
+    if (line[1] !== undefined && line[1] !== '') this.status = Number(line[1]);
   }
 
   noise(): string {
@@ -309,4 +373,12 @@ class Output {
     if (this.kept <= this.limit) this.chunks.push(chunk);
     return undefined;
   }
+}
+
+/** How many of the last bytes are the first ones of a mark. */
+function beginningAtEnd(bytes: Buffer, mark: string): number {
+  for (let length = Math.min(mark.length - 1, bytes.length); length > 0; length--) {
+    if (bytes.toString('latin1', bytes.length - length) === mark.slice(0, length)) return length;
+  }
+  return 0;
 }

@@ -93,6 +93,7 @@ export class LocalConnection implements NodeConnection {
   }
 
   close(): Promise<void> {
+    this.runner.close();
     return Promise.resolve();
   }
 
@@ -136,6 +137,12 @@ function start(node: string, elevation: Elevation): Promise<Pipe> {
     ended: ended.promise,
     abandon: () => {
       release(child);
+    },
+    rest: (rests) => {
+      // Pipes are sockets, which the types do not say.
+      for (const each of [child, child.stdin, child.stdout, child.stderr] as unknown as NodeJS.RefCounted[])
+        if (rests) each.unref();
+        else each.ref();
     },
   });
 }

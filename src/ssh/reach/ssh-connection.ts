@@ -11,12 +11,8 @@ import { SshPeer } from './peer';
 import { openExecReader, openSftpReader } from './remote-reader';
 import type { Secrets } from '../secrets';
 import type { Pipe } from '../exec/session';
-import { Slots } from './slots';
+import { NoRoom } from '../exec/shells';
 import { ChannelRefused, NotConnected, type TerminalSize } from './transport';
-import { noChannel } from '../errors';
-
-/** sshd allows 10 sessions a connection (MaxSessions); SFTP and a terminal want one, too. */
-const CHANNELS = 4;
 
 export interface SshOptions {
   readonly node: NodeModel;
@@ -41,7 +37,6 @@ export class SshConnection implements NodeConnection {
   readonly node: string;
   readonly peer: Peer;
   private readonly runner: Runner;
-  private readonly slots = new Slots(CHANNELS);
   private readonly link: Link;
 
   constructor({ node, link, asker, secrets, realm }: SshOptions) {
@@ -116,18 +111,10 @@ export class SshConnection implements NodeConnection {
   }
 
   private async open(elevation: Elevation, signal: AbortSignal | undefined): Promise<Pipe> {
-    const release = await this.slots.acquire(signal);
     try {
-      const pipe = await this.start(bootstrapCommand(elevation), signal);
-      pipe.ended.then(release, release);
-      if (signal?.aborted === true) pipe.abandon();
-      return pipe;
+      return await this.start(bootstrapCommand(elevation), signal);
     } catch (error) {
-      release();
-      if (!(error instanceof ChannelRefused)) throw error;
-      if (this.slots.active === 0) throw noChannel(this.node, error);
-      this.slots.shrink();
-      return this.open(elevation, signal);
+      throw error instanceof ChannelRefused ? new NoRoom(error.message, { cause: error }) : error;
     }
   }
 

@@ -6,7 +6,7 @@ import { PasswordSource } from '../../../src/ssh/password';
 import { PausableDeadline } from '../../../src/ssh/reach/pausable-deadline';
 import { Secrets } from '../../../src/ssh/secrets';
 import { NotStarted } from '../../../src/ssh/exec/session';
-import { Slots } from '../../../src/ssh/reach/slots';
+import { Slots } from '../../../src/ssh/slots';
 import { Throttle } from '../../../src/ssh/reach/throttle';
 import { Script, nobody } from './helpers';
 

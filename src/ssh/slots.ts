@@ -1,4 +1,4 @@
-import { type Deferred, deferred } from '../deferred';
+import { type Deferred, deferred } from './deferred';
 
 /** A bounded number of channels: later callers wait in line. */
 export class Slots {
