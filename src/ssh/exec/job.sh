@@ -135,10 +135,14 @@ start() {
   launch
 }
 
-# look: a directory that was there and is gone is that of a job that began: it is never started again.
+# look: a directory that was there and is gone is that of a job that began: it is never started again. Where the locks are
+# gone, too, the state directory was removed.
 look() {
   job_state "$J"
-  [ "$STATE" != absent ] || [ -z "$had" ] || STATE=dead
+  [ "$STATE" = absent ] || return 0
+  epoch_now
+  [ "$LAST" != 0 ] || state_lost
+  [ -z "$had" ] || STATE=dead
 }
 
 # The state first, the size of the log after it: what was written before the end is always shown.

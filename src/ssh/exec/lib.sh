@@ -192,11 +192,15 @@ holds() {
   case $2 in *:*) [ -z "$HELD_AS" ] || [ "$HELD_AS" = "${2#*:}" ] ;; esac
 }
 
+state_lost() {
+  die state-lost "there is no lock in $S any more: the directory was removed or emptied"
+}
+
 # fence RUN EPOCH[:NODE]: a process that was taken over changes nothing any more. Where there is no claim at all, nobody took
 # over: the directory was removed. A claim under another name is that of a node whose address leads elsewhere by now.
 fence() {
   holds "$1" "$2" && return 0
-  [ "$LAST" != 0 ] || die state-lost "there is no lock in $S any more: the directory was removed or emptied"
+  [ "$LAST" != 0 ] || state_lost
   freed=
   { read -r freed <"$S/lock/e$EPOCH/released"; } 2>/dev/null || :
   [ "$EPOCH" != "${2%%:*}" ] || case $freed in unlocked\ *) die unlocked "${freed#unlocked }" ;; esac
