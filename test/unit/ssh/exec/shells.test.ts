@@ -60,6 +60,7 @@ for (const shell of installed) {
     });
     afterEach(() => {
       shells.close();
+      for (const child of local.children) child.kill('SIGKILL');
     });
 
     const run = (script: string, more: Partial<ExecRequest> = {}): Promise<ExecResult> =>
