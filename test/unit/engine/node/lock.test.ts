@@ -331,15 +331,19 @@ underBothShells('The lock of a node', (place) => {
 
   it('survives a taker that is killed at any moment', async () => {
     const { node, stateDir } = place();
+    let killed = 0;
     for (let delay = 0; delay < 64; delay += 4) {
       const name = String(delay).padStart(2, '0');
-      await takeKilled(place(), `(sleep 0.0${name}; kill -9 $$) >/dev/null 2>&1 & `, `killed-${name}`);
+      // Not $$: that is the shell which serves the next request, too.
+      const prelude = `self=$(exec sh -c 'echo $PPID'); (sleep 0.0${name}; kill -9 $self) >/dev/null 2>&1 & `;
+      killed += (await takeKilled(place(), prelude, `killed-${name}`)) ? 1 : 0;
       const held = await showLock(node, stateDir);
       if (held) await breakLock(node, stateDir, held, { reason: 'test', by: 'ann@desk' });
       const result = await take(`after-${name}`);
       if (result.kind !== 'taken') assert.fail(JSON.stringify(result));
       await releaseLock(node, stateDir, { run: `after-${name}`, epoch: result.epoch });
     }
+    assert.ok(killed > 0, 'none was killed in time');
   });
 
   it('refuses a state directory that belongs to somebody else or is no absolute path', async () => {
@@ -392,11 +396,15 @@ function changed({ node }: Place, change: (script: string) => string): NodeConne
   });
 }
 
-/** Runs a prelude that kills the shell a little later, and then takes the lock. */
-async function takeKilled(place: Place, prelude: string, run: string): Promise<void> {
+/** Runs a prelude that kills the request a little later, and then takes the lock. @returns whether it was killed in time */
+async function takeKilled(place: Place, prelude: string, run: string): Promise<boolean> {
   const killing = changed(place, (script) => prelude + script);
   const request = { stateDir: place.stateDir, run, me: deadHere, token: run, user: '', command: '' };
-  await takeLock(killing, request).catch((error: unknown) => {
+  try {
+    await takeLock(killing, request);
+    return false;
+  } catch (error) {
     assert.ok(hasCode(error, 'node-script-failed'), String(error));
-  });
+    return true;
+  }
 }
