@@ -209,7 +209,7 @@ function serviceLost(why: string, stderr: string): ClusterliftError {
   return new ClusterliftError({
     code: 'service-lost',
     message: `The service process of Clusterlift is gone: ${why}`,
-    hint: 'Try again; it is started anew.',
+    hint: 'Try again; it is then started again.',
     exit: ExitStatus.failed,
     log: lastLines(stderr),
   });

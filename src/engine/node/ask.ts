@@ -18,9 +18,9 @@ export const ADVICE: Advice = {
   'fetch-tools': 'Install `curl` there, or leave --fetch primary out.',
   'fetch-busy': 'Wait until it has ended, then try again.',
   'relay-failed': 'Use --distribution direct, or look at the network between the nodes.',
-  'unpack-failed': 'Look at the free space; the unpacking starts anew with the next try.',
+  'unpack-failed': 'Look at the free space; the next try unpacks again from the beginning.',
   'record-missing': 'Run the upgrade again: it unpacks the package first.',
-  'mirror-offset': 'Run the command again; the journal is then copied anew.',
+  'mirror-offset': 'Run the command again; the journal is then copied from the beginning.',
   'prune-cut': 'Run the command again: nothing was removed.',
   'run-unknown': 'List the runs with `clusterlift runs`.',
 };

@@ -50,7 +50,7 @@ export class Shells {
     private readonly open: Opener,
   ) {}
 
-  /** @throws NotStarted, ClusterliftError as `converse`; `no-channel` when not even one can be opened */
+  /** @throws NotStarted, ClusterliftError as `converse`; `no-session` when not even one can be opened */
   async run(request: ExecRequest, way: Way): Promise<ExecResult> {
     refuseNul(request.script, ...(request.args ?? []));
     for (;;) {
@@ -115,11 +115,12 @@ export class Shells {
   }
 
   /** A request whose shell ends with it. */
-  private async alone(request: ExecRequest, { password, onReady, ...way }: Way): Promise<ExecResult> {
+  private async alone(request: ExecRequest, way: Way): Promise<ExecResult> {
     const { script, args = [] } = request;
+    const { password, onReady } = way;
     const mark = newMark('');
     const opening = payload(script, args, mark);
-    const pipe = await this.start({ password, onReady, ...way }, request.signal);
+    const pipe = await this.start(way, request.signal);
     return converse(pipe, request, { node: this.node, mark, opening, password, onReady });
   }
 

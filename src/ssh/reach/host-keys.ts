@@ -155,7 +155,7 @@ function changed(host: Host, key: Uint8Array, at: KnownHost): ClusterliftError {
   return new ClusterliftError({
     code: 'host-key-changed',
     message: `the host key of ${host.node} (${name}) changed: it shows ${keyTypeOf(key)} ${fingerprint(key)}, but ${at.file}:${String(at.line)} has ${at.keyType} ${recorded}`,
-    hint: advice`Somebody may be listening in. If the node was set up anew: \`ssh-keygen -R ${name} -f ${at.file}\``,
+    hint: advice`Somebody may be listening in. If the node was reinstalled: \`ssh-keygen -R ${name} -f ${at.file}\``,
     exit: ExitStatus.refused,
     node: host.node,
   });
